@@ -1,0 +1,129 @@
+"""Arguments of the public calls, checked once and turned into queries. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from .backends.base import SessionQuery
+from .batch import Door
+from .codec import check_text
+from .errors import InvalidArgument
+from .events import Append, to_microseconds
+from .limits import FEED_LIMIT_MAX, SESSION_IDS_LIMIT_MAX, TYPE_BYTES_MAX, WAIT_SECONDS_MAX
+
+
+class SessionArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of `read`, as they came."""
+
+    session_id: str
+    tenant: str = ""
+    after: int = 0
+    before: int | None = None
+    run_id: str | None = None
+    types: Iterable[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    newest_first: bool = False
+    deleted: bool = False
+
+
+def session_query(door: Door, given: SessionArguments) -> SessionQuery:
+    """Return the query of a `read`; the limit is set page by page."""
+    tenant, session_id = door.session_key(given.tenant, given.session_id)
+    return SessionQuery(
+        bucket=door.bucket(tenant, session_id),
+        tenant=tenant,
+        session_id=session_id,
+        limit=1,
+        after=natural(given.after, "after"),
+        before=None if given.before is None else natural(given.before, "before"),
+        run_id=None if given.run_id is None else check_text(given.run_id, "run_id", 2**16),
+        types=event_types(given.types),
+        since_us=microseconds(given.since, "since"),
+        until_us=microseconds(given.until, "until"),
+        newest_first=given.newest_first,
+        deleted=given.deleted,
+    )
+
+
+def one_append(
+    session_id: str, events: object, tenant: str, expected: int | None
+) -> tuple[Append, bool]:
+    """Return the Append of an `append` call, and whether it was given a single event."""
+    if isinstance(events, Sequence) and not isinstance(events, str | bytes):
+        return Append(session_id, tuple(events), tenant, expected), False
+    return Append(session_id, (events,), tenant, expected), True
+
+
+def many_appends(appends: Iterable[Append]) -> list[Append]:
+    """Return the Appends of an `append_many` call, each with a tuple of events."""
+    checked = []
+    for append in appends:
+        if not isinstance(append, Append):
+            raise InvalidArgument("appends", f"expected Append, got {type(append).__name__}")
+        checked.append(
+            one_append(append.session_id, append.events, append.tenant, append.expected)[0]
+        )
+    if not checked:
+        raise InvalidArgument("appends", "nothing to append")
+    return checked
+
+
+def natural(value: object, name: str) -> int:
+    """Return `value` if it is an int from 0 on."""
+    if type(value) is not int or value < 0:
+        raise InvalidArgument(name, f"expected an int from 0, got {value!r}")
+    return value
+
+
+def list_limit(value: int | None) -> int | None:
+    """Return the limit of a session read; None is no limit and 0 is nothing."""
+    return None if value is None else natural(value, "limit")
+
+
+def feed_limit(value: object) -> int:
+    """Return the page size of a feed."""
+    limit = natural(value, "limit")
+    if not 1 <= limit <= FEED_LIMIT_MAX:
+        raise InvalidArgument("limit", f"expected 1 to {FEED_LIMIT_MAX}, got {limit}")
+    return limit
+
+
+def session_ids_limit(value: object) -> int:
+    """Return the page size of a session listing."""
+    limit = natural(value, "limit")
+    if limit > SESSION_IDS_LIMIT_MAX:
+        raise InvalidArgument("limit", f"expected 0 to {SESSION_IDS_LIMIT_MAX}, got {limit}")
+    return limit
+
+
+def wait_seconds(value: object) -> float:
+    """Return how long a read may wait."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not (0 <= value <= WAIT_SECONDS_MAX)
+    ):
+        raise InvalidArgument("wait", f"expected 0 to {WAIT_SECONDS_MAX:g} seconds, got {value!r}")
+    return float(value)
+
+
+def event_types(value: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Return event types as a tuple; None is every type and an empty list is none."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        raise InvalidArgument("types", f"expected several types, got the text {value!r}")
+    return tuple(check_text(name, "types", TYPE_BYTES_MAX) for name in value)
+
+
+def microseconds(moment: datetime | None, name: str) -> int | None:
+    """Return an aware datetime as microseconds since 1970."""
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+        raise InvalidArgument(name, f"expected a datetime with a time zone, got {moment!r}")
+    return to_microseconds(moment)

@@ -1,0 +1,166 @@
+"""The seam: what a backend can do, in verbs of the domain. Internal, free to change.
+
+Both protocols have the same methods; a parity test holds them together. Every method is one
+atomic step. Driver errors never leave a backend: they become errors of `ledger.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from ..records import Head, Outcome, Record, Unit
+
+
+class LedgerInfo(msgspec.Struct, frozen=True):
+    """What was fixed when the ledger was created: its identity, and its number of buckets."""
+
+    ledger_id: str
+    buckets: int
+    schema: int
+
+
+class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a ledger is opened; see `Ledger.open` for the meaning of each."""
+
+    buckets: int | None = None
+    schema: str = "ledger"
+    lock_timeout_s: float = 10.0
+    connect_timeout_s: float = 10.0
+    pool_size: int = 8
+    lanes: int = 2
+
+
+class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events of one session, in sequence order; bounds are exclusive on both sides.
+
+    `since_us` is inclusive and `until_us` exclusive, by the caller's clock. With `deleted` the
+    events before the last deletion are read as well. `limit` is at least 1.
+    """
+
+    bucket: int
+    tenant: str
+    session_id: str
+    limit: int
+    after: int = 0
+    before: int | None = None
+    run_id: str | None = None
+    types: tuple[str, ...] | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    newest_first: bool = False
+    deleted: bool = False
+
+
+class FeedQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the log: (bucket, after, upto) ranges in reading order, exclusive and inclusive.
+
+    Records come range by range, in position order, `limit` of them at most in all.
+    """
+
+    ranges: tuple[tuple[int, int, int], ...]
+    limit: int
+    types: tuple[str, ...] | None = None
+    tenant: str | None = None
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A place in the order (bucket, tenant, session_id, sequence), for a full scan."""
+
+    bucket: int
+    tenant: str = ""
+    session_id: str = ""
+    sequence: int = 0
+
+
+class Backend(Protocol):
+    """Storage of one ledger. Methods are safe to call from several threads."""
+
+    info: LedgerInfo
+    #: how many group-commit lanes may write at the same time
+    lanes: int
+
+    def append(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]:
+        """Store units in one transaction, in order, each with an outcome of its own.
+
+        The locks of all their buckets are taken in ascending order first. With `wait` they are
+        waited for, up to the backend's lock timeout (AppendTimeout); without, a unit whose lock
+        is taken is answered Busy and the others go on. No two units share an event id.
+        """
+        ...
+
+    def append_within(self, unit: Unit, connection: Any) -> Outcome:
+        """Store one unit inside the open transaction of the caller's own connection."""
+        ...
+
+    def read(self, query: SessionQuery) -> list[Record]:
+        """Return the events of one session that a query asks for, in its order."""
+        ...
+
+    def get(self, bucket: int, tenant: str, session_id: str, event_id: str) -> Record | None:
+        """Return one event of a session, whether or not the session was deleted since."""
+        ...
+
+    def head(self, bucket: int, tenant: str, session_id: str) -> Head:
+        """Return the end of a session; Head() if nothing was ever appended to it."""
+        ...
+
+    def positions(self) -> list[int]:
+        """Return the head position of every bucket, in bucket order."""
+        ...
+
+    def feed(self, query: FeedQuery) -> list[Record]:
+        """Return a page of the log."""
+        ...
+
+    def session_ids(
+        self, tenant: str, bucket: int, after: str, limit: int, *, deleted: bool
+    ) -> list[tuple[int, str]]:
+        """Return (bucket, session_id) of a tenant behind (bucket, after), in that order.
+
+        `after` applies to the first bucket; "" is before every id. Sessions with nothing after
+        their last deletion are left out unless `deleted`.
+        """
+        ...
+
+    def scan(self, after: Place, limit: int) -> list[Record]:
+        """Return records of after.bucket in (tenant, session_id, sequence) order behind a place."""
+        ...
+
+    def token(self, bucket: int | None) -> int:
+        """Return a wake-up token; from the first call on, other processes' commits are watched."""
+        ...
+
+    def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool:
+        """Wait until the bucket (any, for None) may have grown since `token`; False on time-out."""
+        ...
+
+    def close(self) -> None:
+        """Release everything and wake all waiters; calling it again does nothing."""
+        ...
+
+
+class AsyncBackend(Protocol):
+    """The same storage for tasks of one event loop; docstrings as in Backend."""
+
+    info: LedgerInfo
+    lanes: int
+
+    async def append(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]: ...
+    async def append_within(self, unit: Unit, connection: Any) -> Outcome: ...
+    async def read(self, query: SessionQuery) -> list[Record]: ...
+    async def get(
+        self, bucket: int, tenant: str, session_id: str, event_id: str
+    ) -> Record | None: ...
+    async def head(self, bucket: int, tenant: str, session_id: str) -> Head: ...
+    async def positions(self) -> list[int]: ...
+    async def feed(self, query: FeedQuery) -> list[Record]: ...
+    async def session_ids(
+        self, tenant: str, bucket: int, after: str, limit: int, *, deleted: bool
+    ) -> list[tuple[int, str]]: ...
+    async def scan(self, after: Place, limit: int) -> list[Record]: ...
+    async def token(self, bucket: int | None) -> int: ...
+    async def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool: ...
+    async def close(self) -> None: ...

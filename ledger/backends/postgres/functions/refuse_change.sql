@@ -1,0 +1,13 @@
+-- Says no to UPDATE, DELETE and TRUNCATE of events, whatever the role's rights are.
+CREATE OR REPLACE FUNCTION {schema}.refuse_change() RETURNS trigger
+LANGUAGE plpgsql AS $function$
+BEGIN
+    RAISE EXCEPTION '% of %.% is refused: events are append-only',
+        TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'LG001', HINT = 'Append an event that corrects or hides the earlier one.';
+END
+$function$;
+
+CREATE OR REPLACE TRIGGER events_are_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.events
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change();

@@ -1,0 +1,144 @@
+-- name: settings
+-- Once per connection: every statement below must run on its index, also when its plan was made
+-- while the tables were empty; and a lock must not be waited for without end.
+SELECT
+    set_config('lock_timeout', %(lock_timeout)s, false),
+    set_config('plan_cache_mode', 'force_generic_plan', false),
+    set_config('enable_seqscan', 'off', false),
+    set_config('enable_bitmapscan', 'off', false),
+    set_config('enable_sort', 'off', false),
+    set_config('jit', 'off', false)
+
+-- name: guest_settings
+-- Once per connection that is lent out: other people's statements are planned as usual.
+SELECT set_config('lock_timeout', %(lock_timeout)s, false)
+
+-- name: append
+-- The whole append; see functions/append_events.sql for the shape of the arrays.
+SELECT a.sequences, a.positions, a.recorded, a.hashes, a.known, a.refusals
+FROM {schema}.append_events(%s, %s, %s, %s, %s, %s, %s, %s) AS a
+
+-- name: append_within
+-- The same inside a caller's transaction, which may be one on another database.
+SELECT a.sequences, a.positions, a.recorded, a.hashes, a.known, a.refusals
+FROM {schema}.append_within(%s, %s, %s, %s, %s, %s, %s, %s, %s) AS a
+
+-- name: read
+-- One session by (bucket, tenant, session_id, sequence); the last deletion is one more probe.
+SELECT {event} FROM {schema}.events AS e
+WHERE e.bucket = %(bucket)s AND e.tenant = %(tenant)s AND e.session_id = %(session_id)s
+    AND e.sequence > greatest(%(after)s, CASE WHEN NOT %(deleted)s THEN (
+        SELECT d.sequence FROM {schema}.events AS d
+        WHERE d.bucket = %(bucket)s AND d.tenant = %(tenant)s AND d.session_id = %(session_id)s
+            AND d.type = 'session.deleted'
+        ORDER BY d.sequence DESC LIMIT 1
+    ) END)
+    AND e.sequence < %(before)s
+    AND (%(run_id)s::text IS NULL OR e.run_id = %(run_id)s::text)
+    AND (%(types)s::text[] IS NULL OR e.type = ANY (%(types)s::text[]))
+    AND (%(since_us)s::bigint IS NULL OR e.occurred_us >= %(since_us)s::bigint)
+    AND (%(until_us)s::bigint IS NULL OR e.occurred_us < %(until_us)s::bigint)
+ORDER BY e.sequence LIMIT %(limit)s
+
+-- name: read_newest_first
+-- The same backwards; a direction cannot be a parameter.
+SELECT {event} FROM {schema}.events AS e
+WHERE e.bucket = %(bucket)s AND e.tenant = %(tenant)s AND e.session_id = %(session_id)s
+    AND e.sequence > greatest(%(after)s, CASE WHEN NOT %(deleted)s THEN (
+        SELECT d.sequence FROM {schema}.events AS d
+        WHERE d.bucket = %(bucket)s AND d.tenant = %(tenant)s AND d.session_id = %(session_id)s
+            AND d.type = 'session.deleted'
+        ORDER BY d.sequence DESC LIMIT 1
+    ) END)
+    AND e.sequence < %(before)s
+    AND (%(run_id)s::text IS NULL OR e.run_id = %(run_id)s::text)
+    AND (%(types)s::text[] IS NULL OR e.type = ANY (%(types)s::text[]))
+    AND (%(since_us)s::bigint IS NULL OR e.occurred_us >= %(since_us)s::bigint)
+    AND (%(until_us)s::bigint IS NULL OR e.occurred_us < %(until_us)s::bigint)
+ORDER BY e.sequence DESC LIMIT %(limit)s
+
+-- name: get
+-- One event by its id.
+SELECT {event} FROM {schema}.events AS e
+WHERE e.bucket = %(bucket)s AND e.tenant = %(tenant)s AND e.session_id = %(session_id)s
+    AND e.event_id = %(event_id)s
+
+-- name: head
+-- The end of a session: two index probes.
+SELECT e.sequence, e.event_hash, coalesce((
+        SELECT d.sequence FROM {schema}.events AS d
+        WHERE d.bucket = %(bucket)s AND d.tenant = %(tenant)s AND d.session_id = %(session_id)s
+            AND d.type = 'session.deleted'
+        ORDER BY d.sequence DESC LIMIT 1
+    ), 0)
+FROM {schema}.events AS e
+WHERE e.bucket = %(bucket)s AND e.tenant = %(tenant)s AND e.session_id = %(session_id)s
+ORDER BY e.sequence DESC LIMIT 1
+
+-- name: positions
+-- All ends in one array, which is cheaper to send than a row for each.
+SELECT ARRAY(SELECT b.position FROM {schema}.buckets AS b ORDER BY b.bucket)
+
+-- name: feed
+-- Range by range along the primary key; each range stops by itself when the page is full.
+SELECT {event}
+FROM unnest(%(buckets)s, %(afters)s, %(uptos)s)
+    WITH ORDINALITY AS r (bucket, after, upto, place)
+CROSS JOIN LATERAL (
+    SELECT * FROM {schema}.events AS e
+    WHERE e.bucket = r.bucket AND e.position > r.after AND e.position <= r.upto
+        AND (%(types)s::text[] IS NULL OR e.type = ANY (%(types)s::text[]))
+        AND (%(tenant)s::text IS NULL OR e.tenant = %(tenant)s::text)
+    ORDER BY e.position LIMIT %(limit)s
+) AS e
+ORDER BY r.place LIMIT %(limit)s
+
+-- name: session_ids
+-- A loose index scan: one probe per session, however many events it has.
+SELECT b.bucket, s.session_id
+FROM {schema}.buckets AS b
+CROSS JOIN LATERAL (
+    WITH RECURSIVE ids AS (
+        (
+            SELECT e.session_id FROM {schema}.events AS e
+            WHERE e.bucket = b.bucket AND e.tenant = %(tenant)s
+                AND e.session_id > CASE b.bucket WHEN %(bucket)s THEN %(after)s ELSE '' END
+            ORDER BY e.session_id LIMIT 1
+        )
+        UNION ALL
+        SELECT n.session_id FROM ids CROSS JOIN LATERAL (
+            SELECT e.session_id FROM {schema}.events AS e
+            WHERE e.bucket = b.bucket AND e.tenant = %(tenant)s AND e.session_id > ids.session_id
+            ORDER BY e.session_id LIMIT 1
+        ) AS n
+    )
+    SELECT ids.session_id FROM ids
+    WHERE %(deleted)s OR coalesce((
+            SELECT e.sequence FROM {schema}.events AS e
+            WHERE e.bucket = b.bucket AND e.tenant = %(tenant)s AND e.session_id = ids.session_id
+            ORDER BY e.sequence DESC LIMIT 1
+        ) > (
+            SELECT e.sequence FROM {schema}.events AS e
+            WHERE e.bucket = b.bucket AND e.tenant = %(tenant)s AND e.session_id = ids.session_id
+                AND e.type = 'session.deleted'
+            ORDER BY e.sequence DESC LIMIT 1
+        ), true)
+    LIMIT %(limit)s
+) AS s
+WHERE b.bucket >= %(bucket)s
+ORDER BY b.bucket LIMIT %(limit)s
+
+-- name: scan
+-- One bucket in session order.
+SELECT {event} FROM {schema}.events AS e
+WHERE e.bucket = %(bucket)s
+    AND (e.tenant, e.session_id, e.sequence) > (%(tenant)s, %(session_id)s, %(sequence)s)
+ORDER BY e.tenant, e.session_id, e.sequence LIMIT %(limit)s
+
+-- name: listen
+-- Other processes' hints; the channel is the ledger's own.
+LISTEN {channel}
+
+-- name: notify
+-- A hint, in a transaction of its own: notifying transactions commit one after the other.
+SELECT pg_notify(%(channel)s, %(payload)s)

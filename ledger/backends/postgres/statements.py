@@ -1,0 +1,85 @@
+"""The backend's SQL, read from the files beside this one and composed with a schema's name."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import LiteralString, cast
+
+from psycopg import sql
+
+from ...records import Record
+
+_FILES = files(__package__)
+_NAME = "-- name: "
+_EVENT = sql.SQL(", ").join(sql.Identifier("e", name) for name in Record.__struct_fields__)
+
+
+class Statements:
+    """The named statements of queries.sql for one schema, ready to be executed."""
+
+    def __init__(self, schema: str) -> None:
+        names = {"schema": sql.Identifier(schema), "event": _EVENT}
+        found = {
+            name: _template(text).format(**names).as_bytes(None)
+            for name, text in _named(_read("queries.sql")).items()
+        }
+        self.settings = found["settings"]
+        self.guest_settings = found["guest_settings"]
+        self.append = found["append"]
+        self.append_within = found["append_within"]
+        self.read = found["read"]
+        self.read_newest_first = found["read_newest_first"]
+        self.get = found["get"]
+        self.head = found["head"]
+        self.positions = found["positions"]
+        self.feed = found["feed"]
+        self.session_ids = found["session_ids"]
+        self.scan = found["scan"]
+        self.listen = found["listen"]
+        self.notify = found["notify"]
+
+
+class MigrationStatements:
+    """The named statements of migrations.sql, the migrations and the functions, for one schema."""
+
+    def __init__(self, schema: str) -> None:
+        self._schema = sql.Identifier(schema)
+        self._found = _named(_read("migrations.sql"))
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._composed(self._found[name])
+
+    def migrations(self) -> list[bytes]:
+        """Return the migrations in order; the first one leads to schema version 1."""
+        return self._scripts("migrations")
+
+    def functions(self) -> list[bytes]:
+        """Return the functions as they are in the newest version."""
+        return self._scripts("functions")
+
+    def _scripts(self, folder: str) -> list[bytes]:
+        scripts = [path for path in (_FILES / folder).iterdir() if path.name.endswith(".sql")]
+        ordered = sorted(scripts, key=lambda path: path.name)
+        return [self._composed(path.read_text("utf-8")) for path in ordered]
+
+    def _composed(self, text: str) -> bytes:
+        return _template(text).format(schema=self._schema).as_bytes(None)
+
+
+def _read(name: str) -> str:
+    return (_FILES / name).read_text("utf-8")
+
+
+def _template(text: str) -> sql.SQL:
+    # The files are part of this package, which is as literal as a string in a module.
+    return sql.SQL(cast(LiteralString, text))
+
+
+def _named(text: str) -> dict[str, str]:
+    """Split a file at its name lines; comments stay in the file, the server has no use for them."""
+    found: dict[str, str] = {}
+    for section in text.split(_NAME)[1:]:
+        name, _, body = section.partition("\n")
+        lines = [line for line in body.splitlines() if not line.startswith("--")]
+        found[name.strip()] = "\n".join(lines).strip()
+    return found

@@ -1,0 +1,179 @@
+"""The log in one SQLite file, for any number of threads and processes of one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import apsw
+import msgspec
+
+from ...errors import LedgerClosed
+from ...records import Head, Outcome, Record, Unit
+from ...wakeups import Wakeups
+from ..base import FeedQuery, LedgerInfo, OpenOptions, Place, SessionQuery
+from ..queries import load_queries
+from .appends import store
+from .connections import Readers, Writer, connect
+from .opening import open_file
+from .watcher import Watcher
+from .within import store_within
+
+_SQL = load_queries(__package__, "queries.sql")
+_INTEGER_MAX = 2**63 - 1
+
+
+class SqliteBackend:
+    """One connection that writes, a few that read, a thread that notices other processes.
+
+    Not for a forked child: SQLite's locks do not survive fork(2), so a child that used its
+    parent's object could damage the file. Open a ledger of its own there, or start by spawn.
+    """
+
+    lanes = 1  # a file has one writer at a time, so a second lane would only wait
+
+    def __init__(self, path: str, options: OpenOptions) -> None:
+        connection, self.info = open_file(path, options)
+        timeout_s = options.lock_timeout_s
+        self.path = path
+        self._writer = Writer(connection, path, timeout_s)
+        self._readers = Readers(path, options.pool_size, timeout_s)
+        self._wakeups = Wakeups(self.info.buckets)
+        self._watcher = Watcher(lambda: connect(path, timeout_s), self._wakeups)
+        self._closed = False
+
+    def append(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]:
+        """Store units in one transaction; the lock is waited for in any case."""
+        if not units:
+            return []
+        first = min(part.bucket for unit in units for part in unit.parts)
+        with self._writer.transaction(first) as connection:
+            outcomes, grown = store(connection.cursor(), units)
+        if grown:
+            self._watcher.signal(grown)
+        return outcomes
+
+    def append_within(self, unit: Unit, connection: Any) -> Outcome:
+        """Store one unit in the open transaction of an apsw.Connection to this file.
+
+        Until that transaction ends, every other append to this file waits for it.
+        """
+        self._check_open()
+        return store_within(unit, connection, self.path, self.info)
+
+    def read(self, query: SessionQuery) -> list[Record]:
+        statement = _SQL["read_newest_first" if query.newest_first else "read"]
+        bindings = {
+            "bucket": query.bucket,
+            "tenant": query.tenant,
+            "session_id": query.session_id,
+            "after": query.after,
+            "before": _INTEGER_MAX if query.before is None else query.before,
+            "deleted": query.deleted,
+            "run_id": query.run_id,
+            "types": _json(query.types),
+            "since_us": query.since_us,
+            "until_us": query.until_us,
+            "limit": query.limit,
+        }
+        with self._readers.connection() as connection:
+            return [Record(*row) for row in connection.execute(statement, bindings)]
+
+    def get(self, bucket: int, tenant: str, session_id: str, event_id: str) -> Record | None:
+        with self._readers.connection() as connection:
+            rows = connection.execute(_SQL["event"], (bucket, tenant, session_id, event_id))
+            return next((Record(*row) for row in rows.fetchall()), None)
+
+    def head(self, bucket: int, tenant: str, session_id: str) -> Head:
+        with self._readers.connection() as connection:
+            rows = connection.execute(_SQL["head"], (bucket, tenant, session_id)).fetchall()
+        return Head(*rows[0]) if rows else Head()
+
+    def positions(self) -> list[int]:
+        with self._readers.connection() as connection:
+            return [position for (position,) in connection.execute(_SQL["positions"])]
+
+    def feed(self, query: FeedQuery) -> list[Record]:
+        # No transaction around the ranges: positions are dense at commit, so a range that ends
+        # at a head somebody read says the same in every later snapshot.
+        page: list[Record] = []
+        fixed = {"types": _json(query.types), "tenant": query.tenant}
+        with self._readers.connection() as connection:
+            for bucket, after, upto in query.ranges:
+                left = query.limit - len(page)
+                if not left:
+                    break
+                place = {"bucket": bucket, "after": after, "upto": upto, "limit": left}
+                rows = connection.execute(_SQL["feed"], fixed | place)
+                page.extend(Record(*row) for row in rows)
+        return page
+
+    def session_ids(
+        self, tenant: str, bucket: int, after: str, limit: int, *, deleted: bool
+    ) -> list[tuple[int, str]]:
+        found: list[tuple[int, str]] = []
+        fixed = {"tenant": tenant, "deleted": deleted}
+        with self._readers.connection() as connection:
+            for number in range(bucket, self.info.buckets):
+                left = limit - len(found)
+                if not left:
+                    break
+                behind = after if number == bucket else ""
+                place = {"bucket": number, "after": behind, "limit": left}
+                rows = connection.execute(_SQL["session_ids"], fixed | place)
+                found.extend((number, session_id) for (session_id,) in rows)
+        return found
+
+    def scan(self, after: Place, limit: int) -> list[Record]:
+        place = (after.bucket, after.tenant, after.session_id, after.sequence, limit)
+        with self._readers.connection() as connection:
+            return [Record(*row) for row in connection.execute(_SQL["scan"], place)]
+
+    def token(self, bucket: int | None) -> int:
+        self._check_open()
+        self._watcher.start()
+        return self._wakeups.token(bucket)
+
+    def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool:
+        self._check_open()
+        return self._wakeups.wait(bucket, token, timeout_s)
+
+    async def wait_async(self, bucket: int | None, token: int, timeout_s: float) -> bool:
+        """Wait in a task; the threaded wrapper prefers this over holding a thread."""
+        self._check_open()
+        return await self._wakeups.wait_async(bucket, token, timeout_s)
+
+    @contextmanager
+    def transaction(self) -> Iterator[apsw.Connection]:
+        """Lend the connection that writes, from BEGIN IMMEDIATE to COMMIT (or ROLLBACK).
+
+        For tables beside the log. `append_within` takes the connection; every append waits.
+        """
+        with self._writer.transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def reader(self) -> Iterator[apsw.Connection]:
+        """Lend a connection that reads; it has no transaction open unless the borrower begins one.
+
+        Rows are fetched before it goes back: statements still open end with the loan.
+        """
+        with self._readers.connection() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close after the transaction that is open; loans of readers end when they end."""
+        self._closed = True
+        self._watcher.close()
+        self._readers.close()
+        self._writer.close()
+        self._wakeups.signal()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LedgerClosed("The ledger is closed.")
+
+
+def _json(types: tuple[str, ...] | None) -> str | None:
+    return None if types is None else msgspec.json.encode(types).decode()

@@ -1,0 +1,132 @@
+"""Opening a file: whose it is, making it a ledger, bringing its tables up to date."""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+import time
+import uuid
+from importlib.resources import files
+
+import apsw
+import msgspec
+
+from ...errors import InvalidArgument, NotALedger, SchemaTooNew, StorageFailed
+from ...limits import BUCKETS_MAX
+from ..base import LedgerInfo, OpenOptions
+from ..queries import load_queries
+from .connections import connect
+from .errors import translated
+
+#: "asl1" in ASCII; migrations/0001_ledger.sql writes it.
+APPLICATION_ID = 0x61736C31
+_DEFAULT_BUCKETS = 1
+_SQL = load_queries(__package__, "queries.sql")
+_MIGRATIONS = [
+    file.read_text("utf-8")
+    for file in sorted(files(__package__).joinpath("migrations").iterdir(), key=lambda f: f.name)
+    if file.name.endswith(".sql")
+]
+SCHEMA = len(_MIGRATIONS)
+
+
+class _Identity(msgspec.Struct, frozen=True):
+    application_id: int
+    schema: int
+    objects: int
+
+    @property
+    def new(self) -> bool:
+        return not (self.application_id or self.schema or self.objects)
+
+
+def open_file(path: str, options: OpenOptions) -> tuple[apsw.Connection, LedgerInfo]:
+    """Return the connection that will write, and what the ledger is; make or migrate it first.
+
+    Nothing is written to a file that belongs to somebody else. Two processes may do this at once.
+    """
+    if options.buckets is not None and not 1 <= options.buckets <= BUCKETS_MAX:
+        raise InvalidArgument("buckets", f"it is between 1 and {BUCKETS_MAX}")
+    _refuse_special_file(path)
+    with translated(path):
+        connection = connect(path, options.lock_timeout_s, create=True)
+        try:
+            identity = _identity(connection, path)
+            if connection.readonly("main"):
+                raise StorageFailed(f"{path} cannot be written; a ledger is opened for writing.")
+            _use_wal(connection, path, options.lock_timeout_s)
+            if identity.schema < SCHEMA:
+                _migrate(connection, path, options.buckets or _DEFAULT_BUCKETS)
+            return connection, _info(connection, path, options)
+        except BaseException:
+            connection.close(True)
+            raise
+
+
+def _refuse_special_file(path: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return  # not there, or SQLite will say why not
+    if not stat.S_ISREG(mode):
+        kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+        raise NotALedger(f"{path} is {kind}.")
+
+
+def _identity(connection: apsw.Connection, path: str) -> _Identity:
+    try:
+        identity = _Identity(
+            connection.pragma("application_id"),
+            connection.pragma("user_version"),
+            connection.execute(_SQL["foreign_objects"]).get,
+        )
+    except apsw.NotADBError as error:
+        raise NotALedger(f"{path} is no SQLite database.") from error
+    if not identity.new and identity.application_id != APPLICATION_ID:
+        raise NotALedger(f"{path} is a SQLite database, but of another application.")
+    if identity.schema > SCHEMA:
+        raise SchemaTooNew(identity.schema, SCHEMA)
+    return identity
+
+
+def _use_wal(connection: apsw.Connection, path: str, timeout_s: float) -> None:
+    # Asked first: setting it needs the file for oneself, even where it is set already. Changing
+    # it does not wait in the busy handler, hence the loop.
+    deadline = time.monotonic() + timeout_s
+    while connection.pragma("journal_mode") != "wal":
+        try:
+            mode = connection.pragma("journal_mode", "wal")
+        except (apsw.BusyError, apsw.LockedError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - spreads waiters
+            continue
+        if mode != "wal":
+            raise StorageFailed(f"{path}: its file system cannot hold a write-ahead log.")
+
+
+def _migrate(connection: apsw.Connection, path: str, buckets: int) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Once more under the lock: another process may have been faster.
+        identity = _identity(connection, path)
+        for migration in _MIGRATIONS[identity.schema :]:
+            connection.execute(migration)
+        if identity.new:
+            connection.execute(_SQL["create_info"], (str(uuid.uuid4()), buckets))
+            connection.executemany(_SQL["create_bucket"], ((n,) for n in range(buckets)))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _info(connection: apsw.Connection, path: str, options: OpenOptions) -> LedgerInfo:
+    ledger_id, buckets = connection.execute(_SQL["ledger_info"]).fetchall()[0]
+    if options.buckets not in (None, buckets):
+        raise InvalidArgument(
+            "buckets", f"{path} was created with {buckets}, for ever; leave the argument out"
+        )
+    return LedgerInfo(ledger_id, buckets, connection.pragma("user_version"))

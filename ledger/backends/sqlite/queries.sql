@@ -1,0 +1,135 @@
+-- Statements of the SQLite backend. Tables carry `main.`, because a caller's own connection
+-- (append_within) may have temporary tables of the same names, and those would come first.
+-- `SELECT *` is meant: the columns are the fields of Record, in order, and a test holds the two
+-- together.
+
+-- name: ledger_info
+-- Who this ledger is.
+SELECT ledger_id, buckets FROM main.ledger_info
+
+-- name: create_info
+-- Once, when the file is made.
+INSERT INTO main.ledger_info (ledger_id, buckets) VALUES (?1, ?2)
+
+-- name: create_bucket
+-- Once per bucket, when the file is made.
+INSERT INTO main.buckets (bucket, position, recorded_us) VALUES (?1, 0, 0)
+
+-- name: foreign_objects
+-- Whether a file without our application_id already belongs to somebody.
+SELECT count(*) FROM main.sqlite_schema
+
+-- name: bucket
+-- Where the next event of a bucket goes.
+SELECT bucket, position, recorded_us FROM main.buckets WHERE bucket = ?1
+
+-- name: advance_bucket
+-- After the rows of an append.
+UPDATE main.buckets SET position = ?2, recorded_us = ?3 WHERE bucket = ?1
+
+-- name: session_end
+-- What the next event of a session is chained to.
+SELECT tenant, session_id, sequence, event_hash FROM main.events
+WHERE bucket = ?1 AND tenant = ?2 AND session_id = ?3
+ORDER BY sequence DESC LIMIT 1
+
+-- name: event
+-- One event by its id: for readers, and for appends that repeat one.
+SELECT * FROM main.events
+WHERE bucket = ?1 AND tenant = ?2 AND session_id = ?3 AND event_id = ?4
+
+-- name: insert_event
+-- Plain INSERT: a conflict here means that the tables disagree, and must not pass.
+INSERT INTO main.events
+VALUES (
+    ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+    ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22
+)
+
+-- name: head
+-- The end of a session and its last deletion, both one index probe.
+SELECT sequence, event_hash, coalesce((
+    SELECT max(sequence) FROM main.events
+    WHERE bucket = ?1 AND tenant = ?2 AND session_id = ?3 AND type = 'session.deleted'
+), 0)
+FROM main.events
+WHERE bucket = ?1 AND tenant = ?2 AND session_id = ?3
+ORDER BY sequence DESC LIMIT 1
+
+-- name: read
+-- Events of a session, oldest first; absent filters are NULL.
+SELECT * FROM main.events
+WHERE bucket = :bucket AND tenant = :tenant AND session_id = :session_id
+    AND sequence > max(:after, CASE WHEN :deleted THEN 0 ELSE coalesce((
+        SELECT max(sequence) FROM main.events
+        WHERE bucket = :bucket AND tenant = :tenant AND session_id = :session_id
+            AND type = 'session.deleted'
+    ), 0) END)
+    AND sequence < :before
+    AND (:run_id IS NULL OR run_id = :run_id)
+    AND (:types IS NULL OR type IN (SELECT value FROM json_each(:types)))
+    AND (:since_us IS NULL OR occurred_us >= :since_us)
+    AND (:until_us IS NULL OR occurred_us < :until_us)
+ORDER BY sequence LIMIT :limit
+
+-- name: read_newest_first
+-- The same backwards: a direction cannot be a parameter.
+SELECT * FROM main.events
+WHERE bucket = :bucket AND tenant = :tenant AND session_id = :session_id
+    AND sequence > max(:after, CASE WHEN :deleted THEN 0 ELSE coalesce((
+        SELECT max(sequence) FROM main.events
+        WHERE bucket = :bucket AND tenant = :tenant AND session_id = :session_id
+            AND type = 'session.deleted'
+    ), 0) END)
+    AND sequence < :before
+    AND (:run_id IS NULL OR run_id = :run_id)
+    AND (:types IS NULL OR type IN (SELECT value FROM json_each(:types)))
+    AND (:since_us IS NULL OR occurred_us >= :since_us)
+    AND (:until_us IS NULL OR occurred_us < :until_us)
+ORDER BY sequence DESC LIMIT :limit
+
+-- name: positions
+-- The log's head.
+SELECT position FROM main.buckets ORDER BY bucket
+
+-- name: feed
+-- One range of a bucket in position order; absent filters are NULL.
+SELECT * FROM main.events
+WHERE bucket = :bucket AND position > :after AND position <= :upto
+    AND (:types IS NULL OR type IN (SELECT value FROM json_each(:types)))
+    AND (:tenant IS NULL OR tenant = :tenant)
+ORDER BY position LIMIT :limit
+
+-- name: session_ids
+-- A loose index scan: one probe per session, however many events it has.
+WITH RECURSIVE found (session_id) AS (
+    SELECT (
+        SELECT session_id FROM main.events
+        WHERE bucket = :bucket AND tenant = :tenant AND session_id > :after
+        ORDER BY session_id LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT session_id FROM main.events
+        WHERE bucket = :bucket AND tenant = :tenant AND session_id > found.session_id
+        ORDER BY session_id LIMIT 1
+    )
+    FROM found WHERE found.session_id IS NOT NULL
+)
+SELECT session_id FROM found
+WHERE session_id IS NOT NULL
+    AND (:deleted OR (
+        SELECT max(sequence) FROM main.events
+        WHERE bucket = :bucket AND tenant = :tenant AND session_id = found.session_id
+    ) > coalesce((
+        SELECT max(sequence) FROM main.events
+        WHERE bucket = :bucket AND tenant = :tenant AND session_id = found.session_id
+            AND type = 'session.deleted'
+    ), 0))
+LIMIT :limit
+
+-- name: scan
+-- A bucket session by session, for exports and verification.
+SELECT * FROM main.events
+WHERE bucket = ?1 AND (tenant, session_id, sequence) > (?2, ?3, ?4)
+ORDER BY tenant, session_id, sequence LIMIT ?5

@@ -1,0 +1,105 @@
+"""What every payload model shares: strictness, ids, moments, JSON values, and its type name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Unpack
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from ..codec import check_json
+from ..errors import InvalidEvent
+from ..limits import ID_BYTES_MAX, SESSION_ID_BYTES_MAX
+
+# Views add these numbers up in signed 64 bits: the bounds leave room for 9 million facts at the
+# maximum of a count and 92,000 at the maximum of a cost.
+COUNT_MAX = 10**12
+COST_USD_MAX = 100_000.0
+
+
+class Part(BaseModel):
+    """A value nested in a payload; unknown fields and silent conversions are refused."""
+
+    # defer_build: a process uses a handful of the facts, and building them all costs more than
+    # everything else in `import ledger`.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+    )
+
+
+class Fact(Part):
+    """A payload: what happened. Who, when and in which run is the envelope's to say.
+
+    Subclass it as `class OrderPaid(Fact, type="order.paid", version=1)`. Only fields that were set
+    are stored, so absent, null and a value are three different statements.
+    """
+
+    event_type: ClassVar[str]
+    schema_version: ClassVar[int]
+
+    def __init_subclass__(cls, *, type: str, version: int, **config: Unpack[ConfigDict]) -> None:
+        super().__init_subclass__(**config)
+        cls.event_type = type
+        cls.schema_version = version
+
+
+def _bounded(value: str, bytes_max: int) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty or blank")
+    if len(value) * 4 > bytes_max and len(value.encode()) > bytes_max:
+        raise ValueError(f"longer than {bytes_max} bytes")
+    return value
+
+
+def _id(value: str) -> str:
+    return _bounded(value, ID_BYTES_MAX)
+
+
+def _session_id(value: str) -> str:
+    return _bounded(value, SESSION_ID_BYTES_MAX)
+
+
+def _moment(value: object) -> object:
+    # pydantic alone would also read numbers, and digits in text, as seconds since 1970.
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    return value
+
+
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("outside the years 1 to 9999 in UTC") from error
+
+
+def _json(value: Any) -> Any:
+    # Without this, serialization turns NaN into null and the key 1 into "1", and says nothing.
+    try:
+        check_json(value, "value")
+    except InvalidEvent as error:
+        raise ValueError(f"{error.field}: {error.reason}") from error
+    return value
+
+
+Id = Annotated[str, AfterValidator(_id)]
+"""An opaque id or name: not blank, at most 512 bytes of UTF-8."""
+
+SessionId = Annotated[str, AfterValidator(_session_id)]
+"""The id of a session of the same tenant: not blank, at most 1,024 bytes of UTF-8."""
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_utc)]
+"""A datetime with an offset, or its ISO 8601 text; kept in UTC."""
+
+Json = Annotated[Any, AfterValidator(_json)]
+"""Any JSON value."""
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_json)]
+"""A JSON object with any content."""
+
+Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
+Sequence = Annotated[int, Field(ge=1)]
+Milliseconds = Annotated[float, Field(ge=0)]
+CostUsd = Annotated[float, Field(ge=0, le=COST_USD_MAX)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Score = Annotated[int, Field(ge=1, le=5)]

@@ -1,0 +1,156 @@
+"""Errors, as a tree by what the caller can do.
+
+    LedgerError
+      RetryableError            the same call may succeed later; event ids make repeating it safe
+        BackendUnavailable      the server cannot be reached, or the connection broke too often
+        AppendTimeout           another transaction held the session's bucket for too long
+        OutcomeUnknown          a caller's own connection broke: ask the log before repeating
+      CallError                 this call must change
+        InvalidEvent            one field of one event breaks a rule (also a ValueError)
+        InvalidArgument         an argument breaks a rule (also a ValueError)
+        SequenceConflict        `expected` is not the session's head: read again, then decide
+        EventIdReused           the id belongs to another content
+        InvalidCursor           the token is malformed or belongs to another ledger
+        InvalidImport           a line of an import file is not acceptable
+      StopError                 an operator must act; repeating or changing the call is no help
+        LedgerClosed            the ledger was closed
+        NotALedger              the file or database holds something else
+        SchemaTooNew            the ledger was written by a newer version of this library
+        StorageFailed           the disk is full, read-only or damaged
+        IntegrityError          what is stored is not what was appended
+
+The first paragraph of each docstring says what to do next and is part of the message.
+"""
+
+from __future__ import annotations
+
+
+class LedgerError(Exception):
+    """Look at the subclass: it says what to do."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        advice = (type(self).__doc__ or "").split("\n\n")[0].strip()
+        return f"{self.problem} {' '.join(advice.split())}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Fields are set by subclasses' own constructors, so the default (cls, args) would not do.
+        return (_rebuild, (type(self), self.__dict__.copy()))
+
+
+def _rebuild(cls: type[LedgerError], fields: dict[str, object]) -> LedgerError:
+    error = cls.__new__(cls)
+    error.__dict__.update(fields)
+    error.args = (fields["problem"],)
+    return error
+
+
+class RetryableError(LedgerError):
+    """Try again later with the same event ids; nothing is stored twice."""
+
+
+class BackendUnavailable(RetryableError):
+    """Check that the server runs and can be reached, then try again with the same event ids."""
+
+
+class AppendTimeout(RetryableError):
+    """Another transaction holds this session's bucket: let it finish, then try again."""
+
+    def __init__(self, bucket: int, waited_s: float) -> None:
+        self.bucket = bucket
+        self.waited_s = waited_s
+        super().__init__(f"Bucket {bucket} was locked for more than {waited_s:g} s.")
+
+
+class OutcomeUnknown(RetryableError):
+    """Your transaction's connection broke: run the whole transaction again; ids stay safe."""
+
+
+class CallError(LedgerError):
+    """Change the call; repeating it as it is will fail again."""
+
+
+class InvalidArgument(CallError, ValueError):
+    """Correct the named argument."""
+
+    def __init__(self, argument: str, reason: str) -> None:
+        self.argument = argument
+        self.reason = reason
+        super().__init__(f"{argument}: {reason}.")
+
+
+class InvalidEvent(CallError, ValueError):
+    """Correct the named field; nothing of the call was stored."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        self.reason = reason
+        super().__init__(f"{field}: {reason}.")
+
+
+class SequenceConflict(CallError):
+    """Nothing was stored: read the session from `expected` on, decide again, append again."""
+
+    def __init__(self, tenant: str, session_id: str, expected: int, actual: int) -> None:
+        self.tenant = tenant
+        self.session_id = session_id
+        self.expected = expected
+        self.actual = actual
+        super().__init__(
+            f"Session {session_id!r} is at sequence {actual}, {expected} was expected."
+        )
+
+
+class EventIdReused(CallError):
+    """Nothing was stored: give the new content an event id of its own."""
+
+    def __init__(self, tenant: str, session_id: str, event_id: str) -> None:
+        self.tenant = tenant
+        self.session_id = session_id
+        self.event_id = event_id
+        super().__init__(f"Event {event_id!r} of session {session_id!r} has other content.")
+
+
+class InvalidCursor(CallError, ValueError):
+    """Start from the beginning (no cursor) or use a cursor that this ledger handed out."""
+
+
+class InvalidImport(CallError, ValueError):
+    """Correct the file, or import it into an empty ledger; earlier batches stay imported."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        self.line = line
+        self.reason = reason
+        super().__init__(f"Line {line}: {reason}.")
+
+
+class StopError(LedgerError):
+    """Repeating or changing the call is no help; somebody has to look."""
+
+
+class LedgerClosed(StopError):
+    """Open a ledger again; this one was closed."""
+
+
+class NotALedger(StopError):
+    """Name a ledger's own file or database, or one that does not exist yet."""
+
+
+class SchemaTooNew(StopError):
+    """Upgrade this library; it does not know the newer tables and leaves them alone."""
+
+    def __init__(self, found: int, known: int) -> None:
+        self.found = found
+        self.known = known
+        super().__init__(f"The ledger has schema {found}, this version knows up to {known}.")
+
+
+class StorageFailed(StopError):
+    """Look at the storage (space, permissions, health); the call itself is fine."""
+
+
+class IntegrityError(StopError):
+    """Keep the storage as it is, run `verify`, and restore from a backup or an export."""

@@ -1,0 +1,137 @@
+"""The two shapes of an event: what a caller hands in and what a reader gets back."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, runtime_checkable
+from uuid import UUID
+
+import msgspec
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+JSON_CONTENT_TYPE = "application/json"
+
+SESSION_DELETED = "session.deleted"
+SESSION_FORKED = "session.forked"
+
+
+@runtime_checkable
+class Fact(Protocol):
+    """A payload model: a pydantic model of the catalogue, or any other that was registered."""
+
+    def model_dump(self, *, mode: str = ..., exclude_unset: bool = ...) -> dict[str, Any]: ...
+
+
+def new_event_id() -> str:
+    """Return a UUIDv7 (RFC 9562 section 5.7) as text: millisecond time, then 74 random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10))
+    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | random
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(UUID(int=value))
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Return whole microseconds since 1970 of an aware datetime."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """Return the UTC datetime of whole microseconds since 1970; exact, no float in between."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+class NewEvent(msgspec.Struct, frozen=True):
+    """A fact that is about to be appended.
+
+    `payload` is a model of the catalogue (or a registered one), a mapping with string keys together
+    with a `type`, or bytes together with a `type` and a `content_type`. `event_id` is the
+    idempotency key within the session: it is fixed here, before the first try, which is what makes
+    a repeated append safe. `occurred_at` is the caller's clock and must be aware; left out, it is
+    the moment of the append and takes no part in the comparison of repeated events.
+    """
+
+    payload: Fact | Mapping[str, Any] | bytes
+    type: str | None = None
+    event_id: str = msgspec.field(default_factory=new_event_id)
+    run_id: str | None = None
+    occurred_at: datetime | None = None
+    schema_version: int | None = None
+    content_type: str | None = None
+    actor: str | None = None
+    causation_id: str | None = None
+    correlation_id: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+class Event(msgspec.Struct, frozen=True):
+    """An event as the log holds it: its envelope, its numbers and its decoded payload.
+
+    `sequence` is the place in the session and `position` the place in the bucket, both dense from
+    1; order is always by these, never by a clock. Times are whole microseconds since 1970 in UTC:
+    `occurred_us` by the caller's clock, `recorded_us` by the store's. `data` is a dict, already
+    upcast to the newest schema version of its type, or bytes when `content_type` is not JSON.
+    `event_hash` chains the event to the one before it in the session.
+    """
+
+    bucket: int
+    position: int
+    tenant: str
+    session_id: str
+    sequence: int
+    event_id: str
+    type: str
+    schema_version: int
+    run_id: str | None
+    occurred_us: int
+    recorded_us: int
+    actor: str | None
+    causation_id: str | None
+    correlation_id: str | None
+    trace_id: str | None
+    span_id: str | None
+    metadata: dict[str, Any]
+    content_type: str
+    data: Any
+    event_hash: bytes
+
+    @property
+    def occurred_at(self) -> datetime:
+        """The caller's clock, in UTC."""
+        return from_microseconds(self.occurred_us)
+
+    @property
+    def recorded_at(self) -> datetime:
+        """The store's clock, in UTC."""
+        return from_microseconds(self.recorded_us)
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """What became of one appended event.
+
+    `stored` is False when the same id with the same content was in the session before; `event` is
+    then the original one, with its original numbers.
+    """
+
+    event: Event
+    stored: bool
+
+    @property
+    def sequence(self) -> int:
+        """The place of the event in its session."""
+        return self.event.sequence
+
+
+class Append(msgspec.Struct, frozen=True):
+    """One session's part of an atomic `append_many`; fields as the arguments of `append`."""
+
+    session_id: str
+    events: Any
+    tenant: str = ""
+    expected: int | None = None

@@ -1,0 +1,188 @@
+"""Following: endless iteration over the log or one session, for threads."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import msgspec
+
+from . import cursor as cursors
+from .arguments import SessionArguments, event_types, session_query
+from .backends.base import SessionQuery
+from .batch import Door
+from .errors import InvalidArgument, LedgerClosed, RetryableError
+from .events import Event
+from .plans import Plan, run
+from .reading import Storage, feed_page, read_session
+from .records import Record, event_of_record
+
+if TYPE_CHECKING:
+    from .ledger import Ledger
+
+FOLLOW_PAGE_EVENTS = 1_000
+#: One wait's length; it bounds how long `close` of a follower goes unnoticed.
+FOLLOW_WAIT_S = 1.0
+_PAUSE_FIRST_S = 0.05
+_PAUSE_LONGEST_S = 2.0
+
+
+class Source(Protocol):
+    """What is followed, and how far its reader has come."""
+
+    @property
+    def bucket(self) -> int | None: ...
+    def page(self, backend: Storage) -> Plan[list[Record]]: ...
+    def passed(self, record: Record) -> None: ...
+    def finished_page(self) -> None: ...
+
+
+class FeedSource:
+    """The whole log, from a cursor."""
+
+    bucket = None
+
+    def __init__(
+        self, place: cursors.Cursor, types: tuple[str, ...] | None, tenant: str | None
+    ) -> None:
+        self.place = place
+        self._behind = place
+        self._types = types
+        self._tenant = tenant
+
+    def page(self, backend: Storage) -> Plan[list[Record]]:
+        while True:
+            page = yield from feed_page(
+                backend, self.place, FOLLOW_PAGE_EVENTS, self._types, self._tenant
+            )
+            self._behind = page.cursor
+            if page.records or not page.more:
+                return page.records
+            self.place = page.cursor
+
+    def passed(self, record: Record) -> None:
+        positions = list(self.place.positions)
+        positions[record.bucket] = record.position
+        self.place = cursors.Cursor(tuple(positions), self.place.next_bucket)
+
+    def finished_page(self) -> None:
+        self.place = self._behind
+
+
+class SessionSource:
+    """One session, from behind a sequence."""
+
+    def __init__(self, query: SessionQuery) -> None:
+        self.query = query
+
+    @property
+    def bucket(self) -> int | None:
+        return self.query.bucket
+
+    def page(self, backend: Storage) -> Plan[list[Record]]:
+        return (yield from read_session(backend, self.query, FOLLOW_PAGE_EVENTS, 0))
+
+    def passed(self, record: Record) -> None:
+        self.query = msgspec.structs.replace(self.query, after=record.sequence)
+
+    def finished_page(self) -> None:
+        return None
+
+
+def source_of(
+    door: Door,
+    ledger_id: str,
+    buckets: int,
+    session_id: str | None,
+    cursor: str | None,
+    after: int,
+    types: Iterable[str] | None,
+    tenant: str | None,
+) -> Source:
+    """Return what the arguments of `follow` name; raise InvalidArgument or InvalidCursor."""
+    if session_id is None:
+        if after:
+            raise InvalidArgument("after", "only a session has sequences; use a cursor")
+        if tenant is not None:
+            door.tenant_key(tenant)
+        place = cursors.start(buckets)
+        if cursor is not None:
+            place = cursors.decode(cursor, ledger_id, buckets)
+        return FeedSource(place, event_types(types), tenant)
+    if cursor is not None:
+        raise InvalidArgument("cursor", "a session is followed from a sequence; use after")
+    given = SessionArguments(session_id=session_id, tenant=tenant or "", after=after, types=types)
+    return SessionSource(session_query(door, given))
+
+
+def next_page(
+    backend: Storage,
+    source: Source,
+    sleep: Callable[[float], Any],
+    closed: Callable[[], bool],
+) -> Plan[list[Record]]:
+    """Wait for a page that is not empty; [] once the follower or the ledger was closed."""
+    pause_s = _PAUSE_FIRST_S
+    while not closed():
+        try:
+            token = yield backend.token(source.bucket)
+            records = yield from source.page(backend)
+            if records:
+                return records
+            yield backend.wait(source.bucket, token, FOLLOW_WAIT_S)
+            pause_s = _PAUSE_FIRST_S
+        except LedgerClosed:
+            break
+        except RetryableError:
+            # A server that restarts is a pause for its followers, not an end.
+            yield sleep(pause_s)
+            pause_s = min(2 * pause_s, _PAUSE_LONGEST_S)
+    return []
+
+
+class Follower:
+    """An endless iterator of events; it belongs to one thread, `close` may come from any."""
+
+    def __init__(self, ledger: Ledger, source: Source) -> None:
+        self._ledger = ledger
+        self._source = source
+        self._page: deque[Record] = deque()
+        self._closed = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        if not self._page and not self._closed:
+            self._source.finished_page()
+            page = next_page(self._ledger.backend, self._source, time.sleep, lambda: self._closed)
+            self._page.extend(run(page))
+        if self._closed or not self._page:
+            raise StopIteration
+        record = self._page.popleft()
+        self._source.passed(record)
+        return event_of_record(record, self._ledger.upcasts)
+
+    @property
+    def cursor(self) -> str:
+        """The cursor behind the last event handed out; a session has none."""
+        return cursor_of(self._source, self._ledger.ledger_id)
+
+    def close(self) -> None:
+        """End the iteration; a wait under way ends within a second."""
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def cursor_of(source: Source, ledger_id: str) -> str:
+    """Return the token of a feed source's place."""
+    if not isinstance(source, FeedSource):
+        raise InvalidArgument("cursor", "a session is followed by sequence, see event.sequence")
+    return cursors.encode(source.place, ledger_id)

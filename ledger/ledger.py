@@ -1,0 +1,371 @@
+"""The ledger: append, read and follow, for threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self, overload
+
+from . import cursor as cursors
+from .arguments import (
+    SessionArguments,
+    event_types,
+    feed_limit,
+    list_limit,
+    many_appends,
+    natural,
+    one_append,
+    session_ids_limit,
+    session_query,
+    wait_seconds,
+)
+from .backends import open_backend
+from .backends.base import Backend, OpenOptions
+from .batch import Batch, Door
+from .errors import SequenceConflict
+from .events import Append, Appended, Event, Fact, NewEvent
+from .following import Follower, source_of
+from .group_commit import GroupCommit, numbers_or_raise
+from .lifecycle import deletion, deletion_expected, fork_batch
+from .limits import Limits
+from .pages import FeedPage, SessionIds, decode_place, encode_place
+from .plans import run
+from .reading import feed_page, read_lineage, read_session
+from .records import event_of_record
+from .upcasts import Upcasts
+from .verify import Progress, VerifyReport, verify_everything, verify_session
+
+if TYPE_CHECKING:
+    from .catalogue import Catalogue
+
+EventLike = NewEvent | Fact
+
+
+class Ledger:
+    """An append-only log of events, numbered densely per session. Safe to share between threads."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        limits: Limits | None = None,
+        catalogue: Catalogue | None = None,
+        upcasts: Upcasts | None = None,
+        retry_timeout_s: float = 30.0,
+    ) -> None:
+        self.backend = backend
+        self.upcasts = upcasts or Upcasts()
+        self.door = Door(backend.info.buckets, limits or Limits(), catalogue)
+        self._commits = GroupCommit(backend, retry_timeout_s)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        buckets: int | None = None,
+        schema: str = "ledger",
+        limits: Limits | None = None,
+        catalogue: Catalogue | None = None,
+        upcasts: Upcasts | None = None,
+        retry_timeout_s: float = 30.0,
+        lock_timeout_s: float = 10.0,
+        connect_timeout_s: float = 10.0,
+        pool_size: int = 8,
+        lanes: int = 2,
+    ) -> Self:
+        """Open the ledger at a URL, creating or migrating it first.
+
+        `memory:`, `sqlite:///file.db` (three slashes relative, four absolute) or
+        `postgresql://user@host/database`, where `schema` holds the tables. `buckets` is fixed at
+        creation: 1 by default, 64 on PostgreSQL. `retry_timeout_s` bounds the repeating of appends
+        whose connection broke, `lock_timeout_s` the waiting for another transaction.
+
+        Raises BackendUnavailable, NotALedger, SchemaTooNew, StorageFailed or InvalidArgument.
+        """
+        options = OpenOptions(
+            buckets=buckets,
+            schema=schema,
+            lock_timeout_s=lock_timeout_s,
+            connect_timeout_s=connect_timeout_s,
+            pool_size=pool_size,
+            lanes=lanes,
+        )
+        return cls(
+            open_backend(url, options),
+            limits=limits,
+            catalogue=catalogue,
+            upcasts=upcasts,
+            retry_timeout_s=retry_timeout_s,
+        )
+
+    @overload
+    def append(
+        self,
+        session_id: str,
+        events: EventLike,
+        *,
+        tenant: str = "",
+        expected: int | None = None,
+        connection: Any = None,
+    ) -> Appended: ...
+    @overload
+    def append(
+        self,
+        session_id: str,
+        events: Sequence[EventLike],
+        *,
+        tenant: str = "",
+        expected: int | None = None,
+        connection: Any = None,
+    ) -> list[Appended]: ...
+    def append(
+        self,
+        session_id: str,
+        events: EventLike | Sequence[EventLike],
+        *,
+        tenant: str = "",
+        expected: int | None = None,
+        connection: Any = None,
+    ) -> Appended | list[Appended]:
+        """Append one event, or several as one, to a session and return what became of each.
+
+        Stored durably when the call returns, all or nothing, with the next sequences of the
+        session. Appends without `expected` queue and never fail because of others; with it the
+        session must be at that sequence (0: empty). An event whose id the session already has is
+        not stored again: the original is returned, also when the expectation no longer holds. A
+        lost connection is survived by repeating, which the fixed ids make safe.
+
+        With `connection`, an open psycopg or apsw transaction of the caller, the events become
+        visible when that transaction commits and vanish when it rolls back. Until then it holds
+        the lock of the session's bucket, so one in B of all sessions waits for it.
+
+        Raises InvalidEvent, InvalidArgument, SequenceConflict, EventIdReused, AppendTimeout,
+        BackendUnavailable, OutcomeUnknown, StorageFailed or LedgerClosed; nothing is stored then,
+        except that after BackendUnavailable the event may be found stored.
+        """
+        append, single = one_append(session_id, events, tenant, expected)
+        answer = self._store(self.door.batch([append]), connection)[0]
+        return answer[0] if single else answer
+
+    def append_many(
+        self, appends: Iterable[Append], *, connection: Any = None
+    ) -> list[list[Appended]]:
+        """Append to several sessions, of several tenants, all or nothing.
+
+        Returns one list per Append, in order, with one entry per event. Contract and errors are
+        those of `append`.
+        """
+        return self._store(self.door.batch(many_appends(appends)), connection)
+
+    def fork(self, session_id: str, at: int, into: str, *, tenant: str = "") -> Appended:
+        """Begin the new session `into` with everything of a session up to sequence `at`.
+
+        By reference: nothing is copied. The new session's first event, `session.forked`, names
+        parent and place, and its hash chain starts from the parent's event. Repeating the call
+        returns the first fork. Raises InvalidArgument if `at` is not a visible event of the
+        session, SequenceConflict if `into` has events already.
+        """
+        self.door.session_key(tenant, session_id)
+        self.door.session_key(tenant, into)
+        plan = fork_batch(self.backend, self.door, tenant, session_id, natural(at, "at"), into)
+        return self._store(run(plan), None)[0][0]
+
+    def delete(self, session_id: str, *, tenant: str = "", reason: str | None = None) -> bool:
+        """Hide a session from every reader by appending `session.deleted`; False if it has nothing.
+
+        Nothing is removed: readers with `deleted=True` still see the events. Events appended
+        later begin a new incarnation with the next sequences.
+        """
+        tenant, session_id = self.door.session_key(tenant, session_id)
+        while True:
+            plan = deletion_expected(self.backend, tenant, session_id, self.buckets)
+            expected = run(plan)
+            if expected is None:
+                return False
+            try:
+                self.append(session_id, deletion(reason), tenant=tenant, expected=expected)
+            except SequenceConflict:
+                continue
+            return True
+
+    def read(
+        self,
+        session_id: str,
+        *,
+        tenant: str = "",
+        after: int = 0,
+        before: int | None = None,
+        run_id: str | None = None,
+        types: Iterable[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+        wait: float = 0,
+        lineage: bool = False,
+        deleted: bool = False,
+    ) -> list[Event]:
+        """Return a session's events in sequence order; [] if there are none.
+
+        `after` and `before` are exclusive sequences; `since` (inclusive) and `until` (exclusive)
+        compare the caller's clock. `limit` applies last: the oldest that fit, or the newest with
+        `newest_first`; None is all. If nothing fits, up to `wait` seconds are spent waiting for
+        an event that does. `lineage` puts the forked parents' events first, with their own
+        sequences; the bounds then apply to each part. `deleted` also shows what was deleted.
+        """
+        given = SessionArguments(
+            session_id=session_id,
+            tenant=tenant,
+            after=after,
+            before=before,
+            run_id=run_id,
+            types=types,
+            since=since,
+            until=until,
+            newest_first=newest_first,
+            deleted=deleted,
+        )
+        query, count, wait_s = (
+            session_query(self.door, given),
+            list_limit(limit),
+            wait_seconds(wait),
+        )
+        if lineage:
+            records = run(read_lineage(self.backend, query, count, self.buckets))
+        else:
+            records = run(read_session(self.backend, query, count, wait_s))
+        return [event_of_record(record, self.upcasts) for record in records]
+
+    def get(
+        self, session_id: str, event_id: str, *, tenant: str = "", deleted: bool = False
+    ) -> Event | None:
+        """Return one event of a session by its id, or None; deleted ones only if asked for."""
+        tenant, session_id = self.door.session_key(tenant, session_id)
+        bucket = self.door.bucket(tenant, session_id)
+        record = self.backend.get(bucket, tenant, session_id, event_id)
+        if record is None:
+            return None
+        if not deleted and record.sequence <= self.backend.head(bucket, tenant, session_id).deleted:
+            return None
+        return event_of_record(record, self.upcasts)
+
+    def head(self, session_id: str, *, tenant: str = "") -> int:
+        """Return a session's last sequence, 0 if it has none; deletion does not reset it."""
+        tenant, session_id = self.door.session_key(tenant, session_id)
+        return self.backend.head(self.door.bucket(tenant, session_id), tenant, session_id).sequence
+
+    def feed(
+        self,
+        cursor: str | None = None,
+        *,
+        limit: int = 1_000,
+        types: Iterable[str] | None = None,
+        tenant: str | None = None,
+    ) -> FeedPage:
+        """Return the next page of the whole log and the cursor behind it.
+
+        Per session in sequence order, per bucket in position order, every event exactly once,
+        deletions and what they hide included. The cursor also moves over events that `types` or
+        `tenant` leave out, so a page can be empty while `more` is True. Raises InvalidCursor.
+        """
+        place = self._place(cursor)
+        plan = feed_page(self.backend, place, feed_limit(limit), event_types(types), tenant)
+        page = run(plan)
+        return FeedPage(
+            [event_of_record(record, self.upcasts) for record in page.records],
+            cursors.encode(page.cursor, self.ledger_id),
+            page.more,
+        )
+
+    def follow(
+        self,
+        session_id: str | None = None,
+        *,
+        cursor: str | None = None,
+        after: int = 0,
+        types: Iterable[str] | None = None,
+        tenant: str | None = None,
+    ) -> Follower:
+        """Return an endless iterator over the whole log from a cursor, or over one session.
+
+        New events arrive as they are committed, by any process. The iterator outlives a restart
+        of the server, and ends when it or the ledger is closed. Its `cursor` (or `sequence`, for a
+        session) is where to go on later.
+        """
+        source = source_of(
+            self.door, self.ledger_id, self.buckets, session_id, cursor, after, types, tenant
+        )
+        return Follower(self, source)
+
+    def list_session_ids(
+        self,
+        *,
+        tenant: str = "",
+        cursor: str | None = None,
+        limit: int = 1_000,
+        deleted: bool = False,
+    ) -> SessionIds:
+        """Return a page of a tenant's session ids and the cursor behind it, None at the end.
+
+        The order is fixed but has no meaning. Deleted sessions are listed only if asked for.
+        """
+        tenant, count = self.door.tenant_key(tenant), session_ids_limit(limit)
+        bucket, after = decode_place(cursor, self.ledger_id, self.buckets)
+        found = (
+            self.backend.session_ids(tenant, bucket, after, count, deleted=deleted) if count else []
+        )
+        return SessionIds(
+            [session_id for _, session_id in found],
+            encode_place(found[-1], self.ledger_id) if found and len(found) == count else None,
+        )
+
+    def verify(
+        self,
+        session_id: str | None = None,
+        *,
+        tenant: str = "",
+        progress: Progress | None = None,
+    ) -> VerifyReport:
+        """Recompute numbers, digests and hash chains of one session, or of the whole log.
+
+        Reads the stored bytes as they are, deleted events included, and names each event that is
+        not what was appended. `progress` is called with the events done and all there are.
+        """
+        if session_id is None:
+            return run(verify_everything(self.backend, self.buckets, progress))
+        tenant, session_id = self.door.session_key(tenant, session_id)
+        plan = verify_session(self.backend, tenant, session_id, self.buckets, progress)
+        return run(plan)
+
+    @property
+    def ledger_id(self) -> str:
+        """The identity the ledger got when it was created; a dump and restore keeps it."""
+        return self.backend.info.ledger_id
+
+    @property
+    def buckets(self) -> int:
+        """The number of buckets, fixed when the ledger was created."""
+        return self.backend.info.buckets
+
+    def close(self) -> None:
+        """Release the storage and end all followers; closing twice does nothing."""
+        self.backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _store(self, batch: Batch, connection: Any) -> list[list[Appended]]:
+        if connection is None:
+            numbers = self._commits.append(batch.unit)
+        else:
+            numbers = numbers_or_raise(self.backend.append_within(batch.unit, connection))
+        return batch.answer(numbers, self.upcasts)
+
+    def _place(self, cursor: str | None) -> cursors.Cursor:
+        if cursor is None:
+            return cursors.start(self.buckets)
+        return cursors.decode(cursor, self.ledger_id, self.buckets)

@@ -1,0 +1,56 @@
+"""Deleting and forking sessions, as plans: both are facts, neither copies or removes anything."""
+
+from __future__ import annotations
+
+from .backends.base import SessionQuery
+from .batch import Batch, Door
+from .digests import bucket_of
+from .errors import InvalidArgument
+from .events import SESSION_DELETED, SESSION_FORKED, NewEvent
+from .plans import Plan
+from .reading import Storage
+from .records import Head, Part, Record, Unit
+
+
+def fork_batch(
+    backend: Storage, door: Door, tenant: str, parent: str, at: int, into: str
+) -> Plan[Batch]:
+    """Return the batch whose one event, `session.forked`, begins the new session.
+
+    The chain of the new session starts from the hash of the parent's event `at`. The event id
+    follows from parent and place, so a repeated fork is the same fork.
+    """
+    session = (tenant, parent)
+    if into == parent:
+        raise InvalidArgument("into", "a session cannot be forked into itself")
+    records: list[Record] = yield backend.read(
+        SessionQuery(
+            bucket=door.bucket(*session),
+            tenant=tenant,
+            session_id=parent,
+            limit=1,
+            after=at - 1,
+            before=at + 1,
+        )
+    )
+    if not records:
+        raise InvalidArgument("at", f"session {parent!r} has no visible event {at}")
+    fact = NewEvent(
+        {"parent": parent, "at": at}, SESSION_FORKED, event_id=f"fork:{records[0].event_hash.hex()}"
+    )
+    draft = door.draft(tenant, into, fact, reserved=True)
+    part = Part(door.bucket(tenant, into), tenant, into, 0, records[0].event_hash, (draft,))
+    return Batch(Unit((part,)), (((0, 0),),))
+
+
+def deletion_expected(
+    backend: Storage, tenant: str, session_id: str, buckets: int
+) -> Plan[int | None]:
+    """Return the head that a deletion must find, or None when there is nothing to delete."""
+    head: Head = yield backend.head(bucket_of(tenant, session_id, buckets), tenant, session_id)
+    return head.sequence if head.visible else None
+
+
+def deletion(reason: str | None) -> NewEvent:
+    """Return the fact that hides a session."""
+    return NewEvent({} if reason is None else {"reason": reason}, SESSION_DELETED)

@@ -1,0 +1,35 @@
+"""Every bound of the log, by name.
+
+The id bounds are not taste: tenant, session id and event id share one btree key, and PostgreSQL
+refuses index rows over 2,704 bytes. 1,024 + 1,024 + 512 bytes fit with their headers.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+TENANT_BYTES_MAX = 1_024
+SESSION_ID_BYTES_MAX = 1_024
+ID_BYTES_MAX = 512
+TYPE_BYTES_MAX = 128
+CONTENT_TYPE_BYTES_MAX = 256
+METADATA_BYTES_MAX = 16_384
+NESTING_DEPTH_MAX = 64
+SCHEMA_VERSION_MAX = 65_535
+INTEGER_MIN = -(2**63)
+INTEGER_MAX = 2**64 - 1
+BUCKETS_MAX = 1_024
+READ_PAGE_EVENTS = 5_000
+FEED_LIMIT_MAX = 100_000
+FEED_SCAN_EVENTS_MAX = 50_000
+SESSION_IDS_LIMIT_MAX = 10_000
+LINEAGE_DEPTH_MAX = 256
+WAIT_SECONDS_MAX = 86_400.0
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The bounds a ledger may be opened with; sizes are bytes of the stored form."""
+
+    payload_bytes_max: int = 1_048_576
+    batch_events_max: int = 10_000
+    batch_bytes_max: int = 67_108_864

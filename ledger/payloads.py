@@ -1,0 +1,118 @@
+"""Payloads at the door: a model, a mapping or bytes become a type, a version and stored bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .codec import check_text, encode_json, parse_json_object
+from .errors import InvalidEvent
+from .events import JSON_CONTENT_TYPE, SESSION_FORKED, NewEvent
+from .limits import CONTENT_TYPE_BYTES_MAX, SCHEMA_VERSION_MAX, TYPE_BYTES_MAX
+
+if TYPE_CHECKING:
+    from .catalogue import Catalogue
+
+
+class Payload(msgspec.Struct, frozen=True):
+    """A payload as it will be stored."""
+
+    type: str
+    schema_version: int
+    content_type: str
+    stored: bytes
+
+
+def payload_of(event: NewEvent, catalogue: Catalogue, bytes_max: int) -> Payload:
+    """Return the stored form of an event's payload; raise InvalidEvent naming the field."""
+    if isinstance(event.payload, bytes):
+        payload = _opaque(event, event.payload, catalogue)
+    elif isinstance(event.payload, Mapping):
+        payload = _mapping(event, event.payload, catalogue)
+    elif hasattr(event.payload, "model_dump"):
+        payload = _model(event, event.payload, catalogue)
+    else:
+        kind = type(event.payload).__name__
+        raise InvalidEvent("payload", f"expected a model, a mapping or bytes, got {kind}")
+    if len(payload.stored) > bytes_max:
+        raise InvalidEvent(
+            "payload", f"{len(payload.stored)} bytes, at most {bytes_max} are accepted"
+        )
+    return payload
+
+
+def _opaque(event: NewEvent, data: bytes, catalogue: Catalogue) -> Payload:
+    if event.content_type is None:
+        raise InvalidEvent("content_type", "bytes need one")
+    content_type = check_text(event.content_type, "content_type", CONTENT_TYPE_BYTES_MAX)
+    if content_type == JSON_CONTENT_TYPE:
+        return _mapping(event, parse_json_object(data, "payload"), catalogue)
+    return Payload(_type(event.type), _version(event.schema_version, 1), content_type, data)
+
+
+def _mapping(event: NewEvent, data: Mapping[str, Any], catalogue: Catalogue) -> Payload:
+    type_name = _type(event.type)
+    if event.content_type not in (None, JSON_CONTENT_TYPE):
+        raise InvalidEvent("content_type", f"a mapping is stored as {JSON_CONTENT_TYPE}")
+    known = catalogue.model_of(type_name)
+    if known is None:
+        version = _version(event.schema_version, 1)
+    else:
+        model, newest = known
+        version = _version(event.schema_version, newest)
+        if version == newest:
+            # Payloads of older versions are taken as they are: their upcaster knows them.
+            data = _dump(_validated(model, data))
+    return Payload(type_name, version, JSON_CONTENT_TYPE, encode_json(data, "payload"))
+
+
+def _model(event: NewEvent, payload: Any, catalogue: Catalogue) -> Payload:
+    type_name, version = catalogue.describe(payload)
+    if event.type not in (None, type_name):
+        raise InvalidEvent("type", f"{type(payload).__name__} is a {type_name}")
+    if event.schema_version not in (None, version):
+        raise InvalidEvent("schema_version", f"{type(payload).__name__} is version {version}")
+    _type(type_name)
+    return Payload(type_name, version, JSON_CONTENT_TYPE, encode_json(_dump(payload), "payload"))
+
+
+def _dump(model: Any) -> dict[str, Any]:
+    # Unset fields stay out: in a patch "absent" means keep and null means clear.
+    dumped: dict[str, Any] = model.model_dump(mode="json", exclude_unset=True)
+    return dumped
+
+
+def _validated(model: Any, data: Mapping[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(("payload", *(str(part) for part in first["loc"])))
+        raise InvalidEvent(place, str(first["msg"])) from error
+
+
+def _type(value: object) -> str:
+    if value is None:
+        raise InvalidEvent("type", "a payload that is no model needs one")
+    name = check_text(value, "type", TYPE_BYTES_MAX)
+    if not name.isprintable():
+        raise InvalidEvent("type", "control characters are not allowed")
+    return name
+
+
+def _version(value: object, default: int) -> int:
+    if value is None:
+        return default
+    if type(value) is not int or not 1 <= value <= SCHEMA_VERSION_MAX:
+        raise InvalidEvent("schema_version", f"expected 1 to {SCHEMA_VERSION_MAX}, got {value!r}")
+    return value
+
+
+def refuse_reserved(type_name: str) -> None:
+    """Raise InvalidEvent for a type whose events only the ledger itself may write."""
+    if type_name == SESSION_FORKED:
+        raise InvalidEvent("type", f"{SESSION_FORKED} is written by fork() alone")

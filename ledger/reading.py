@@ -1,0 +1,161 @@
+"""The reading operations, as plans over a backend: sessions, lineage, the whole log."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from .backends.base import AsyncBackend, Backend, FeedQuery, SessionQuery
+from .codec import decode_json
+from .cursor import Cursor
+from .digests import bucket_of
+from .errors import IntegrityError, InvalidCursor
+from .events import SESSION_FORKED
+from .limits import FEED_SCAN_EVENTS_MAX, LINEAGE_DEPTH_MAX, READ_PAGE_EVENTS
+from .plans import Plan
+from .records import Record
+
+Storage = Backend | AsyncBackend
+
+
+class RecordPage(msgspec.Struct, frozen=True):
+    """Records of a page, the place behind it, and whether the log went on when it was read."""
+
+    records: list[Record]
+    cursor: Cursor
+    more: bool
+
+
+def read_session(
+    backend: Storage, query: SessionQuery, limit: int | None, wait_s: float
+) -> Plan[list[Record]]:
+    """Read one session; if nothing fits, wait for something that does until the time is over."""
+    if limit == 0:
+        return []
+    deadline = time.monotonic() + wait_s
+    while True:
+        token = 0
+        if wait_s > 0:
+            token = yield backend.token(query.bucket)
+        records: list[Record] = yield from _pages(backend, query, limit)
+        left_s = deadline - time.monotonic()
+        if records or left_s <= 0:
+            return records
+        yield backend.wait(query.bucket, token, left_s)
+
+
+def _pages(backend: Storage, query: SessionQuery, limit: int | None) -> Plan[list[Record]]:
+    found: list[Record] = []
+    while limit is None or len(found) < limit:
+        size = READ_PAGE_EVENTS if limit is None else min(READ_PAGE_EVENTS, limit - len(found))
+        page: list[Record] = yield backend.read(msgspec.structs.replace(query, limit=size))
+        found += page
+        if len(page) < size:
+            break
+        last = page[-1].sequence
+        bound = {"before": last} if query.newest_first else {"after": last}
+        query = msgspec.structs.replace(query, **bound)
+    return found
+
+
+def read_lineage(
+    backend: Storage, query: SessionQuery, limit: int | None, buckets: int
+) -> Plan[list[Record]]:
+    """Read a session with the prefixes of the sessions it was forked from, oldest ancestor first.
+
+    A deleted ancestor's events stay hidden here too, unless the query reads deleted ones.
+    """
+    line = [query]
+    while True:
+        youngest = line[-1]
+        first: list[Record] = yield backend.read(
+            SessionQuery(
+                bucket=youngest.bucket,
+                tenant=youngest.tenant,
+                session_id=youngest.session_id,
+                limit=1,
+                deleted=youngest.deleted,
+            )
+        )
+        if not first or first[0].type != SESSION_FORKED:
+            break
+        if len(line) > LINEAGE_DEPTH_MAX:
+            raise IntegrityError(f"The lineage is longer than {LINEAGE_DEPTH_MAX} forks.")
+        fork = decode_json(first[0].payload)
+        line.append(
+            msgspec.structs.replace(
+                query,
+                bucket=bucket_of(query.tenant, fork["parent"], buckets),
+                session_id=fork["parent"],
+                before=fork["at"] + 1,
+            )
+        )
+    found: list[Record] = []
+    for part in reversed(line):
+        left = None if limit is None else limit - len(found)
+        if left == 0:
+            break
+        found += yield from _pages(backend, part, left)
+    return found
+
+
+def feed_page(
+    backend: Storage,
+    cursor: Cursor,
+    limit: int,
+    types: tuple[str, ...] | None,
+    tenant: str | None,
+) -> Plan[RecordPage]:
+    """Read the next page of the log and move the cursor over all that was looked at.
+
+    The heads are read first: whatever is at or below them is committed and, positions being
+    dense, must be found, so a missing row is noticed here instead of being skipped for ever.
+    Pages take turns through the buckets; a busy bucket cannot starve the others.
+    """
+    heads: list[int] = yield backend.positions()
+    if any(reached > head for reached, head in zip(cursor.positions, heads, strict=True)):
+        raise InvalidCursor(
+            "The cursor is ahead of the log, which was restored from an older state."
+        )
+    filtered = types is not None or tenant is not None
+    ranges = _ranges(cursor, heads, FEED_SCAN_EVENTS_MAX if filtered else limit)
+    if not ranges:
+        return RecordPage([], cursor, False)
+    query = FeedQuery(ranges=tuple(ranges), limit=limit, types=types, tenant=tenant)
+    records: list[Record] = yield backend.feed(query)
+    positions = list(cursor.positions)
+    cut = len(records) == limit
+    if not filtered:
+        _check_dense(ranges, records)
+    for bucket, _, upto in ranges:
+        if cut and filtered and bucket == records[-1].bucket:
+            positions[bucket] = records[-1].position
+            break
+        positions[bucket] = upto
+    following = Cursor(tuple(positions), (bucket + 1) % len(heads))
+    more = any(head > reached for head, reached in zip(heads, positions, strict=True))
+    return RecordPage(records, following, more)
+
+
+def _ranges(cursor: Cursor, heads: list[int], room: int) -> list[tuple[int, int, int]]:
+    ranges = []
+    for step in range(len(heads)):
+        bucket = (cursor.next_bucket + step) % len(heads)
+        after = cursor.positions[bucket]
+        upto = min(heads[bucket], after + room)
+        if upto > after:
+            ranges.append((bucket, after, upto))
+            room -= upto - after
+        if room == 0:
+            break
+    return ranges
+
+
+def _check_dense(ranges: list[tuple[int, int, int]], records: list[Record]) -> None:
+    found = iter(records)
+    for bucket, after, upto in ranges:
+        for position in range(after + 1, upto + 1):
+            record = next(found, None)
+            if record is None or (record.bucket, record.position) != (bucket, position):
+                raise IntegrityError(f"Position {position} of bucket {bucket} is missing.")

@@ -1,0 +1,40 @@
+"""Upcasters: old payloads are lifted to the newest schema version when they leave the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .errors import InvalidArgument
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Upcasts:
+    """The upcasters of a ledger, by event type and the version they start from.
+
+    Each lifts a payload by one version; chains are followed to their end. The stored bytes and
+    their digests never change.
+    """
+
+    def __init__(self) -> None:
+        self._steps: dict[str, dict[int, Upcaster]] = {}
+
+    def register(self, type: str, *, from_version: int, upcaster: Upcaster) -> None:
+        """Add the step from `from_version` to the next; a second one for the same step is refused."""
+        steps = self._steps.setdefault(type, {})
+        if from_version in steps:
+            raise InvalidArgument("from_version", f"{type} has an upcaster from {from_version}")
+        steps[from_version] = upcaster
+
+    def has(self, type: str) -> bool:
+        """Whether payloads of this type may need lifting."""
+        return type in self._steps
+
+    def newest(self, type: str, version: int, data: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """Return the payload and its version after every step that applies."""
+        steps = self._steps.get(type, {})
+        while version in steps:
+            data = steps[version](data)
+            version += 1
+        return data, version

@@ -1,0 +1,102 @@
+"""Fixtures on PostgreSQL, and the rule that its tests never vanish silently."""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.postgres_databases import PostgresDatabases
+
+_UNAVAILABLE = "PostgreSQL unavailable"
+_skipped_although_required: list[str] = []
+
+
+def postgres_is_required() -> bool:
+    """Whether a PostgreSQL test that does not run is a failure."""
+    return any(
+        os.environ.get(name, "").lower() not in ("", "0", "false")
+        for name in ("CI", "LEDGER_REQUIRE_POSTGRES")
+    )
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator["PostgresDatabases"]:
+    """Yield a server: that of LEDGER_TEST_POSTGRES_URL, else one of our own for the session."""
+    try:
+        from tests.support.postgres import URL_VARIABLE, PostgresServer
+        from tests.support.postgres_databases import PostgresDatabases
+        from tests.support.postgres_install import PostgresUnavailable
+    except ImportError as error:
+        _give_up(f"{error}; install the extras: pip install -e '.[postgres,dev]'")
+    if url := os.environ.get(URL_VARIABLE):
+        yield PostgresDatabases(url)
+        return
+    server = PostgresServer()
+    try:
+        server.start()
+    except PostgresUnavailable as error:
+        _give_up(str(error))
+    with server:
+        yield server.databases
+
+
+@pytest.fixture
+def postgres_url(
+    postgres_server: "PostgresDatabases", request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """Yield the URL of an empty database that nobody else uses."""
+    request.node.add_marker(pytest.mark.postgres)  # for those who ask by getfixturevalue
+    with postgres_server.temporary_database() as url:
+        yield url
+
+
+def _give_up(reason: str) -> None:
+    if postgres_is_required():
+        pytest.fail(f"{_UNAVAILABLE}: {reason}", pytrace=False)
+    pytest.skip(f"{_UNAVAILABLE}: {reason}")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that asks for the server."""
+    for item in items:
+        if "postgres_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgres)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note the PostgreSQL tests that were skipped though they had to run."""
+    if report.skipped and not hasattr(report, "wasxfail") and "postgres" in report.keywords:
+        _skipped_although_required.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that had to include PostgreSQL and left some of it out."""
+    if _skipped_although_required and postgres_is_required() and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in red which promise this run did not check."""
+    if _skipped_although_required and postgres_is_required():
+        lines = ["These tests had to run on PostgreSQL and were skipped:"]
+        _write_red(terminalreporter, lines + sorted(set(_skipped_although_required)))
+        return
+    reports = [r for r in terminalreporter.stats.get("skipped", []) if _UNAVAILABLE in _reason(r)]
+    if reports:
+        lines = [f"{len(reports)} PostgreSQL tests did NOT run.", _reason(reports[0])]
+        _write_red(terminalreporter, lines)
+
+
+def _reason(report: pytest.TestReport) -> str:
+    longrepr = report.longrepr
+    return str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
+
+
+def _write_red(terminalreporter: pytest.TerminalReporter, lines: list[str]) -> None:
+    terminalreporter.write_sep("!", "PostgreSQL", red=True, bold=True)
+    for line in lines:
+        terminalreporter.write_line(line, red=True, bold=True)
+    terminalreporter.write_sep("!", red=True, bold=True)
