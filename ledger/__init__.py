@@ -29,6 +29,7 @@ from .ledger import Ledger
 from .ledger_async import AsyncLedger
 from .limits import Limits
 from .pages import FeedPage, SessionIds
+from .transfer_import import ImportReport
 from .upcasts import Upcasts
 from .verify import Finding, VerifyReport
 
@@ -45,6 +46,7 @@ __all__ = [
     "FeedPage",
     "Finding",
     "Follower",
+    "ImportReport",
     "IntegrityError",
     "InvalidArgument",
     "InvalidCursor",

@@ -12,7 +12,13 @@ from .batch import Door
 from .codec import check_text
 from .errors import InvalidArgument
 from .events import Append, to_microseconds
-from .limits import FEED_LIMIT_MAX, SESSION_IDS_LIMIT_MAX, TYPE_BYTES_MAX, WAIT_SECONDS_MAX
+from .limits import (
+    FEED_LIMIT_MAX,
+    SEQUENCE_MAX,
+    SESSION_IDS_LIMIT_MAX,
+    TYPE_BYTES_MAX,
+    WAIT_SECONDS_MAX,
+)
 
 
 class SessionArguments(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +79,9 @@ def many_appends(appends: Iterable[Append]) -> list[Append]:
 
 
 def natural(value: object, name: str) -> int:
-    """Return `value` if it is an int from 0 on."""
-    if type(value) is not int or value < 0:
-        raise InvalidArgument(name, f"expected an int from 0, got {value!r}")
+    """Return `value` if it is an int from 0 to 2^63 - 1, as far as the databases count."""
+    if type(value) is not int or not 0 <= value <= SEQUENCE_MAX:
+        raise InvalidArgument(name, f"expected an int from 0 to {SEQUENCE_MAX}, got {value!r}")
     return value
 
 
@@ -120,7 +126,7 @@ def event_types(value: Iterable[str] | None) -> tuple[str, ...] | None:
     return tuple(check_text(name, "types", TYPE_BYTES_MAX) for name in value)
 
 
-def microseconds(moment: datetime | None, name: str) -> int | None:
+def microseconds(moment: object, name: str) -> int | None:
     """Return an aware datetime as microseconds since 1970."""
     if moment is None:
         return None

@@ -12,7 +12,14 @@ from .codec import check_text, encode_json
 from .digests import body_digest, bucket_of, genesis, meta_digest, new_salt, payload_digest
 from .errors import EventIdReused, InvalidArgument, InvalidEvent
 from .events import Append, Appended, NewEvent, to_microseconds
-from .limits import ID_BYTES_MAX, METADATA_BYTES_MAX, SESSION_ID_BYTES_MAX, TENANT_BYTES_MAX, Limits
+from .limits import (
+    ID_BYTES_MAX,
+    METADATA_BYTES_MAX,
+    SEQUENCE_MAX,
+    SESSION_ID_BYTES_MAX,
+    TENANT_BYTES_MAX,
+    Limits,
+)
 from .payloads import payload_of, refuse_reserved
 from .records import Draft, Numbered, Part, Unit, event_of_draft, same_content
 from .upcasts import Upcasts
@@ -87,6 +94,11 @@ class Door:
         unit = Unit(parts)
         self._check_size(unit)
         return Batch(unit, tuple(places))
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds the ledger was opened with."""
+        return self._limits
 
     @property
     def catalogue(self) -> Catalogue:
@@ -199,7 +211,7 @@ class Door:
 
 
 def _expected(value: object) -> int | None:
-    if value is not None and (type(value) is not int or value < 0):
+    if value is not None and (type(value) is not int or not 0 <= value <= SEQUENCE_MAX):
         raise InvalidArgument("expected", f"a sequence from 0 or None, not {value!r}")
     return value
 

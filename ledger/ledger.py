@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from . import cursor as cursors
+from . import transfer
 from .arguments import (
     SessionArguments,
     event_types,
@@ -32,6 +33,7 @@ from .pages import FeedPage, SessionIds, decode_place, encode_place
 from .plans import run
 from .reading import feed_page, read_lineage, read_session
 from .records import event_of_record
+from .transfer_import import ImportReport
 from .upcasts import Upcasts
 from .verify import Progress, VerifyReport, verify_everything, verify_session
 
@@ -337,6 +339,24 @@ class Ledger:
         tenant, session_id = self.door.session_key(tenant, session_id)
         plan = verify_session(self.backend, tenant, session_id, self.buckets, progress)
         return run(plan)
+
+    def export_lines(self) -> Iterator[bytes]:
+        """Yield the whole log as JSON Lines, line ends included; see ledger.transfer_format.
+
+        Logs of equal content give equal bytes, whatever their backends and buckets. What is
+        appended meanwhile is left out.
+        """
+        return transfer.export_lines(self.backend)
+
+    def import_lines(
+        self, lines: Iterable[bytes], *, progress: transfer.ImportProgress | None = None
+    ) -> ImportReport:
+        """Store the lines of an export with their numbers, times and hashes, all verified first.
+
+        Repeating an import stores nothing. Raises InvalidImport for the first wrong line, or a
+        session whose history differs here: its batch is not stored, the ones before it are.
+        """
+        return transfer.import_lines(self.backend, self.door, lines, progress)
 
     @property
     def ledger_id(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from . import cursor as cursors
+from . import transfer
 from .arguments import (
     SessionArguments,
     event_types,
@@ -34,6 +35,7 @@ from .pages import FeedPage, SessionIds, decode_place, encode_place
 from .plans import arun
 from .reading import feed_page, read_lineage, read_session
 from .records import event_of_record
+from .transfer_import import ImportReport
 from .upcasts import Upcasts
 from .verify import Progress, VerifyReport, verify_everything, verify_session
 
@@ -345,6 +347,24 @@ class AsyncLedger:
         tenant, session_id = self.door.session_key(tenant, session_id)
         plan = verify_session(self.backend, tenant, session_id, self.buckets, progress)
         return await arun(plan)
+
+    def export_lines(self) -> AsyncIterator[bytes]:
+        """Yield the whole log as JSON Lines, line ends included; see ledger.transfer_format.
+
+        Logs of equal content give equal bytes, whatever their backends and buckets. What is
+        appended meanwhile is left out.
+        """
+        return transfer.export_lines_async(self.backend)
+
+    async def import_lines(
+        self, lines: transfer.AnyLines, *, progress: transfer.ImportProgress | None = None
+    ) -> ImportReport:
+        """Store the lines of an export with their numbers, times and hashes, all verified first.
+
+        Repeating an import stores nothing. Raises InvalidImport for the first wrong line, or a
+        session whose history differs here: its batch is not stored, the ones before it are.
+        """
+        return await transfer.import_lines_async(self.backend, self.door, lines, progress)
 
     @property
     def ledger_id(self) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Unpack
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from ..codec import check_json
+from ..codec import check_json, check_text
 from ..errors import InvalidEvent
 from ..limits import ID_BYTES_MAX, SESSION_ID_BYTES_MAX
 
@@ -44,11 +44,10 @@ class Fact(Part):
 
 
 def _bounded(value: str, bytes_max: int) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty or blank")
-    if len(value) * 4 > bytes_max and len(value.encode()) > bytes_max:
-        raise ValueError(f"longer than {bytes_max} bytes")
-    return value
+    try:
+        return check_text(value, "id", bytes_max)
+    except InvalidEvent as error:
+        raise ValueError(error.reason) from error
 
 
 def _id(value: str) -> str:
@@ -98,7 +97,8 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(_json)]
 """A JSON object with any content."""
 
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
-Sequence = Annotated[int, Field(ge=1)]
+# Signed 64 bits, because views keep it in a column.
+Sequence = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Milliseconds = Annotated[float, Field(ge=0)]
 CostUsd = Annotated[float, Field(ge=0, le=COST_USD_MAX)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

@@ -37,8 +37,8 @@ class MigrationPlanRecorded(Fact, type="migration.plan_recorded", version=1):
 
     plan_id: Id
     scenario_id: Id
-    from_version: int
-    to_version: int
+    from_version: Count
+    to_version: Count
     status: Literal["pending", "approved", "deployed", "superseded", "rejected"] = "pending"
     from_checksum: str | None = None
     to_checksum: str | None = None
@@ -56,7 +56,7 @@ class MigrationPlanRecorded(Fact, type="migration.plan_recorded", version=1):
 class MigrationMarked(Fact, type="migration.marked", version=1):
     """The session is to be moved at its next turn; an earlier mark is replaced."""
 
-    target_version: int
+    target_version: Count
     anchor_content_hash: str
     migration_plan_id: Id
     scenario_id: Id | None = None

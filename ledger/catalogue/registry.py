@@ -98,7 +98,7 @@ def _identity(model: Model, type_name: str | None, version: int | None) -> tuple
         check_text(name, "type", TYPE_BYTES_MAX)
     except InvalidEvent as error:
         raise InvalidArgument("type", error.reason) from error
-    number = version or own_version or 1
+    number = next((n for n in (version, own_version) if n is not None), 1)
     if type(number) is not int or not 1 <= number <= SCHEMA_VERSION_MAX:
         raise InvalidArgument("version", f"expected 1 to {SCHEMA_VERSION_MAX}, got {number!r}")
     return name, number

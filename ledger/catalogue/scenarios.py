@@ -12,7 +12,7 @@ class ScenarioStarted(Fact, type="scenario.started", version=1):
     """
 
     scenario_id: Id
-    scenario_version: int | None
+    scenario_version: Count | None
     scenario_checksum: str | None = None
     primary: bool = False
     variables: JsonObject = Field(default_factory=dict)
@@ -26,7 +26,7 @@ class ScenarioStepEntered(Fact, type="scenario.step_entered", version=1):
     """
 
     scenario_id: Id
-    scenario_version: int | None
+    scenario_version: Count | None
     step_id: Id
     step_name: str | None
     step_content_hash: str | None

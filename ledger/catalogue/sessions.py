@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .base import Fact, Id, JsonObject, Sequence, SessionId
+from .base import Count, Fact, Id, JsonObject, Sequence, SessionId
 
 SessionStatus = Literal[
     "pending",
@@ -32,7 +32,7 @@ class SessionCreated(Fact, type="session.created", version=1):
     external_id: Id | None = None
     dataset_id: Id | None = None
     parent_session_id: SessionId | None = None
-    config_version: int | None = None
+    config_version: Count | None = None
     status: SessionStatus = "pending"
     label: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
@@ -58,7 +58,7 @@ class SessionRekeyed(Fact, type="session.rekeyed", version=1):
 class SessionAmended(Fact, type="session.amended", version=1):
     """What the session carries was replaced, field by field. Absent keeps a field."""
 
-    config_version: int | None = None
+    config_version: Count | None = None
     metadata: JsonObject = Field(default_factory=dict)
     context: JsonObject = Field(default_factory=dict)
 
@@ -80,8 +80,8 @@ class SessionClosed(Fact, type="session.closed", version=1):
 class SessionLabelled(Fact, type="session.labelled", version=1):
     """The session was given a name to show, or key-value labels.
 
-    `label`: absent keeps, null goes back to the one derived from the conversation. `labels` are
-    merged key by key; null removes a key.
+    `label`: absent keeps, null removes it, so that the conversation may give one again. `labels`
+    are merged key by key; null removes a key.
     """
 
     label: str | None = None

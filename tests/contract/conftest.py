@@ -9,13 +9,13 @@ import pytest
 from ledger import AsyncLedger, Ledger
 from tests.support.blocking import Blocking, LoopThread
 
-BACKENDS = ("memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
+BACKENDS = ("memory", "sqlite", "postgres")
 STYLES = ("sync", "async")
 
 
 @pytest.fixture(params=BACKENDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a ledger that does not exist yet."""
+    """The URL of a ledger that does not exist yet; see the marks on_… for less than all."""
     if request.param == "memory":
         return "memory:"
     if request.param == "sqlite":
@@ -24,13 +24,20 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=STYLES)
-def open_ledger(request: pytest.FixtureRequest, url: str) -> Iterator[Callable[..., Any]]:
-    """A function that opens the test's ledger with the given options, again and again.
+def loop(request: pytest.FixtureRequest) -> Iterator[LoopThread | None]:
+    """The event loop of the async ledger; None for the sync one."""
+    if request.param == "sync":
+        yield None
+        return
+    thread = LoopThread()
+    yield thread
+    thread.stop()
 
-    Memory ledgers are gone when closed: tests of reopening skip them by `durable_url`.
-    """
+
+@pytest.fixture
+def open_ledger(url: str, loop: LoopThread | None) -> Iterator[Callable[..., Any]]:
+    """A function that opens the test's ledger with the given options, again and again."""
     opened: list[Any] = []
-    loop = LoopThread() if request.param == "async" else None
 
     def open_one(address: str = url, **options: Any) -> Any:
         if loop is None:
@@ -43,8 +50,6 @@ def open_ledger(request: pytest.FixtureRequest, url: str) -> Iterator[Callable[.
     yield open_one
     for ledger in opened:
         ledger.close()
-    if loop is not None:
-        loop.stop()
 
 
 @pytest.fixture

@@ -125,11 +125,13 @@ def test_an_altered_column_is_found_and_located(
             f"UPDATE events SET {column} = ? {where}", altered(column, value), sequence
         )
     findings = ledger.verify().findings
-    assert findings
-    assert any(
-        finding.session_id in ("s", "sx") and finding.sequence in (sequence, sequence + 1, sequence + 1_000)
-        for finding in findings
-    ) or (column == "position" and findings[0].sequence == 0)
+    named = {(finding.session_id, finding.sequence) for finding in findings}
+    if column in ("bucket", "position"):
+        # Outside of its bucket's order an event is missing there, which is named by position.
+        assert named & {("s", sequence), ("s", sequence + 1), ("", 0)}
+    else:
+        moved = sequence + 1_000 if column == "sequence" else sequence
+        assert named & {("s", moved), ("sx", moved), ("s", sequence + 1)}
 
 
 @pytest.mark.parametrize("column", OPTIONAL)

@@ -1,8 +1,102 @@
-"""Creating and upgrading a ledger's tables: numbered, forward only, one process at a time."""
+"""Finding, creating and upgrading a ledger's tables: numbered, forward only, one at a time."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
-from psycopg.errors import UndefinedColumn, UndefinedTable
+from ...errors import InvalidArgument, NotALedger, SchemaTooNew
+from ...limits import BUCKETS_MAX
+from ...plans import Plan
+from ..base import LedgerInfo, OpenOptions
+from .statements import OpeningStatements
+
+BUCKETS_DEFAULT = 64
+_SCHEMA_BYTES_MAX = 63  # PostgreSQL cuts longer names off, and would find another ledger's
+
+#: Executes one statement and returns the rows it gave; an awaitable of them on an async connection.
+Execute = Callable[[bytes, dict[str, Any] | None], Any]
+Rows = Sequence[Sequence[Any]]
+
+
+def check_options(options: OpenOptions) -> None:
+    """Raise InvalidArgument for what no server could do."""
+    if options.buckets is not None and not 1 <= options.buckets <= BUCKETS_MAX:
+        raise InvalidArgument("buckets", f"from 1 to {BUCKETS_MAX}, not {options.buckets}")
+    name = options.schema
+    if not name or "\0" in name or len(name.encode()) > _SCHEMA_BYTES_MAX or name[:3] == "pg_":
+        raise InvalidArgument("schema", f"{name!r} cannot be the name of a schema")
+
+
+def opened(execute: Execute, options: OpenOptions) -> Plan[LedgerInfo]:
+    """Return the ledger of a schema; create or upgrade it first where necessary.
+
+    Runs in one transaction, which the caller commits. A ledger that is up to date is only read,
+    so that a role without any right to change tables can open it.
+    """
+    statements = OpeningStatements(options.schema)
+    newest = len(statements.migrations())
+    yield from _rows(execute, statements["isolation"])
+    found = yield from _found(execute, statements, options, newest)
+    if found is not None and found.schema == newest:
+        return found
+    yield from _rows(execute, statements["patience"])
+    yield from _rows(execute, statements["lock"], schema=options.schema)
+    # Another process may have done the work while this one waited.
+    found = yield from _found(execute, statements, options, newest)
+    if found is not None and found.schema == newest:
+        return found
+    yield from _migrate(execute, statements, options, found)
+    made = yield from _found(execute, statements, options, newest)
+    assert made is not None
+    return made
+
+
+def _found(
+    execute: Execute, statements: OpeningStatements, options: OpenOptions, newest: int
+) -> Plan[LedgerInfo | None]:
+    [[encoding]] = yield from _rows(execute, statements["encoding"])
+    if encoding != "UTF8":
+        raise InvalidArgument("url", f"the database's encoding is {encoding}, it must be UTF8")
+    [[ours, others]] = yield from _rows(execute, statements["exists"], schema=options.schema)
+    if not ours:
+        if others:
+            raise NotALedger(f"Schema {options.schema!r} holds something that is no ledger.")
+        return None
+    rows = yield from _rows(execute, statements["info"])
+    if len(rows) != 1:
+        raise NotALedger(f"Table ledger_info of schema {options.schema!r} has no single row.")
+    info = LedgerInfo(*rows[0])
+    if info.schema > newest:
+        raise SchemaTooNew(info.schema, newest)
+    if options.buckets is not None and options.buckets != info.buckets:
+        raise InvalidArgument("buckets", f"this ledger was created with {info.buckets}")
+    return info
+
+
+def _migrate(
+    execute: Execute, statements: OpeningStatements, options: OpenOptions, found: LedgerInfo | None
+) -> Plan[None]:
+    if found is None:
+        [[exists]] = yield from _rows(execute, statements["schema_exists"], schema=options.schema)
+        if not exists:
+            yield from _rows(execute, statements["create_schema"])
+    done = 0 if found is None else found.schema
+    for migration in statements.migrations()[done:]:
+        yield from _rows(execute, migration)
+    if found is None:
+        buckets = options.buckets or BUCKETS_DEFAULT
+        yield from _rows(
+            execute, statements["create_info"], ledger_id=str(uuid.uuid4()), buckets=buckets
+        )
+        yield from _rows(execute, statements["create_buckets"], buckets=buckets)
+    for function in statements.functions():
+        yield from _rows(execute, function)
+    yield from _rows(execute, statements["set_version"], version=len(statements.migrations()))
+
+
+def _rows(execute: Execute, statement: bytes, **parameters: Any) -> Plan[Rows]:
+    # Scripts of several statements are possible only without parameters.
+    rows: Rows = yield execute(statement, parameters or None)
+    return rows

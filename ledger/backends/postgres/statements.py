@@ -15,10 +15,15 @@ _EVENT = sql.SQL(", ").join(sql.Identifier("e", name) for name in Record.__struc
 
 
 class Statements:
-    """The named statements of queries.sql for one schema, ready to be executed."""
+    """The named statements of queries.sql for one ledger, ready to be executed."""
 
-    def __init__(self, schema: str) -> None:
-        names = {"schema": sql.Identifier(schema), "event": _EVENT}
+    def __init__(self, schema: str, ledger_id: str) -> None:
+        self.channel = f"ledger_{ledger_id}"
+        names = {
+            "schema": sql.Identifier(schema),
+            "channel": sql.Identifier(self.channel),
+            "event": _EVENT,
+        }
         found = {
             name: _template(text).format(**names).as_bytes(None)
             for name, text in _named(_read("queries.sql")).items()
@@ -39,12 +44,12 @@ class Statements:
         self.notify = found["notify"]
 
 
-class MigrationStatements:
-    """The named statements of migrations.sql, the migrations and the functions, for one schema."""
+class OpeningStatements:
+    """The named statements of opening.sql, the migrations and the functions, for one schema."""
 
     def __init__(self, schema: str) -> None:
         self._schema = sql.Identifier(schema)
-        self._found = _named(_read("migrations.sql"))
+        self._found = _named(_read("opening.sql"))
 
     def __getitem__(self, name: str) -> bytes:
         return self._composed(self._found[name])

@@ -12,7 +12,7 @@ import msgspec
 from ...errors import LedgerClosed
 from ...records import Head, Outcome, Record, Unit
 from ...wakeups import Wakeups
-from ..base import FeedQuery, LedgerInfo, OpenOptions, Place, SessionQuery
+from ..base import FeedQuery, OpenOptions, Place, SessionQuery
 from ..queries import load_queries
 from .appends import store
 from .connections import Readers, Writer, connect
@@ -83,12 +83,14 @@ class SqliteBackend:
     def get(self, bucket: int, tenant: str, session_id: str, event_id: str) -> Record | None:
         with self._readers.connection() as connection:
             rows = connection.execute(_SQL["event"], (bucket, tenant, session_id, event_id))
-            return next((Record(*row) for row in rows.fetchall()), None)
+            records = [Record(*row) for row in rows]
+        return records[0] if records else None
 
     def head(self, bucket: int, tenant: str, session_id: str) -> Head:
         with self._readers.connection() as connection:
-            rows = connection.execute(_SQL["head"], (bucket, tenant, session_id)).fetchall()
-        return Head(*rows[0]) if rows else Head()
+            rows = connection.execute(_SQL["head"], (bucket, tenant, session_id))
+            heads = [Head(*row) for row in rows]
+        return heads[0] if heads else Head()
 
     def positions(self) -> list[int]:
         with self._readers.connection() as connection:
@@ -98,30 +100,28 @@ class SqliteBackend:
         # No transaction around the ranges: positions are dense at commit, so a range that ends
         # at a head somebody read says the same in every later snapshot.
         page: list[Record] = []
-        fixed = {"types": _json(query.types), "tenant": query.tenant}
+        types = _json(query.types)
         with self._readers.connection() as connection:
             for bucket, after, upto in query.ranges:
                 left = query.limit - len(page)
                 if not left:
                     break
-                place = {"bucket": bucket, "after": after, "upto": upto, "limit": left}
-                rows = connection.execute(_SQL["feed"], fixed | place)
-                page.extend(Record(*row) for row in rows)
+                bindings = (bucket, after, upto, left, types, query.tenant)
+                page.extend(Record(*row) for row in connection.execute(_SQL["feed"], bindings))
         return page
 
     def session_ids(
         self, tenant: str, bucket: int, after: str, limit: int, *, deleted: bool
     ) -> list[tuple[int, str]]:
         found: list[tuple[int, str]] = []
-        fixed = {"tenant": tenant, "deleted": deleted}
         with self._readers.connection() as connection:
             for number in range(bucket, self.info.buckets):
                 left = limit - len(found)
                 if not left:
                     break
                 behind = after if number == bucket else ""
-                place = {"bucket": number, "after": behind, "limit": left}
-                rows = connection.execute(_SQL["session_ids"], fixed | place)
+                bindings = (number, tenant, behind, left, deleted)
+                rows = connection.execute(_SQL["session_ids"], bindings)
                 found.extend((number, session_id) for (session_id,) in rows)
         return found
 

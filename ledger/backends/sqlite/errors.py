@@ -48,7 +48,7 @@ def translated_for_caller(path: str, bucket: int) -> Iterator[None]:
     try:
         yield
     except apsw.BusyError as error:
-        if error.extendedresult == apsw.SQLITE_BUSY_SNAPSHOT:
+        if _extended(error) == apsw.SQLITE_BUSY_SNAPSHOT:
             raise RetryableError(
                 "The connection's transaction began by reading, and another one has written"
                 " since: roll it back and run all of it again, from BEGIN IMMEDIATE on."
@@ -72,8 +72,13 @@ def error_of(error: apsw.Error, path: str) -> LedgerError:
         return IntegrityError(f"{path}: its tables disagree with each other ({error}).")
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
         return StorageFailed(f"{path} is damaged ({error}).")
-    name = apsw.mapping_extended_result_codes.get(getattr(error, "extendedresult", -1), "")
-    return StorageFailed(f"{path} failed ({error}{', ' if name else ''}{name}).")
+    name = apsw.mapping_extended_result_codes.get(_extended(error), type(error).__name__)
+    return StorageFailed(f"{path} failed ({name}: {error}).")
+
+
+def _extended(error: apsw.Error) -> int:
+    # Missing where the wrapper itself complains, and from its type hints.
+    return getattr(error, "extendedresult", -1)
 
 
 def _denial(path: str) -> str:

@@ -124,7 +124,7 @@ def _migrate(connection: apsw.Connection, path: str, buckets: int) -> None:
 
 
 def _info(connection: apsw.Connection, path: str, options: OpenOptions) -> LedgerInfo:
-    ledger_id, buckets = connection.execute(_SQL["ledger_info"]).fetchall()[0]
+    ledger_id, buckets = next(connection.execute(_SQL["ledger_info"]))
     if options.buckets not in (None, buckets):
         raise InvalidArgument(
             "buckets", f"{path} was created with {buckets}, for ever; leave the argument out"

@@ -95,38 +95,38 @@ SELECT position FROM main.buckets ORDER BY bucket
 -- name: feed
 -- One range of a bucket in position order; absent filters are NULL.
 SELECT * FROM main.events
-WHERE bucket = :bucket AND position > :after AND position <= :upto
-    AND (:types IS NULL OR type IN (SELECT value FROM json_each(:types)))
-    AND (:tenant IS NULL OR tenant = :tenant)
-ORDER BY position LIMIT :limit
+WHERE bucket = ?1 AND position > ?2 AND position <= ?3
+    AND (?5 IS NULL OR type IN (SELECT value FROM json_each(?5)))
+    AND (?6 IS NULL OR tenant = ?6)
+ORDER BY position LIMIT ?4
 
 -- name: session_ids
 -- A loose index scan: one probe per session, however many events it has.
 WITH RECURSIVE found (session_id) AS (
     SELECT (
         SELECT session_id FROM main.events
-        WHERE bucket = :bucket AND tenant = :tenant AND session_id > :after
+        WHERE bucket = ?1 AND tenant = ?2 AND session_id > ?3
         ORDER BY session_id LIMIT 1
     )
     UNION ALL
     SELECT (
         SELECT session_id FROM main.events
-        WHERE bucket = :bucket AND tenant = :tenant AND session_id > found.session_id
+        WHERE bucket = ?1 AND tenant = ?2 AND session_id > found.session_id
         ORDER BY session_id LIMIT 1
     )
     FROM found WHERE found.session_id IS NOT NULL
 )
 SELECT session_id FROM found
 WHERE session_id IS NOT NULL
-    AND (:deleted OR (
+    AND (?5 OR (
         SELECT max(sequence) FROM main.events
-        WHERE bucket = :bucket AND tenant = :tenant AND session_id = found.session_id
+        WHERE bucket = ?1 AND tenant = ?2 AND session_id = found.session_id
     ) > coalesce((
         SELECT max(sequence) FROM main.events
-        WHERE bucket = :bucket AND tenant = :tenant AND session_id = found.session_id
+        WHERE bucket = ?1 AND tenant = ?2 AND session_id = found.session_id
             AND type = 'session.deleted'
     ), 0))
-LIMIT :limit
+LIMIT ?4
 
 -- name: scan
 -- A bucket session by session, for exports and verification.

@@ -27,14 +27,13 @@ class Watcher:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._started = False
         self._positions: list[int] = []
 
     def start(self) -> None:
         """Watch from now on: a commit after this returns is noticed; again does nothing."""
-        if self._thread is not None:
-            return
         with self._lock:
-            if self._thread is not None or self._stop.is_set():
+            if self._started or self._stop.is_set():
                 return
             connection = self._connect()
             version = _version(connection)
@@ -43,10 +42,11 @@ class Watcher:
                 target=self._run, args=(connection, version), name="ledger-watcher", daemon=True
             )
             self._thread.start()
+            self._started = True
 
     def signal(self, grown: Mapping[int, int]) -> None:
         """Wake for this process's own commit, of which the thread need not wake again."""
-        if self._thread is not None:
+        if self._started:
             self._advance(grown)
         self._wakeups.signal(grown)
 

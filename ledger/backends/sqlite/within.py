@@ -41,7 +41,9 @@ def store_within(unit: Unit, connection: Any, path: str, info: LedgerInfo) -> Ou
 
 def _check(connection: apsw.Connection, cursor: apsw.Cursor, path: str, info: LedgerInfo) -> None:
     if not connection.in_transaction:
-        raise InvalidArgument("connection", "it has no open transaction; begin with BEGIN IMMEDIATE")
+        raise InvalidArgument(
+            "connection", "it has no open transaction; begin with BEGIN IMMEDIATE"
+        )
     name = connection.db_filename("main")
     if not name or not os.path.exists(name) or not os.path.samefile(name, path):
         raise InvalidArgument("connection", f"its main database is not this ledger's, {path}")

@@ -1,3 +1,7 @@
+-- name: isolation
+-- Whoever waited for the lock must see what its last holder did.
+SET TRANSACTION ISOLATION LEVEL READ COMMITTED
+
 -- name: encoding
 -- Texts are compared and hashed as UTF-8.
 SELECT pg_catalog.current_setting('server_encoding')

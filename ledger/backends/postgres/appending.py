@@ -1,0 +1,142 @@
+"""Units as parameters of append_events, and its answer as outcomes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from struct import Struct
+from typing import Any
+
+from ...errors import EventIdReused, SequenceConflict
+from ...records import Busy, Draft, Numbered, Outcome, Unit
+from . import arrays
+from .arrays import NULL, blob, text
+
+_BUSY, _CONFLICT = 1, 2
+_draft_ints = Struct(">iqiqiqiqiq")
+_part_ints = Struct(">iqiqiqiqiqiq")
+# Types, content types and the like repeat; encoding them once per process is enough.
+_repeated = lru_cache(1_024)(text)
+
+#: The row of the statements `append` and `append_within`, as psycopg decodes it.
+Answer = Sequence[Any]
+
+
+class Parameters:
+    """The arrays of one call, in the function's order; layouts are told in append_events.sql."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        parts = [(u, part) for u, unit in enumerate(units, 1) for part in unit.parts]
+        buckets = sorted({part.bucket for _, part in parts})
+        places = {bucket: i for i, bucket in enumerate(buckets, 1)}
+        sessions: dict[tuple[str, str], int] = {}
+        part_ints, part_texts, geneses = [], [], []
+        draft_ints: list[bytes] = []
+        draft_texts: list[bytes] = []
+        draft_bytes: list[bytes] = []
+        last = 0
+        for p, (u, part) in enumerate(parts, 1):
+            session = sessions.setdefault((part.tenant, part.session_id), p)
+            first, last = last + 1, last + len(part.drafts)
+            expected = -1 if part.expected is None else part.expected
+            part_ints.append(
+                _part_ints.pack(
+                    8, u, 8, places[part.bucket], 8, session, 8, expected, 8, first, 8, last
+                )
+            )
+            part_texts += (text(part.tenant), text(part.session_id))
+            geneses.append(blob(part.genesis))
+            for draft in part.drafts:
+                draft_ints.append(_ints_of(draft, p))
+                draft_texts += _texts_of(draft)
+                draft_bytes += (
+                    blob(draft.payload),
+                    blob(draft.salt),
+                    blob(draft.payload_digest),
+                    blob(draft.body_digest),
+                )
+        self.buckets = buckets
+        self.arrays = (
+            arrays.int4_array(buckets),
+            arrays.int8_elements(6 * len(parts), part_ints),
+            arrays.text_elements(2 * len(parts), part_texts),
+            arrays.bytea_elements(len(parts), geneses),
+            arrays.int8_elements(5 * last, draft_ints),
+            arrays.text_elements(10 * last, draft_texts),
+            arrays.bytea_elements(4 * last, draft_bytes),
+        )
+
+
+def outcomes(units: Sequence[Unit], answer: Answer) -> list[Outcome]:
+    """Return what became of each unit."""
+    sequences, positions, recorded, hashes, known, refusals = answer
+    originals = dict(zip(known[::2], known[1::2], strict=True)) if known else {}
+    refused = {refusals[i]: refusals[i + 1 : i + 4] for i in range(0, len(refusals or ()), 4)}
+    found: list[Outcome] = []
+    part = draft = 0
+    for u, unit in enumerate(units, 1):
+        drafts = [one for part_ in unit.parts for one in part_.drafts]
+        if u in refused:
+            found.append(_refusal(unit, part, draft, *refused[u]))
+        else:
+            found.append(
+                [
+                    Numbered(
+                        sequences[i],
+                        positions[i],
+                        originals.get(i + 1, one.occurred_us),
+                        recorded[i],
+                        hashes[i],
+                        i + 1 not in originals,
+                    )
+                    for i, one in enumerate(drafts, draft)
+                ]
+            )
+        part += len(unit.parts)
+        draft += len(drafts)
+    return found
+
+
+def _refusal(
+    unit: Unit, parts_before: int, drafts_before: int, reason: int, part: int, detail: int
+) -> Outcome:
+    refused = unit.parts[part - parts_before - 1]
+    if reason == _BUSY:
+        return Busy(refused.bucket)
+    if reason == _CONFLICT:
+        assert refused.expected is not None
+        return SequenceConflict(refused.tenant, refused.session_id, refused.expected, detail)
+    drafts = [draft for one in unit.parts for draft in one.drafts]
+    event_id = drafts[detail - drafts_before - 1].event_id
+    return EventIdReused(refused.tenant, refused.session_id, event_id)
+
+
+def _ints_of(draft: Draft, part: int) -> bytes:
+    recorded_us = -1 if draft.recorded_us is None else draft.recorded_us
+    return _draft_ints.pack(
+        8,
+        part,
+        8,
+        draft.schema_version,
+        8,
+        draft.occurred_us,
+        8,
+        draft.occurred_given,
+        8,
+        recorded_us,
+    )
+
+
+def _texts_of(draft: Draft) -> tuple[bytes, ...]:
+    return (
+        text(draft.event_id),
+        _repeated(draft.type),
+        NULL if draft.run_id is None else _repeated(draft.run_id),
+        NULL if draft.actor is None else _repeated(draft.actor),
+        NULL if draft.causation_id is None else text(draft.causation_id),
+        NULL if draft.correlation_id is None else text(draft.correlation_id),
+        NULL if draft.trace_id is None else _repeated(draft.trace_id),
+        NULL if draft.span_id is None else text(draft.span_id),
+        _repeated(draft.metadata),
+        _repeated(draft.content_type),
+    )

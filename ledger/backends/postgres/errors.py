@@ -1,0 +1,79 @@
+"""The one place where errors of the driver become errors of the ledger, by SQLSTATE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from ...errors import (
+    AppendTimeout,
+    BackendUnavailable,
+    CallError,
+    InvalidArgument,
+    LedgerError,
+    NotALedger,
+    OutcomeUnknown,
+    RetryableError,
+    StorageFailed,
+)
+
+LOCK_NOT_AVAILABLE = "55P03"
+_IN_FAILED_TRANSACTION = "25P02"
+# Connections: refused, broken, too many, ended by an administrator or a restart.
+_UNAVAILABLE = ("08", "53300", "57P", "28")
+# Serialization failure, deadlock, statement timeout or cancellation.
+_ROLLED_BACK = ("40", "57014")
+_MISSING = ("3F000", "42P01", "42703", "42883")
+_REFUSED_VALUES = ("22", "23", "54")
+
+
+def is_broken(error: psycopg.Error) -> bool:
+    """Whether the connection, not the statement, is what failed."""
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError)
+    return error.sqlstate.startswith(_UNAVAILABLE)
+
+
+def translated(error: psycopg.Error) -> LedgerError:
+    """Return the ledger's error for one met on a connection of the ledger's own."""
+    state = error.sqlstate or ""
+    if is_broken(error):
+        return BackendUnavailable(f"PostgreSQL is not available: {_told(error)}.")
+    if state.startswith(_ROLLED_BACK) or state == LOCK_NOT_AVAILABLE:
+        return RetryableError(f"PostgreSQL rolled the statement back: {_told(error)}.")
+    if state in _MISSING:
+        return NotALedger(f"A part of the ledger's schema is missing: {_told(error)}.")
+    if state.startswith(_REFUSED_VALUES):
+        return CallError(f"PostgreSQL refuses a value: {_told(error)}.")
+    return StorageFailed(f"PostgreSQL could not do it: {_told(error)}.")
+
+
+def translated_within(error: psycopg.Error, timeout: AppendTimeout) -> LedgerError:
+    """Return the ledger's error for one met inside a caller's transaction, which is over now."""
+    state = error.sqlstate or ""
+    if state == LOCK_NOT_AVAILABLE:
+        return timeout
+    if state == _IN_FAILED_TRANSACTION:
+        return InvalidArgument("connection", "its transaction failed before; roll it back first")
+    if state in _MISSING:
+        return InvalidArgument("connection", "it leads to a database without this ledger")
+    if is_broken(error) or state.startswith(_ROLLED_BACK):
+        return OutcomeUnknown(f"The transaction did not go on: {_told(error)}.")
+    return translated(error)
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Raise what `translated` returns for errors of the driver in the block."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(error) from error
+
+
+def _told(error: psycopg.Error) -> str:
+    """Return the server's own words, for people: no decision depends on them."""
+    words = error.diag.message_primary or str(error) or type(error).__name__
+    return f"{' '.join(words.split()).rstrip('.')} ({error.sqlstate or 'connection'})"

@@ -1,0 +1,87 @@
+"""Sends hints to other processes from a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from .hints import BACKOFF_MAX_S, FAILURES, HINT_INTERVAL_S, payload_of
+from .statements import Statements
+
+_GOODBYE_S = 1.0
+
+
+class AsyncNotifier:
+    """Collects bucket numbers and notifies; it fails silently, because hints may be lost."""
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[AsyncConnection[TupleRow]]], statements: Statements
+    ) -> None:
+        self._connect = connect
+        self._statements = statements
+        self._pending: set[int] = set()
+        self._awake = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._connection: AsyncConnection[TupleRow] | None = None
+        #: the server's process that sends, for a listener who wants to ignore it
+        self.pid: int | None = None
+
+    def hint(self, buckets: Iterable[int]) -> None:
+        """Have others told soon; returns at once."""
+        self._pending.update(buckets)
+        if self._task is None and not self._closing.is_set():
+            self._task = asyncio.create_task(self._run(), name="ledger-notifier")
+        self._awake.set()
+
+    async def close(self) -> None:
+        """Send what is left, then end."""
+        self._closing.set()
+        self._awake.set()
+        if self._task is not None:
+            # After the time-out the task is cancelled, which is the other way to end it.
+            await asyncio.wait([self._task], timeout=_GOODBYE_S)
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            while not self._closing.is_set():
+                await self._awake.wait()
+                self._awake.clear()
+                sent = await self._send()
+                await self._pause(HINT_INTERVAL_S if sent else BACKOFF_MAX_S)
+            await self._send()
+        finally:
+            await self._disconnect()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._closing.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _send(self) -> bool:
+        buckets, self._pending = self._pending, set()
+        if not buckets:
+            return True
+        try:
+            if self._connection is None:
+                self._connection = await self._connect()
+                self.pid = self._connection.info.backend_pid
+            await self._connection.execute(
+                self._statements.notify,
+                {"channel": self._statements.channel, "payload": payload_of(buckets)},
+                prepare=True,
+            )
+        except FAILURES:
+            await self._disconnect()
+            return False
+        return True
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+        self._connection = self.pid = None

@@ -1,0 +1,106 @@
+"""Any sync backend for tasks: calls run in threads, so the event loop never waits for a disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from ..errors import LedgerClosed
+from ..records import Head, Outcome, Record, Unit
+from .base import Backend, FeedQuery, Place, SessionQuery
+
+READ_THREADS = 4
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class WaitableBackend(Backend, Protocol):
+    """A sync backend whose waiters may be tasks, which then need no thread each."""
+
+    async def wait_async(self, bucket: int | None, token: int, timeout_s: float) -> bool: ...
+
+
+class ThreadedBackend:
+    """The AsyncBackend of a sync one: one thread per lane that appends, a few that read.
+
+    A task that is cancelled gives up waiting, nothing else: an append that runs is finished whole
+    by its thread, one that still queues is dropped whole. With `inline`, calls run in the loop
+    itself; that is for backends that never block.
+    """
+
+    def __init__(self, backend: WaitableBackend, *, inline: bool = False) -> None:
+        self.backend = backend
+        self.info = backend.info
+        self.lanes = backend.lanes
+        self._inline = inline
+        self._appending = ThreadPoolExecutor(backend.lanes, "ledger-append")
+        self._reading = ThreadPoolExecutor(READ_THREADS, "ledger-read")
+        self._watched = False
+        self._closed = False
+
+    async def append(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]:
+        return await self._run(self._appending, self.backend.append, units, wait=wait)
+
+    async def append_within(self, unit: Unit, connection: Any) -> Outcome:
+        # Never behind our own appends: they wait for the transaction that this one belongs to.
+        return await self._run(None, self.backend.append_within, unit, connection)
+
+    async def read(self, query: SessionQuery) -> list[Record]:
+        return await self._run(self._reading, self.backend.read, query)
+
+    async def get(self, bucket: int, tenant: str, session_id: str, event_id: str) -> Record | None:
+        call = self.backend.get
+        return await self._run(self._reading, call, bucket, tenant, session_id, event_id)
+
+    async def head(self, bucket: int, tenant: str, session_id: str) -> Head:
+        return await self._run(self._reading, self.backend.head, bucket, tenant, session_id)
+
+    async def positions(self) -> list[int]:
+        return await self._run(self._reading, self.backend.positions)
+
+    async def feed(self, query: FeedQuery) -> list[Record]:
+        return await self._run(self._reading, self.backend.feed, query)
+
+    async def session_ids(
+        self, tenant: str, bucket: int, after: str, limit: int, *, deleted: bool
+    ) -> list[tuple[int, str]]:
+        call = self.backend.session_ids
+        return await self._run(self._reading, call, tenant, bucket, after, limit, deleted=deleted)
+
+    async def scan(self, after: Place, limit: int) -> list[Record]:
+        return await self._run(self._reading, self.backend.scan, after, limit)
+
+    async def token(self, bucket: int | None) -> int:
+        if self._watched:
+            return self.backend.token(bucket)
+        # The first one opens what watches other processes, which is I/O; later ones read a number.
+        token = await self._run(self._reading, self.backend.token, bucket)
+        self._watched = True
+        return token
+
+    async def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool:
+        return await self.backend.wait_async(bucket, token, timeout_s)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._inline:
+            self.backend.close()
+        else:
+            await asyncio.to_thread(self.backend.close)
+        self._appending.shutdown(wait=False)
+        self._reading.shutdown(wait=False)
+
+    async def _run(
+        self, executor: Executor | None, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        if self._closed:
+            raise LedgerClosed("The ledger is closed.")
+        if self._inline:
+            return call(*args, **kwargs)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(executor, partial(call, *args, **kwargs))

@@ -1,0 +1,66 @@
+"""Export and import, driven: the four loops behind the ledger's methods; see transfer_format."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+
+from .backends.base import AsyncBackend, Backend
+from .batch import Door
+from .plans import arun, run
+from .transfer_export import Exporter
+from .transfer_import import Importer, ImportReport
+
+ImportProgress = Callable[[ImportReport], None]
+#: What an async import reads.
+AnyLines = Iterable[bytes] | AsyncIterable[bytes]
+
+
+def export_lines(backend: Backend) -> Iterator[bytes]:
+    """Yield the lines of an export."""
+    exporter = Exporter(backend)
+    page = run(exporter.start())
+    while page:
+        yield from page
+        page = run(exporter.page())
+
+
+async def export_lines_async(backend: AsyncBackend) -> AsyncIterator[bytes]:
+    """Yield the lines of an export."""
+    exporter = Exporter(backend)
+    page = await arun(exporter.start())
+    while page:
+        for line in page:
+            yield line
+        page = await arun(exporter.page())
+
+
+def import_lines(
+    backend: Backend, door: Door, lines: Iterable[bytes], progress: ImportProgress | None
+) -> ImportReport:
+    """Store the lines of an export."""
+    importer = Importer(backend, door, time.sleep, progress)
+    for line in lines:
+        if importer.add(line):
+            run(importer.flush())
+    return run(importer.finish())
+
+
+async def import_lines_async(
+    backend: AsyncBackend,
+    door: Door,
+    lines: AnyLines,
+    progress: ImportProgress | None,
+) -> ImportReport:
+    """Store the lines of an export."""
+    importer = Importer(backend, door, asyncio.sleep, progress)
+    async for line in lines if isinstance(lines, AsyncIterable) else _each(lines):
+        if importer.add(line):
+            await arun(importer.flush())
+    return await arun(importer.finish())
+
+
+async def _each(lines: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for line in lines:
+        yield line

@@ -1,0 +1,201 @@
+"""Exporting: all buckets merged into one order, in memory that does not grow with the log.
+
+A bucket's events come in the order of `recorded_us`, except where older events were imported
+behind newer ones. So the log is read twice. The first pass cuts each bucket into as few
+ascending chains as possible (patience sorting: one, unless there were such imports) and keeps
+nothing but their bounds; the second merges the chains. Both stop at the heads seen at the start,
+which makes an export under load a consistent prefix.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections import deque
+from hashlib import sha256
+
+from .backends.base import FeedQuery, SessionQuery
+from .codec import decode_json
+from .digests import bucket_of, genesis
+from .errors import IntegrityError
+from .events import SESSION_FORKED
+from .plans import Plan
+from .reading import Storage
+from .records import Record
+from .transfer_format import (
+    FORMAT,
+    VERSION,
+    HeaderLine,
+    Key,
+    TrailerLine,
+    encode_line,
+    event_line,
+    key_of,
+)
+
+EXPORT_PAGE_EVENTS = 500
+#: What all chains together keep in memory, groups of the same microsecond aside.
+EXPORT_BUFFER_EVENTS = 2_000
+_CHAIN_PAGE_EVENTS_MIN = 8
+
+Range = tuple[int, int, int]
+
+
+class Chain:
+    """Part of a bucket in which `recorded_us` never goes backwards: ranges, then their events."""
+
+    def __init__(self, bucket: int) -> None:
+        self.bucket = bucket
+        self.bounds: list[list[int]] = []
+        self._unread: deque[Range] = deque()
+        self._group: list[Record] = []
+        self.ready: deque[Record] = deque()
+
+    def add(self, position: int) -> None:
+        """Take up a position that comes behind all others."""
+        if self.bounds and self.bounds[-1][1] == position - 1:
+            self.bounds[-1][1] = position
+        else:
+            self.bounds.append([position - 1, position])
+
+    def rewind(self) -> None:
+        """Begin to read."""
+        self._unread = deque((self.bucket, after, upto) for after, upto in self.bounds)
+        self.bounds = []
+
+    def load(self, backend: Storage, size: int) -> Plan[None]:
+        """Read on until there are events whose place is settled, or the chain has ended.
+
+        Events of the same microsecond are in order of commit, not of the export. They are held
+        back until one of a later microsecond shows that none is missing.
+        """
+        while not self.ready and (self._unread or self._group):
+            ranges = self._take(size)
+            if ranges:
+                page: list[Record] = yield backend.feed(FeedQuery(ranges=ranges, limit=size))
+                if len(page) != sum(upto - after for _, after, upto in ranges):
+                    raise IntegrityError(f"Events of bucket {self.bucket} are missing.")
+                self._group += page
+            self._group.sort(key=key_of)
+            settled = len(self._group)
+            if self._unread:
+                last_us = self._group[-1].recorded_us
+                settled = bisect_right(self._group, last_us - 1, key=_recorded_us)
+            self.ready.extend(self._group[:settled])
+            del self._group[:settled]
+
+    def _take(self, size: int) -> tuple[Range, ...]:
+        taken = []
+        while self._unread and size:
+            bucket, after, upto = self._unread.popleft()
+            end = min(upto, after + size)
+            taken.append((bucket, after, end))
+            size -= end - after
+            if end < upto:
+                self._unread.appendleft((bucket, end, upto))
+        return tuple(taken)
+
+
+class Exporter:
+    """One export: `start` once, then `page` until it is empty."""
+
+    def __init__(self, backend: Storage) -> None:
+        self._backend = backend
+        self._hash = sha256()
+        self._events = 0
+        self._merge: list[tuple[Key, int]] = []
+        self._chains: list[Chain] = []
+        self._trailed = False
+
+    def start(self) -> Plan[list[bytes]]:
+        """Fix what is exported and return the first line."""
+        heads: list[int] = yield self._backend.positions()
+        self._chains = yield from _ascending_chains(self._backend, heads)
+        self._size = EXPORT_BUFFER_EVENTS // max(1, len(self._chains))
+        self._size = min(EXPORT_PAGE_EVENTS, max(_CHAIN_PAGE_EVENTS_MIN, self._size))
+        for index, chain in enumerate(self._chains):
+            chain.rewind()
+            yield from self._queue(index)
+        return [self._hashed(encode_line(HeaderLine(FORMAT, VERSION)))]
+
+    def page(self) -> Plan[list[bytes]]:
+        """Return some more lines, the trailer last; [] at the end."""
+        lines: list[bytes] = []
+        while self._merge and len(lines) < EXPORT_PAGE_EVENTS:
+            _, index = heapq.heappop(self._merge)
+            record = self._chains[index].ready.popleft()
+            origin: bytes | None = None
+            if record.sequence == 1:
+                origin = yield from self._origin(record)
+            lines.append(self._hashed(event_line(record, origin)))
+            self._events += 1
+            yield from self._queue(index)
+        if not self._merge and not self._trailed:
+            self._trailed = True
+            lines.append(encode_line(TrailerLine(self._events, self._hash.hexdigest())))
+        return lines
+
+    def _queue(self, index: int) -> Plan[None]:
+        chain = self._chains[index]
+        if not chain.ready:
+            yield from chain.load(self._backend, self._size)
+        if chain.ready:
+            heapq.heappush(self._merge, (key_of(chain.ready[0]), index))
+
+    def _origin(self, record: Record) -> Plan[bytes]:
+        if record.type != SESSION_FORKED:
+            return genesis(record.tenant, record.session_id)
+        fork = decode_json(record.payload)
+        found = yield from event_at(self._backend, record.tenant, fork["parent"], fork["at"])
+        if found is None:
+            raise IntegrityError(
+                f"Session {record.session_id!r} was forked from an event that is missing."
+            )
+        return found.event_hash
+
+    def _hashed(self, line: bytes) -> bytes:
+        self._hash.update(line)
+        return line
+
+
+def event_at(backend: Storage, tenant: str, session_id: str, sequence: int) -> Plan[Record | None]:
+    """Return one event by its sequence, deleted or not."""
+    found: list[Record] = yield backend.read(
+        SessionQuery(
+            bucket=bucket_of(tenant, session_id, backend.info.buckets),
+            tenant=tenant,
+            session_id=session_id,
+            limit=1,
+            after=sequence - 1,
+            before=sequence + 1,
+            deleted=True,
+        )
+    )
+    return found[0] if found else None
+
+
+def _ascending_chains(backend: Storage, heads: list[int]) -> Plan[list[Chain]]:
+    found: list[Chain] = []
+    for bucket, head in enumerate(heads):
+        # Ascending; an event goes to the chain with the latest end that is not behind it.
+        ends_us: list[int] = []
+        chains: list[Chain] = []
+        for after in range(0, head, EXPORT_PAGE_EVENTS):
+            upto = min(head, after + EXPORT_PAGE_EVENTS)
+            page: list[Record] = yield backend.feed(
+                FeedQuery(ranges=((bucket, after, upto),), limit=EXPORT_PAGE_EVENTS)
+            )
+            for record in page:
+                place = bisect_right(ends_us, record.recorded_us) - 1
+                if place < 0:
+                    place = 0
+                    ends_us.insert(0, 0)
+                    chains.insert(0, Chain(bucket))
+                ends_us[place] = record.recorded_us
+                chains[place].add(record.position)
+        found += chains
+    return found
+
+
+def _recorded_us(record: Record) -> int:
+    return record.recorded_us

@@ -1,0 +1,210 @@
+"""Folding a page of one bucket's events into one projection's rows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ledger.events import SESSION_DELETED, Event
+from ledger.records import Record, event_of_record
+from ledger.upcasts import Upcasts
+
+from .errors import ProjectionFailed
+from .tables import Key, Row, Table
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a page does to the rows of one bucket of a table, and the checkpoint's move.
+
+    Applied in this order: all rows of the `cleared` (tenant, session_id) go, then the rows with
+    the keys `gone`, then `rows` are inserted or replaced.
+    """
+
+    table: Table
+    before: int
+    after: int
+    rows: Sequence[Row] = ()
+    gone: Sequence[Key] = ()
+    cleared: Sequence[Key] = ()
+
+
+class Undecoded(msgspec.Struct, frozen=True):
+    """In an event's place: why it cannot be decoded."""
+
+    error: Exception
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Consecutive records of one bucket; `events` has None where nobody wants the type."""
+
+    records: Sequence[Record]
+    events: Sequence[Event | Undecoded | None]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One event that a projection wants and the rows it touches; no event for a deletion."""
+
+    record: Record
+    event: Event | None
+    keys: tuple[Key, ...]
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What a projection has to do for a page, up to the event at which it failed, if it did."""
+
+    table: Table
+    steps: Sequence[Step]
+    keys: Sequence[Key]
+    after: int
+    failure: ProjectionFailed | None = None
+
+
+def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upcasts) -> Page:
+    """Decode the records that any of the tables wants, each once."""
+    wanted: set[str] | None = set()
+    for table in tables:
+        if table.projection.types is None:
+            wanted = None
+            break
+        wanted |= table.projection.types
+    events: list[Event | Undecoded | None] = []
+    for record in records:
+        if wanted is not None and record.type not in wanted:
+            events.append(None)
+            continue
+        try:
+            events.append(event_of_record(record, upcasts))
+        except Exception as error:
+            # An upcaster's mistake stops whoever wants this event, and nobody else.
+            events.append(Undecoded(error))
+    return Page(records, events)
+
+
+def work_of(table: Table, page: Page) -> Work:
+    """Return the rows that a page touches, in the order of its events."""
+    projection = table.projection
+    steps: list[Step] = []
+    # a dict keeps the order, which makes two runs over the same page ask for the same rows
+    touched: dict[Key, None] = {}
+    for record, event in zip(page.records, page.events, strict=True):
+        if record.type == SESSION_DELETED:
+            if table.of_sessions:
+                steps.append(Step(record, None, ()))
+            continue
+        if event is None or (projection.types is not None and record.type not in projection.types):
+            continue
+        try:
+            if isinstance(event, Undecoded):
+                raise event.error
+            keys = tuple(dict.fromkeys(projection.keys(event)))
+            for key in keys:
+                _check_key(table, key, record)
+        except Exception as error:
+            failure = _failure(table, record, error)
+            return Work(table, steps, tuple(touched), record.position - 1, failure)
+        touched.update(dict.fromkeys(keys))
+        if keys:
+            steps.append(Step(record, event, keys))
+    return Work(table, steps, tuple(touched), page.records[-1].position)
+
+
+def fold(
+    work: Work, before: int, loaded: Mapping[Key, Row], *, careful: bool = False
+) -> tuple[Change, ProjectionFailed | None]:
+    """Fold a page into the rows loaded; also return why it stopped before the page's end.
+
+    The change then ends at the event before, so that nothing is lost and nothing is skipped. Rows
+    are made once, at the end; if one cannot be, the page is folded again, `careful` to make rows
+    after every event, which tells the event that is to blame.
+    """
+    table = work.table
+    try:
+        state = {key: table.decode(row) for key, row in loaded.items()}
+    except Exception as error:
+        return Change(table, before, before), _failure(table, work.steps[0].record, error)
+    changed: dict[Key, None] = {}
+    cleared: dict[Key, None] = {}
+    after, failure = work.after, work.failure
+    for step in work.steps:
+        try:
+            if step.event is None:
+                _clear(step.record, state, cleared)
+            else:
+                _take(table, step.event, step.keys, state, changed, careful=careful)
+        except Exception as error:
+            after, failure = step.record.position - 1, _failure(table, step.record, error)
+            break
+    rows: list[Row] = []
+    gone: list[Key] = []
+    for key in changed:
+        view = state.get(key)
+        if view is not None:
+            try:
+                rows.append(table.encode(view))
+            except ValueError:
+                return fold(work, before, loaded, careful=True)
+        elif key in loaded and key[:2] not in cleared:
+            gone.append(key)
+    return Change(table, before, after, rows, gone, tuple(cleared)), failure
+
+
+def _take(
+    table: Table,
+    event: Event,
+    keys: tuple[Key, ...],
+    state: dict[Key, Any],
+    changed: dict[Key, None],
+    *,
+    careful: bool,
+) -> None:
+    """Fold one event into all its rows, or into none of them."""
+    folded = []
+    for key in keys:
+        view = state.get(key)
+        new = table.projection.apply(view, event)
+        if new is view:
+            continue
+        if new is not None:
+            if table.key_of(new) != key:
+                raise ValueError(f"the view of {key} came back as that of {table.key_of(new)}")
+            if careful:
+                table.encode(new)
+        folded.append((key, new))
+    for key, new in folded:
+        changed[key] = None
+        if new is None:
+            del state[key]
+        else:
+            state[key] = new
+
+
+def _clear(record: Record, state: dict[Key, Any], cleared: dict[Key, None]) -> None:
+    """Take a deleted session's rows out; the engine also removes those that were not loaded."""
+    session = (record.tenant, record.session_id)
+    for key in [key for key in state if key[:2] == session]:
+        del state[key]
+    cleared[session] = None
+
+
+def _check_key(table: Table, key: Key, record: Record) -> None:
+    if len(key) != len(table.key) or not all(type(part) is str for part in key):
+        raise ValueError(f"{key!r} is no key of {', '.join(table.key)}")
+    if table.of_sessions and key[:2] != (record.tenant, record.session_id):
+        # Another session may live in another bucket, whose rows this checkpoint does not cover.
+        raise ValueError(f"{key!r} belongs to another session than its event")
+
+
+def _failure(table: Table, record: Record, error: Exception) -> ProjectionFailed:
+    projection = table.projection
+    failure = ProjectionFailed(
+        projection.name,
+        projection.version,
+        record.bucket,
+        record.position,
+        record.event_id,
+        f"{type(error).__name__}: {error}",
+    )
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,217 @@
+"""Tables derived from view structs: one column per field. Pure, no SQL.
+
+A row is a tuple of plain values in column order, the same for every backend: text, int, float,
+bool, aware datetime in UTC, and JSON as its text. What a database lacks, its backend converts.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+import types
+from collections.abc import Callable
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from ledger import InvalidArgument
+
+from .projection import Projection
+
+Key = tuple[str, ...]
+Row = tuple[Any, ...]
+
+#: The column in front of every key; no field may be called so.
+BUCKET = "bucket"
+#: PostgreSQL cuts longer names off, and two cut names may be the same.
+NAME_BYTES_MAX = 63
+BIGINT_MIN = -(2**63)
+BIGINT_MAX = 2**63 - 1
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+# Deterministic: the same value is always the same text, so that two tables can be compared.
+_encode_json = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Kind(enum.Enum):
+    """What a column holds; each backend has one SQL type for each."""
+
+    TEXT = enum.auto()
+    INTEGER = enum.auto()
+    REAL = enum.auto()
+    BOOLEAN = enum.auto()
+    MOMENT = enum.auto()
+    JSON = enum.auto()
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A field as a column; `type` is the field's own, without None."""
+
+    name: str
+    kind: Kind
+    optional: bool
+    type: Any
+
+
+class Table:
+    """The table of one version of one projection, and the way from views to its rows and back."""
+
+    def __init__(self, projection: Projection) -> None:
+        self.projection = projection
+        self.name = _name(f"view_{projection.name}_v{projection.version}")
+        self.columns = _columns(projection.view)
+        self.names = tuple(column.name for column in self.columns)
+        self.key = projection.key
+        self.indexes = projection.indexes
+        for name in {*self.key, *(name for index in self.indexes for name in index)}:
+            if name not in self.names:
+                raise InvalidArgument("projection", f"{projection.view.__name__} lacks {name!r}")
+        for column in self.columns:
+            if column.name in self.key and (column.kind, column.optional) != (Kind.TEXT, False):
+                raise InvalidArgument("projection", f"key field {column.name!r} is not plain str")
+        self.key_of = _key_reader(self.key)
+        self._writers = [_WRITERS[column.kind] for column in self.columns]
+        self._readers = [
+            (number, msgspec.json.Decoder(column.type).decode)
+            for number, column in enumerate(self.columns)
+            if column.kind is Kind.JSON
+        ]
+
+    @property
+    def of_sessions(self) -> bool:
+        """Whether rows belong to one session each, and go when it is deleted."""
+        return self.key[:2] == ("tenant", "session_id")
+
+    def column(self, name: str) -> Column:
+        """Return a column by its name."""
+        return self.columns[self.names.index(name)]
+
+    def encode(self, view: Any) -> Row:
+        """Return the row of a view; raise ValueError if a field's value breaks its type."""
+        row = []
+        for value, write, column in zip(
+            msgspec.structs.astuple(view), self._writers, self.columns, strict=True
+        ):
+            if value is not None:
+                try:
+                    row.append(write(value))
+                except (TypeError, ValueError, OverflowError) as error:
+                    raise ValueError(f"field {column.name}: {error}") from error
+            elif column.optional:
+                row.append(None)
+            else:
+                raise ValueError(f"field {column.name}: None is no {column.kind.name.lower()}")
+        return tuple(row)
+
+    def decode(self, row: Row) -> Any:
+        """Return the view in a row."""
+        values = list(row)
+        for number, read in self._readers:
+            if values[number] is not None:
+                values[number] = read(values[number])
+        return self.projection.view(**dict(zip(self.names, values, strict=True)))
+
+
+def _columns(view: type) -> tuple[Column, ...]:
+    hints = get_type_hints(view, include_extras=True)
+    columns = []
+    for field in msgspec.structs.fields(view):
+        if field.name == BUCKET:
+            raise InvalidArgument("projection", f"the field name {BUCKET!r} is the engine's")
+        inner, optional = _without_none(hints[field.name])
+        columns.append(Column(_name(field.name), _kind(inner), optional, inner))
+    return tuple(columns)
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if hint is Any:
+        return hint, True
+    if get_origin(hint) not in (Union, types.UnionType):
+        return hint, False
+    inner = tuple(part for part in get_args(hint) if part is not types.NoneType)
+    optional = len(inner) < len(get_args(hint))
+    return Union[inner], optional  # noqa: UP007 - built from a list
+
+
+def _kind(hint: Any) -> Kind:
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) is Literal and all(type(value) is str for value in get_args(hint)):
+        return Kind.TEXT
+    return _KINDS.get(hint, Kind.JSON) if isinstance(hint, type) else Kind.JSON
+
+
+def _key_reader(key: Key) -> Callable[[Any], Key]:
+    if not key:
+        raise InvalidArgument("projection", "its key is empty")
+    reader = attrgetter(*key)
+    # attrgetter of one name returns the value alone
+    return reader if len(key) > 1 else lambda view: (reader(view),)
+
+
+def _name(name: str) -> str:
+    if not _NAME.fullmatch(name) or len(name) > NAME_BYTES_MAX:
+        raise InvalidArgument("projection", f"{name!r} is no name for a table or column")
+    return name
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError(f"{value!r} is no str")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no int")
+    if not BIGINT_MIN <= value <= BIGINT_MAX:
+        raise ValueError(f"{value} has more than 64 bits")
+    return value
+
+
+def _real(value: Any) -> float:
+    if type(value) is int:
+        return float(value)
+    if type(value) is not float:
+        raise TypeError(f"{value!r} is no float")
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not a number that is stored")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise TypeError(f"{value!r} is no bool")
+    return value
+
+
+def _moment(value: Any) -> datetime:
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise TypeError(f"{value!r} is no datetime with a time zone")
+    return value.astimezone(UTC)
+
+
+def _json(value: Any) -> str:
+    return _encode_json(value).decode()
+
+
+_KINDS = {
+    str: Kind.TEXT,
+    int: Kind.INTEGER,
+    float: Kind.REAL,
+    bool: Kind.BOOLEAN,
+    datetime: Kind.MOMENT,
+}
+_WRITERS: dict[Kind, Callable[[Any], Any]] = {
+    Kind.TEXT: _text,
+    Kind.INTEGER: _integer,
+    Kind.REAL: _real,
+    Kind.BOOLEAN: _boolean,
+    Kind.MOMENT: _moment,
+    Kind.JSON: _json,
+}

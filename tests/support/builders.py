@@ -1,0 +1,120 @@
+"""What the tests of the log are written with: events, shorthands for what is read, and waiting."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from itertools import islice
+from typing import Any, TypeVar
+
+import pytest
+
+from ledger import Event, NewEvent
+
+T = TypeVar("T")
+
+#: Longer than any wait that succeeds, so that it only ends what would never end.
+DEADLINE_S = 20.0
+
+on_memory = pytest.mark.parametrize("url", ["memory"], indirect=True)
+on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+on_postgres = pytest.mark.parametrize("url", ["postgres"], indirect=True)
+on_durable = pytest.mark.parametrize("url", ["sqlite", "postgres"], indirect=True)
+only_sync = pytest.mark.parametrize("loop", ["sync"], indirect=True)
+only_async = pytest.mark.parametrize("loop", ["async"], indirect=True)
+
+
+def note(text: str = "", **header: Any) -> NewEvent:
+    """Return an event of a type that no catalogue knows."""
+    return NewEvent({"text": text}, **({"type": "note"} | header))
+
+
+def notes(texts: Iterable[str], **header: Any) -> list[NewEvent]:
+    """Return one note per text."""
+    return [note(text, **header) for text in texts]
+
+
+def texts(events: Iterable[Event]) -> list[str]:
+    """Return the texts of notes, in order; of any other event its type."""
+    return [event.data.get("text", event.type) for event in events]
+
+
+def sequences(events: Iterable[Any]) -> list[int]:
+    """Return the sequences of events or of answers, in order."""
+    return [event.sequence for event in events]
+
+
+def whole_feed(ledger: Any, cursor: str | None = None, **options: Any) -> list[Event]:
+    """Return all events of the log from a cursor on."""
+    events: list[Event] = []
+    while True:
+        page = ledger.feed(cursor, **options)
+        events += page.events
+        cursor = page.cursor
+        if not page.more:
+            return events
+
+
+def all_session_ids(ledger: Any, **options: Any) -> list[str]:
+    """Return the session ids of all pages."""
+    page = ledger.list_session_ids(**options)
+    found: list[str] = page.session_ids
+    while page.cursor is not None:
+        page = ledger.list_session_ids(cursor=page.cursor, **options)
+        found += page.session_ids
+    return found
+
+
+def sessions_in_buckets(ledger: Any, count: int) -> list[str]:
+    """Return session ids of which each lies in a bucket of its own."""
+    found: dict[int, str] = {}
+    number = 0
+    while len(found) < count:
+        found.setdefault(ledger.door.bucket("", f"s{number}"), f"s{number}")
+        number += 1
+    return list(found.values())
+
+
+def take(iterable: Iterable[T], count: int) -> list[T]:
+    """Return the next items of an endless iterator; TimeoutError if they do not come."""
+    return background(lambda: list(islice(iter(iterable), count))).result(DEADLINE_S)
+
+
+def background(call: Callable[[], T]) -> "Future[T]":
+    """Start a call in a daemon thread of its own."""
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future
+
+
+def together(calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
+    """Start all calls at the same moment and return what each returned or raised."""
+    gate = threading.Barrier(len(calls))
+
+    def at_the_gate(call: Callable[[], T]) -> T | Exception:
+        gate.wait(DEADLINE_S)
+        try:
+            return call()
+        except Exception as error:
+            return error
+
+    started = [background(lambda call=call: at_the_gate(call)) for call in calls]
+    return [future.result(4 * DEADLINE_S) for future in started]
+
+
+def eventually(condition: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:
+    """Return the first true value of a condition; AssertionError if it does not come in time."""
+    until = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < until, "the condition did not become true in time"
+        time.sleep(0.002)
