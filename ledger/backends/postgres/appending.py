@@ -30,7 +30,9 @@ class Parameters:
         buckets = sorted({part.bucket for _, part in parts})
         places = {bucket: i for i, bucket in enumerate(buckets, 1)}
         sessions: dict[tuple[str, str], int] = {}
-        part_ints, part_texts, geneses = [], [], []
+        part_ints: list[bytes] = []
+        part_texts: list[bytes] = []
+        geneses: list[bytes] = []
         draft_ints: list[bytes] = []
         draft_texts: list[bytes] = []
         draft_bytes: list[bytes] = []
@@ -104,8 +106,8 @@ def _refusal(
     if reason == _BUSY:
         return Busy(refused.bucket)
     if reason == _CONFLICT:
-        assert refused.expected is not None
-        return SequenceConflict(refused.tenant, refused.session_id, refused.expected, detail)
+        expected = refused.expected or 0  # never None: only a given number conflicts
+        return SequenceConflict(refused.tenant, refused.session_id, expected, detail)
     drafts = [draft for one in unit.parts for draft in one.drafts]
     event_id = drafts[detail - drafts_before - 1].event_id
     return EventIdReused(refused.tenant, refused.session_id, event_id)

@@ -73,14 +73,13 @@ class PostgresBackend:
         parameters = appending.Parameters(units)
         try:
             with self._pool.connection() as connection:
-                row = connection.execute(
+                [row] = connection.execute(
                     self._statements.append, (wait, *parameters.arrays), prepare=True, binary=True
-                ).fetchone()
+                ).fetchall()
         except psycopg.Error as error:
             if error.sqlstate == LOCK_NOT_AVAILABLE:
                 raise self._append_timeout(parameters) from error
             raise self._failed(error) from error
-        assert row is not None
         self._wakeups.signal(parameters.buckets)
         self._notifier.hint(parameters.buckets)
         return appending.outcomes(units, row)
@@ -93,16 +92,16 @@ class PostgresBackend:
         cursor = Cursor[TupleRow](connection, row_factory=tuple_row)
         register_arrays(cursor)
         try:
-            row = cursor.execute(
+            [row] = cursor.execute(
                 self._statements.append_within,
                 (self.info.ledger_id, self._lock_timeout, *parameters.arrays),
                 binary=True,
-            ).fetchone()
+            ).fetchall()
         except psycopg.Error as error:
             raise translated_within(error, self._append_timeout(parameters)) from error
         finally:
             cursor.close()
-        if row is None or row[0] is None:
+        if row[0] is None:
             raise InvalidArgument("connection", "it leads to another ledger")
         return appending.outcomes([unit], row)[0]
 

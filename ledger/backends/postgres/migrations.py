@@ -47,10 +47,7 @@ def opened(execute: Execute, options: OpenOptions) -> Plan[LedgerInfo]:
     found = yield from _found(execute, statements, options, newest)
     if found is not None and found.schema == newest:
         return found
-    yield from _migrate(execute, statements, options, found)
-    made = yield from _found(execute, statements, options, newest)
-    assert made is not None
-    return made
+    return (yield from _migrated(execute, statements, options, found))
 
 
 def _found(
@@ -75,25 +72,26 @@ def _found(
     return info
 
 
-def _migrate(
+def _migrated(
     execute: Execute, statements: OpeningStatements, options: OpenOptions, found: LedgerInfo | None
-) -> Plan[None]:
+) -> Plan[LedgerInfo]:
+    migrations = statements.migrations()
+    info = found or LedgerInfo(str(uuid.uuid4()), options.buckets or BUCKETS_DEFAULT, 0)
     if found is None:
         [[exists]] = yield from _rows(execute, statements["schema_exists"], schema=options.schema)
         if not exists:
             yield from _rows(execute, statements["create_schema"])
-    done = 0 if found is None else found.schema
-    for migration in statements.migrations()[done:]:
+    for migration in migrations[info.schema :]:
         yield from _rows(execute, migration)
     if found is None:
-        buckets = options.buckets or BUCKETS_DEFAULT
         yield from _rows(
-            execute, statements["create_info"], ledger_id=str(uuid.uuid4()), buckets=buckets
+            execute, statements["create_info"], ledger_id=info.ledger_id, buckets=info.buckets
         )
-        yield from _rows(execute, statements["create_buckets"], buckets=buckets)
+        yield from _rows(execute, statements["create_buckets"], buckets=info.buckets)
     for function in statements.functions():
         yield from _rows(execute, function)
-    yield from _rows(execute, statements["set_version"], version=len(statements.migrations()))
+    yield from _rows(execute, statements["set_version"], version=len(migrations))
+    return LedgerInfo(info.ledger_id, info.buckets, len(migrations))
 
 
 def _rows(execute: Execute, statement: bytes, **parameters: Any) -> Plan[Rows]:

@@ -7,6 +7,8 @@ SELECT
     set_config('enable_seqscan', 'off', false),
     set_config('enable_bitmapscan', 'off', false),
     set_config('enable_sort', 'off', false),
+    set_config('enable_hashjoin', 'off', false),
+    set_config('enable_mergejoin', 'off', false),
     set_config('jit', 'off', false)
 
 -- name: guest_settings
@@ -58,10 +60,11 @@ WHERE e.bucket = %(bucket)s AND e.tenant = %(tenant)s AND e.session_id = %(sessi
 ORDER BY e.sequence DESC LIMIT %(limit)s
 
 -- name: get
--- One event by its id.
+-- One event by its id: the order, which a single row does not need, rules out other indexes.
 SELECT {event} FROM {schema}.events AS e
 WHERE e.bucket = %(bucket)s AND e.tenant = %(tenant)s AND e.session_id = %(session_id)s
-    AND e.event_id = %(event_id)s
+    AND e.event_id BETWEEN %(event_id)s AND %(event_id)s
+ORDER BY e.event_id LIMIT 1
 
 -- name: head
 -- The end of a session: two index probes.

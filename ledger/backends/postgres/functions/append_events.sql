@@ -115,8 +115,8 @@ BEGIN
         WHERE e.bucket = bucket_ids[part_ints[6 * draft_ints[5 * d - 4] - 4]]
             AND e.tenant = part_texts[2 * draft_ints[5 * d - 4] - 1]
             AND e.session_id = part_texts[2 * draft_ints[5 * d - 4]]
-            AND e.event_id = draft_texts[10 * d - 9]
-        LIMIT 1
+            AND e.event_id BETWEEN draft_texts[10 * d - 9] AND draft_texts[10 * d - 9]
+        ORDER BY e.event_id LIMIT 1
     ) AS k;
     IF old_drafts IS NOT NULL THEN
         old := array_fill(NULL::integer, ARRAY[drafts]);

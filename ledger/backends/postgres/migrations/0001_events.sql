@@ -22,10 +22,10 @@ CREATE TABLE {schema}.buckets (
 -- The columns of ledger.records.Record, in order. COLLATE "C" sorts by code point, as Python does.
 CREATE TABLE {schema}.events (
     bucket integer NOT NULL,
-    position bigint NOT NULL CHECK (position > 0),
+    position bigint NOT NULL,
     tenant text COLLATE "C" NOT NULL,
     session_id text COLLATE "C" NOT NULL,
-    sequence bigint NOT NULL CHECK (sequence > 0),
+    sequence bigint NOT NULL,
     event_id text COLLATE "C" NOT NULL,
     type text COLLATE "C" NOT NULL,
     schema_version integer NOT NULL,
