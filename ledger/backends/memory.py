@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from ..errors import InvalidArgument, LedgerClosed
 from ..events import SESSION_DELETED
+from ..limits import BUCKETS_MAX
 from ..numbering import BucketHead, Numbering
 from ..records import Head, Outcome, Record, Unit
 from ..wakeups import Wakeups
@@ -23,7 +24,9 @@ class MemoryBackend:
     lanes = 1
 
     def __init__(self, options: OpenOptions) -> None:
-        buckets = options.buckets or 1
+        buckets = 1 if options.buckets is None else options.buckets
+        if not 1 <= buckets <= BUCKETS_MAX:
+            raise InvalidArgument("buckets", f"it is between 1 and {BUCKETS_MAX}")
         self.info = LedgerInfo(str(uuid.uuid4()), buckets, 1)
         self.lock = threading.RLock()
         self._log: list[list[Record]] = [[] for _ in range(buckets)]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 import apsw
+import msgspec
 from msgspec.structs import astuple
 
 from ...numbering import BucketHead, Numbering
@@ -14,7 +15,7 @@ from ..queries import load_queries
 
 _SQL = load_queries(__package__, "queries.sql")
 _BUCKET, _ADVANCE = _SQL["bucket"], _SQL["advance_bucket"]
-_END, _EVENT, _INSERT = _SQL["session_end"], _SQL["event"], _SQL["insert_event"]
+_END, _KNOWN, _INSERT = _SQL["session_end"], _SQL["known_events"], _SQL["insert_event"]
 
 
 def store(cursor: apsw.Cursor, units: Sequence[Unit]) -> tuple[list[Outcome], dict[int, int]]:
@@ -56,10 +57,13 @@ def _known_events(
     cursor: apsw.Cursor, parts: Iterable[Part], heads: dict[tuple[str, str], Head]
 ) -> dict[tuple[str, str, str], Record]:
     keys = [
-        (part.bucket, part.tenant, part.session_id, draft.event_id)
+        (part.bucket, part.tenant, part.session_id, _json([d.event_id for d in part.drafts]))
         for part in parts
         if (part.tenant, part.session_id) in heads  # a new session knows no ids
-        for draft in part.drafts
     ]
-    records = (Record(*row) for row in cursor.executemany(_EVENT, keys))
+    records = (Record(*row) for row in cursor.executemany(_KNOWN, keys))
     return {(record.tenant, record.session_id, record.event_id): record for record in records}
+
+
+def _json(ids: list[str]) -> str:
+    return msgspec.json.encode(ids).decode()

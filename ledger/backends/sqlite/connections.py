@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import apsw
 
 from ...errors import AppendTimeout, BackendUnavailable, InvalidArgument, LedgerClosed
-from .errors import translated, translated_for_writer
+from .errors import translated, writer_error
 
 #: What the -wal file shrinks to after a checkpoint; one big import would leave it big for ever.
 WAL_BYTES_KEPT_MAX = 67_108_864
@@ -49,6 +49,9 @@ def connect(path: str, timeout_s: float, *, create: bool = False) -> apsw.Connec
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     connection = apsw.Connection(path, flags)
     connection.set_busy_handler(Patience(timeout_s))
+    # Plans must not depend on bound values: each new value would prepare the statement again,
+    # five times the cost of the head's lookup.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     for setting in _SETTINGS:
         connection.execute(setting)
     connection.pragma("journal_size_limit", WAL_BYTES_KEPT_MAX)
@@ -76,16 +79,17 @@ class Writer:
                 raise LedgerClosed("The ledger is closed.")
             if self._connection.in_transaction:
                 raise InvalidArgument("connection", "inside transaction() use append_within")
-            with translated_for_writer(self._path, bucket, self._timeout_s):
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._connection
-                    self._connection.execute("COMMIT")
-                except BaseException:
-                    # Some errors (full disk, I/O) have ended the transaction already.
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
-                    raise
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # Some errors (full disk, I/O) have ended the transaction already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        except apsw.Error as error:
+            raise writer_error(error, self._path, bucket, self._timeout_s) from error
         finally:
             self._lock.release()
 

@@ -32,17 +32,6 @@ def translated(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def translated_for_writer(path: str, bucket: int, timeout_s: float) -> Iterator[None]:
-    """The same for a transaction that writes: a lock that stays taken is an AppendTimeout."""
-    try:
-        yield
-    except _BUSY as error:
-        raise AppendTimeout(bucket, timeout_s) from error
-    except apsw.Error as error:
-        raise error_of(error, path) from error
-
-
-@contextmanager
 def translated_for_caller(path: str, bucket: int) -> Iterator[None]:
     """The same for a caller's own connection, whose transaction and threads are the caller's."""
     try:
@@ -58,6 +47,13 @@ def translated_for_caller(path: str, bucket: int) -> Iterator[None]:
         raise InvalidArgument("connection", f"it cannot be used now ({error})") from error
     except apsw.Error as error:
         raise error_of(error, path) from error
+
+
+def writer_error(error: apsw.Error, path: str, bucket: int, timeout_s: float) -> LedgerError:
+    """The same for a transaction that writes: a lock that stays taken is an AppendTimeout."""
+    if isinstance(error, _BUSY):
+        return AppendTimeout(bucket, timeout_s)
+    return error_of(error, path)
 
 
 def error_of(error: apsw.Error, path: str) -> LedgerError:

@@ -33,8 +33,14 @@ SELECT tenant, session_id, sequence, event_hash FROM main.events
 WHERE bucket = ?1 AND tenant = ?2 AND session_id = ?3
 ORDER BY sequence DESC LIMIT 1
 
+-- name: known_events
+-- The events of a session whose ids an append brings again, from a JSON list of ids. CROSS JOIN
+-- fixes the order: a probe per id.
+SELECT events.* FROM json_each(?4) AS given CROSS JOIN main.events
+WHERE bucket = ?1 AND tenant = ?2 AND session_id = ?3 AND event_id = given.value
+
 -- name: event
--- One event by its id: for readers, and for appends that repeat one.
+-- One event by its id.
 SELECT * FROM main.events
 WHERE bucket = ?1 AND tenant = ?2 AND session_id = ?3 AND event_id = ?4
 
