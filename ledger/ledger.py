@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from . import cursor as cursors
 from . import transfer
 from .arguments import (
     SessionArguments,
+    event_key,
     event_types,
     feed_limit,
     list_limit,
@@ -31,7 +33,7 @@ from .lifecycle import deletion, deletion_expected, fork_batch
 from .limits import Limits
 from .pages import FeedPage, SessionIds, decode_place, encode_place
 from .plans import run
-from .reading import feed_page, read_lineage, read_session
+from .reading import feed_page, read_lineage, read_pages, read_session
 from .records import event_of_record
 from .transfer_import import ImportReport
 from .upcasts import Upcasts
@@ -233,10 +235,8 @@ class Ledger:
             list_limit(limit),
             wait_seconds(wait),
         )
-        if lineage:
-            records = run(read_lineage(self.backend, query, count, self.buckets))
-        else:
-            records = run(read_session(self.backend, query, count, wait_s))
+        pages = partial(read_lineage, buckets=self.buckets) if lineage else read_pages
+        records = run(read_session(self.backend, query, count, wait_s, pages))
         return [event_of_record(record, self.upcasts) for record in records]
 
     def get(
@@ -245,7 +245,7 @@ class Ledger:
         """Return one event of a session by its id, or None; deleted ones only if asked for."""
         tenant, session_id = self.door.session_key(tenant, session_id)
         bucket = self.door.bucket(tenant, session_id)
-        record = self.backend.get(bucket, tenant, session_id, event_id)
+        record = self.backend.get(bucket, tenant, session_id, event_key(event_id))
         if record is None:
             return None
         if not deleted and record.sequence <= self.backend.head(bucket, tenant, session_id).deleted:
@@ -272,7 +272,8 @@ class Ledger:
         `tenant` leave out, so a page can be empty while `more` is True. Raises InvalidCursor.
         """
         place = self._place(cursor)
-        plan = feed_page(self.backend, place, feed_limit(limit), event_types(types), tenant)
+        owner = None if tenant is None else self.door.tenant_key(tenant)
+        plan = feed_page(self.backend, place, feed_limit(limit), event_types(types), owner)
         page = run(plan)
         return FeedPage(
             [event_of_record(record, self.upcasts) for record in page.records],
