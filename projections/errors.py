@@ -30,10 +30,11 @@ class ProjectionFailed(StopError):
 class TableMismatch(StopError):
     """Raise the projection's version: its struct no longer fits the table of this one."""
 
-    def __init__(self, table: str, expected: tuple[str, ...], found: tuple[str, ...]) -> None:
+    def __init__(self, table: str, expected: frozenset[str], found: frozenset[str]) -> None:
         self.table = table
-        self.expected = expected
-        self.found = found
-        missing = ", ".join(line for line in expected if line not in found) or "nothing"
-        surplus = ", ".join(line for line in found if line not in expected) or "nothing"
-        super().__init__(f"Table {table} lacks {missing} and has {surplus} instead.")
+        self.missing = sorted(expected - found)
+        self.surplus = sorted(found - expected)
+        super().__init__(
+            f"Table {table} lacks {', '.join(self.missing) or 'nothing'}"
+            f" and has {', '.join(self.surplus) or 'nothing'} instead."
+        )

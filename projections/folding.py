@@ -63,12 +63,8 @@ class Work(msgspec.Struct, frozen=True):
 
 def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upcasts) -> Page:
     """Decode the records that any of the tables wants, each once."""
-    wanted: set[str] | None = set()
-    for table in tables:
-        if table.projection.types is None:
-            wanted = None
-            break
-        wanted |= table.projection.types
+    every = [table.projection.types for table in tables]
+    wanted = None if None in every else frozenset[str]().union(*filter(None, every))
     events: list[Event | Undecoded | None] = []
     for record in records:
         if wanted is not None and record.type not in wanted:

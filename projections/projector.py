@@ -68,7 +68,9 @@ class Projector:
             )
         return sorted(lagging)
 
-    def _reach(self, bucket: int, head: int, wanted: Sequence[Table]) -> Plan[list[ProjectionFailed]]:
+    def _reach(
+        self, bucket: int, head: int, wanted: Sequence[Table]
+    ) -> Plan[list[ProjectionFailed]]:
         """Bring tables to a position of one bucket and return the failures of those that stopped.
 
         Tables at the same position share a page. A page ends where the next table stands, so that

@@ -303,7 +303,7 @@ def _counts(field: str) -> Callable[[Run, Event, Changes], Changes]:
     return lambda run, event, data: {field: getattr(run, field) + 1}
 
 
-_NEVER_FIRST = frozenset({"feedback.given", "feedback.cleared", "content.redacted", "run.amended"})
+_NEVER_FIRST = frozenset({"feedback.given", "feedback.cleared", "content.redacted"})
 
 _FOLDS: dict[str, Callable[[Run, Event, Changes], Changes]] = {
     "run.created": _created,

@@ -26,8 +26,9 @@ Row = tuple[Any, ...]
 
 #: The column in front of every key; no field may be called so.
 BUCKET = "bucket"
-#: PostgreSQL cuts longer names off, and two cut names may be the same.
-NAME_BYTES_MAX = 63
+#: PostgreSQL cuts names after 63 bytes, and two cut names may be the same; an index's name is the
+#: table's with a number behind it.
+NAME_BYTES_MAX = 58
 BIGINT_MIN = -(2**63)
 BIGINT_MAX = 2**63 - 1
 
@@ -65,14 +66,18 @@ class Table:
         self.columns = _columns(projection.view)
         self.names = tuple(column.name for column in self.columns)
         self.key = projection.key
-        self.indexes = projection.indexes
-        for name in {*self.key, *(name for index in self.indexes for name in index)}:
+        self.indexes = {
+            f"{self.name}_i{number}": columns
+            for number, columns in enumerate(projection.indexes, start=1)
+        }
+        for name in {*self.key, *(name for index in projection.indexes for name in index)}:
             if name not in self.names:
                 raise InvalidArgument("projection", f"{projection.view.__name__} lacks {name!r}")
         for column in self.columns:
             if column.name in self.key and (column.kind, column.optional) != (Kind.TEXT, False):
                 raise InvalidArgument("projection", f"key field {column.name!r} is not plain str")
         self.key_of = _key_reader(self.key)
+        self._key_places = tuple(self.names.index(name) for name in self.key)
         self._writers = [_WRITERS[column.kind] for column in self.columns]
         self._readers = [
             (number, msgspec.json.Decoder(column.type).decode)
@@ -89,6 +94,10 @@ class Table:
         """Return a column by its name."""
         return self.columns[self.names.index(name)]
 
+    def key_of_row(self, row: Row) -> Key:
+        """Return the key in a row."""
+        return tuple(row[place] for place in self._key_places)
+
     def encode(self, view: Any) -> Row:
         """Return the row of a view; raise ValueError if a field's value breaks its type."""
         row = []
@@ -103,7 +112,7 @@ class Table:
             elif column.optional:
                 row.append(None)
             else:
-                raise ValueError(f"field {column.name}: None is no {column.kind.name.lower()}")
+                raise ValueError(f"field {column.name}: it is never None")
         return tuple(row)
 
     def decode(self, row: Row) -> Any:
@@ -149,7 +158,7 @@ def _kind(hint: Any) -> Kind:
 def _key_reader(key: Key) -> Callable[[Any], Key]:
     if not key:
         raise InvalidArgument("projection", "its key is empty")
-    reader = attrgetter(*key)
+    reader: Callable[[Any], Any] = attrgetter(*key)
     # attrgetter of one name returns the value alone
     return reader if len(key) > 1 else lambda view: (reader(view),)
 

@@ -7,8 +7,9 @@ from weakref import WeakKeyDictionary
 
 from ledger.backends.memory import MemoryBackend
 
+from ..errors import TableMismatch
 from ..folding import Change
-from ..tables import Key, Row, Table
+from ..tables import Column, Key, Row, Table
 from .base import RowQuery
 
 Bucket = dict[Key, Row]
@@ -16,6 +17,7 @@ Bucket = dict[Key, Row]
 
 class _State:
     def __init__(self) -> None:
+        self.layouts: dict[str, frozenset[str]] = {}
         self.rows: dict[str, list[Bucket]] = {}
         self.checkpoints: dict[tuple[str, int], list[int]] = {}
 
@@ -36,6 +38,10 @@ class MemoryViews:
     def prepare(self, tables: Sequence[Table]) -> None:
         with self._lock:
             for table in tables:
+                layout = frozenset(_line(column) for column in table.columns)
+                found = self._state.layouts.setdefault(table.name, layout)
+                if found != layout:
+                    raise TableMismatch(table.name, layout, found)
                 identity = (table.projection.name, table.projection.version)
                 self._state.checkpoints.setdefault(identity, [0] * self._buckets)
                 self._state.rows.setdefault(table.name, [{} for _ in range(self._buckets)])
@@ -106,9 +112,12 @@ class MemoryViews:
                 del rows[key]
         for key in change.gone:
             del rows[key]
-        numbers = [table.names.index(name) for name in table.key]
         for row in change.rows:
-            rows[tuple(row[number] for number in numbers)] = row
+            rows[table.key_of_row(row)] = row
+
+
+def _line(column: Column) -> str:
+    return f"{column.name} {column.kind.name}{'' if column.optional else ' NOT NULL'}"
 
 
 def _behind(place: Row, after: Row, descending: bool) -> bool:

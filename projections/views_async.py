@@ -1,0 +1,232 @@
+"""The views of a ledger for tasks of one event loop; see views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ledger import AsyncLedger
+from ledger.plans import arun
+
+from .backends import open_views_async
+from .builtin import BUILTIN
+from .messages import Message
+from .projection import Projection
+from .projector import BATCH_EVENTS_MAX
+from .qa import QAEntry
+from .reading import Consistency, Reader
+from .runs import Run
+from .sessions import Session
+from .traces import Span
+
+
+class AsyncViews:
+    """Sessions, runs, answers, traces and messages, folded from the log into tables beside it.
+
+    Safe to share between tasks; any number of processes may open the views of one ledger. The
+    tables are made when first needed. Nothing runs in the background: a reader brings what it
+    reads up to date, unless it says `consistency="eventual"`.
+
+    Besides the ledger's own errors, calls raise ProjectionFailed if a fold stopped before what they
+    were to read, and TableMismatch if a table was made from another struct.
+    """
+
+    def __init__(
+        self,
+        ledger: AsyncLedger,
+        *,
+        projections: Sequence[Projection] = BUILTIN,
+        batch_events_max: int = BATCH_EVENTS_MAX,
+    ) -> None:
+        self._reader = Reader(
+            ledger.backend,
+            open_views_async(ledger.backend),
+            ledger.door,
+            ledger.upcasts,
+            projections,
+            batch_events_max,
+        )
+
+    async def catch_up(self, bucket: int | None = None) -> None:
+        """Bring all views to where the log ends now, in one bucket or in all.
+
+        Many may do this at once: each event is folded into each view exactly once. A fold that
+        fails stops its view in its bucket; the others are finished before ProjectionFailed is
+        raised.
+        """
+        await arun(self._reader.catch_up(bucket))
+
+    async def session(
+        self, session_id: str, *, tenant: str = "", consistency: Consistency = "strong"
+    ) -> Session | None:
+        """Return a session, archived or not; None if it has no visible event."""
+        session: Session | None = await arun(
+            self._reader.row("sessions", (tenant, session_id), consistency)
+        )
+        return session
+
+    async def sessions(
+        self,
+        *,
+        tenant: str = "",
+        status: str | None = None,
+        agent_id: str | None = None,
+        archived: bool = False,
+        limit: int = 100,
+        after: Session | None = None,
+        consistency: Consistency = "strong",
+    ) -> list[Session]:
+        """Return a tenant's sessions, the newest activity first, then by id backwards.
+
+        `after` is the last session of the page before. Archived ones are left out unless
+        `archived`.
+        """
+        return await arun(
+            self._reader.sessions(
+                tenant,
+                consistency,
+                limit=limit,
+                after=after,
+                archived=archived,
+                status=status,
+                agent_id=agent_id,
+            )
+        )
+
+    async def run(
+        self,
+        session_id: str,
+        run_id: str,
+        *,
+        tenant: str = "",
+        consistency: Consistency = "strong",
+    ) -> Run | None:
+        """Return a run of a session, or None."""
+        found: Run | None = await arun(
+            self._reader.row("runs", (tenant, session_id, run_id), consistency)
+        )
+        return found
+
+    async def runs(
+        self,
+        session_id: str,
+        *,
+        tenant: str = "",
+        status: str | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+        consistency: Consistency = "strong",
+    ) -> list[Run]:
+        """Return a session's runs in the order in which they were first heard of.
+
+        `limit` keeps the oldest, or the newest with `newest_first`; None is all.
+        """
+        return await arun(
+            self._reader.runs(
+                (tenant, session_id),
+                consistency,
+                limit=limit,
+                newest_first=newest_first,
+                status=status,
+            )
+        )
+
+    async def active_run(
+        self, session_id: str, *, tenant: str = "", consistency: Consistency = "strong"
+    ) -> Run | None:
+        """Return the session's running run, the newest if there are several, or None."""
+        active: Run | None = await arun(self._reader.active_run((tenant, session_id), consistency))
+        return active
+
+    async def qa(
+        self,
+        session_id: str,
+        *,
+        tenant: str = "",
+        last_n: int | None = None,
+        consistency: Consistency = "strong",
+    ) -> list[QAEntry]:
+        """Return a session's answered questions, or the last of them, always oldest first."""
+        return await arun(self._reader.qa((tenant, session_id), consistency, last_n=last_n))
+
+    async def qa_entry(
+        self,
+        session_id: str,
+        qa_id: str,
+        *,
+        tenant: str = "",
+        consistency: Consistency = "strong",
+    ) -> QAEntry | None:
+        """Return one answered question of a session, or None."""
+        entry: QAEntry | None = await arun(
+            self._reader.row("qa", (tenant, session_id, qa_id), consistency)
+        )
+        return entry
+
+    async def traces(
+        self,
+        session_id: str,
+        *,
+        tenant: str = "",
+        run_id: str | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+        consistency: Consistency = "strong",
+    ) -> list[Span]:
+        """Return the pieces of work of a session or run in the order in which they began.
+
+        `limit` keeps the oldest, or the newest with `newest_first`; None is all.
+        """
+        return await arun(
+            self._reader.traces(
+                (tenant, session_id),
+                consistency,
+                limit=limit,
+                newest_first=newest_first,
+                run_id=run_id,
+            )
+        )
+
+    async def messages(
+        self,
+        session_id: str,
+        *,
+        tenant: str = "",
+        run_id: str | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+        consistency: Consistency = "strong",
+    ) -> list[Message]:
+        """Return the messages of a session or run in the order of the conversation.
+
+        `limit` keeps the oldest, or the newest with `newest_first`; None is all.
+        """
+        return await arun(
+            self._reader.messages(
+                (tenant, session_id),
+                consistency,
+                limit=limit,
+                newest_first=newest_first,
+                run_id=run_id,
+            )
+        )
+
+    async def row(
+        self, projection: str, key: tuple[str, ...], *, consistency: Consistency = "strong"
+    ) -> Any:
+        """Return a projection's view under its whole key, tenant and session first, or None."""
+        return await arun(self._reader.row(projection, key, consistency))
+
+    async def rows(
+        self,
+        projection: str,
+        session_id: str,
+        *,
+        tenant: str = "",
+        limit: int | None = None,
+        consistency: Consistency = "strong",
+    ) -> list[Any]:
+        """Return a projection's views of a session, in the order of their keys."""
+        return await arun(
+            self._reader.rows(projection, (tenant, session_id), consistency, limit=limit)
+        )

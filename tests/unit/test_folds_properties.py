@@ -1,0 +1,121 @@
+"""What holds for every view, whatever facts come in whatever order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.catalogue import FACTS, Fact, SessionDeleted
+from ledger.events import Event
+from projections import MESSAGES, QA, RUNS, SESSIONS, TRACES, Projection
+from tests.support.folds import at, event_of, facts, fold
+
+PROJECTIONS = [MESSAGES, QA, RUNS, SESSIONS, TRACES]
+TIME_COLUMNS = {"duration_us"}
+LIVE = [fact for fact in FACTS if fact is not SessionDeleted]
+OFTEN_NOUNS = {"session", "run", "qa", "feedback", "message", "tool", "span", "turn", "content"}
+RUN_IDS = st.sampled_from([None, "a", "b"])
+# Half of the facts are of the nouns that several views decide about, so that they meet.
+OFTEN = [fact for fact in LIVE if fact.event_type.split(".")[0] in OFTEN_NOUNS]
+HISTORIES = st.lists(
+    st.tuples(st.one_of(facts(OFTEN), facts(LIVE)), RUN_IDS), min_size=1, max_size=16
+)
+CLOCKS = st.lists(st.sampled_from([0, 1, 1, 60, -3600]), min_size=16, max_size=16)
+
+
+def history(said: list[tuple[Fact, str | None]], clock: list[int] | None = None) -> list[Event]:
+    return [
+        event_of(fact, n, run_id=run_id, occurred_at=at(n) if clock is None else at(clock[n - 1]))
+        for n, (fact, run_id) in enumerate(said, 1)
+    ]
+
+
+def without_times(rows: dict[tuple[str, ...], Any]) -> dict[tuple[str, ...], dict[str, Any]]:
+    return {
+        key: {
+            name: value is None if isinstance(value, datetime) else value
+            for name, value in msgspec.structs.asdict(view).items()
+            if name not in TIME_COLUMNS
+        }
+        for key, view in rows.items()
+    }
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.name)
+@settings(max_examples=60, deadline=None)
+@given(said=HISTORIES, clock=CLOCKS)
+def test_clocks_that_stand_still_or_go_backwards_change_only_the_time_columns(
+    projection: Projection, said: list[tuple[Fact, str | None]], clock: list[int]
+) -> None:
+    assert without_times(fold(projection, history(said, clock))) == without_times(
+        fold(projection, history(said))
+    )
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.name)
+@settings(max_examples=60, deadline=None)
+@given(said=HISTORIES)
+def test_a_row_that_went_through_its_table_folds_on_to_the_same_view(
+    projection: Projection, said: list[tuple[Fact, str | None]]
+) -> None:
+    rows: dict[tuple[str, ...], Any] = {}
+    for event in history(said):
+        if projection.types is None or event.type in projection.types:
+            for key in projection.keys(event):
+                view = projection.apply(rows.pop(key, None), event)
+                if view is not None:
+                    rows[key] = msgspec.json.decode(msgspec.json.encode(view), type=projection.view)
+    assert rows == fold(projection, history(said))
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.name)
+@settings(max_examples=40, deadline=None)
+@given(said=HISTORIES)
+def test_folding_changes_neither_the_event_nor_the_view_before(
+    projection: Projection, said: list[tuple[Fact, str | None]]
+) -> None:
+    events = history(said)
+    untouched = msgspec.msgpack.encode(events)
+    rows: dict[tuple[str, ...], Any] = {}
+    for event in events:
+        for key in projection.keys(event) if is_of(projection, event) else ():
+            before = msgspec.msgpack.encode(rows.get(key))
+            view = projection.apply(rows.get(key), event)
+            assert msgspec.msgpack.encode(rows.get(key)) == before
+            rows[key] = view
+    assert msgspec.msgpack.encode(events) == untouched
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.name)
+@pytest.mark.parametrize("data", [None, b"\x00\x01", {}], ids=["erased", "opaque", "empty"])
+@pytest.mark.parametrize("fact", LIVE, ids=lambda fact: fact.event_type)
+def test_an_event_whose_content_is_gone_or_not_json_stops_nothing(
+    projection: Projection, data: Any, fact: type[Fact]
+) -> None:
+    event = event_of(fact.model_construct(), run_id="a", data=data)
+    fold(projection, [event, event])
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.name)
+def test_the_deletion_of_a_session_is_left_to_the_engine(projection: Projection) -> None:
+    assert fold(projection, [event_of(SessionDeleted(reason="asked for"), run_id="a")]) == {}
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.name)
+def test_key_and_indexes_are_fields_of_the_view(projection: Projection) -> None:
+    fields = {field.name for field in msgspec.structs.fields(projection.view)}
+    assert projection.key[:2] == ("tenant", "session_id")
+    assert set(projection.key) <= fields
+    assert {name for index in projection.indexes for name in index} <= fields
+    assert {"first_sequence", "last_sequence", "position"} <= fields
+    known = {fact.event_type for fact in FACTS}
+    assert projection.types is None or projection.types <= known
+
+
+def is_of(projection: Projection, event: Event) -> bool:
+    return projection.types is None or event.type in projection.types
