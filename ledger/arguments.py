@@ -20,6 +20,9 @@ from .limits import (
     WAIT_SECONDS_MAX,
 )
 
+#: A filter that is longer than any stored id finds nothing, which is no error; this bounds it.
+FILTER_BYTES_MAX = 65_536
+
 
 class SessionArguments(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of `read`, as they came."""
@@ -46,7 +49,7 @@ def session_query(door: Door, given: SessionArguments) -> SessionQuery:
         limit=1,
         after=natural(given.after, "after"),
         before=None if given.before is None else natural(given.before, "before"),
-        run_id=None if given.run_id is None else check_text(given.run_id, "run_id", 2**16),
+        run_id=None if given.run_id is None else check_text(given.run_id, "run_id", FILTER_BYTES_MAX),
         types=event_types(given.types),
         since_us=microseconds(given.since, "since"),
         until_us=microseconds(given.until, "until"),
@@ -83,6 +86,11 @@ def natural(value: object, name: str) -> int:
     if type(value) is not int or not 0 <= value <= SEQUENCE_MAX:
         raise InvalidArgument(name, f"expected an int from 0 to {SEQUENCE_MAX}, got {value!r}")
     return value
+
+
+def event_key(value: object) -> str:
+    """Return the id of an event that a reader asks for."""
+    return check_text(value, "event_id", FILTER_BYTES_MAX)
 
 
 def list_limit(value: int | None) -> int | None:

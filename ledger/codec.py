@@ -16,7 +16,8 @@ import msgspec
 from .errors import InvalidEvent
 from .limits import INTEGER_MAX, INTEGER_MIN, NESTING_DEPTH_MAX
 
-_encoder = msgspec.json.Encoder(order="deterministic")
+# The encoder knows dicts alone; whatever else was checked to be a mapping becomes one.
+_encoder = msgspec.json.Encoder(order="deterministic", enc_hook=dict)
 _decoder = msgspec.json.Decoder()
 decode_json = _decoder.decode
 
@@ -84,7 +85,9 @@ def parse_json_object(data: bytes, field: str) -> dict[str, Any]:
 
     try:
         value = json.loads(data, object_pairs_hook=unique, parse_constant=refuse)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except InvalidEvent:
+        raise
+    except ValueError as error:  # also of an integer too long to convert
         raise InvalidEvent(field, f"not JSON: {error}") from error
     except RecursionError as error:
         raise InvalidEvent(field, f"nested deeper than {NESTING_DEPTH_MAX} levels") from error

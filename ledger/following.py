@@ -58,9 +58,12 @@ class FeedSource:
                 backend, self.place, FOLLOW_PAGE_EVENTS, self._types, self._tenant
             )
             self._behind = page.cursor
-            if page.records or not page.more:
+            if page.records:
                 return page.records
+            # What the filter leaves out is passed now, or every wake-up would look at it again.
             self.place = page.cursor
+            if not page.more:
+                return []
 
     def passed(self, record: Record) -> None:
         positions = list(self.place.positions)

@@ -31,7 +31,7 @@ def payload_of(event: NewEvent, catalogue: Catalogue, bytes_max: int) -> Payload
         payload = _opaque(event, event.payload, catalogue)
     elif isinstance(event.payload, Mapping):
         payload = _mapping(event, event.payload, catalogue)
-    elif hasattr(event.payload, "model_dump"):
+    elif hasattr(event.payload, "model_dump") and not isinstance(event.payload, type):
         payload = _model(event, event.payload, catalogue)
     else:
         kind = type(event.payload).__name__
@@ -64,7 +64,7 @@ def _mapping(event: NewEvent, data: Mapping[str, Any], catalogue: Catalogue) -> 
         version = _version(event.schema_version, newest)
         if version == newest:
             # Payloads of older versions are taken as they are: their upcaster knows them.
-            data = _dump(_validated(model, data))
+            data = _dump(_validated(model, dict(data)))
     return Payload(type_name, version, JSON_CONTENT_TYPE, encode_json(data, "payload"))
 
 

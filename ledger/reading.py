@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -17,6 +18,7 @@ from .plans import Plan
 from .records import Record
 
 Storage = Backend | AsyncBackend
+Pages = Callable[[Storage, SessionQuery, int | None], Plan[list[Record]]]
 
 
 class RecordPage(msgspec.Struct, frozen=True):
@@ -27,25 +29,10 @@ class RecordPage(msgspec.Struct, frozen=True):
     more: bool
 
 
-def read_session(
-    backend: Storage, query: SessionQuery, limit: int | None, wait_s: float
+def read_pages(
+    backend: Storage, query: SessionQuery, limit: int | None
 ) -> Plan[list[Record]]:
-    """Read one session; if nothing fits, wait for something that does until the time is over."""
-    if limit == 0:
-        return []
-    deadline = time.monotonic() + wait_s
-    while True:
-        token = 0
-        if wait_s > 0:
-            token = yield backend.token(query.bucket)
-        records: list[Record] = yield from _pages(backend, query, limit)
-        left_s = deadline - time.monotonic()
-        if records or left_s <= 0:
-            return records
-        yield backend.wait(query.bucket, token, left_s)
-
-
-def _pages(backend: Storage, query: SessionQuery, limit: int | None) -> Plan[list[Record]]:
+    """Read one session, page by page."""
     found: list[Record] = []
     while limit is None or len(found) < limit:
         size = READ_PAGE_EVENTS if limit is None else min(READ_PAGE_EVENTS, limit - len(found))
@@ -59,12 +46,34 @@ def _pages(backend: Storage, query: SessionQuery, limit: int | None) -> Plan[lis
     return found
 
 
+def read_session(
+    backend: Storage,
+    query: SessionQuery,
+    limit: int | None,
+    wait_s: float,
+    pages: Pages = read_pages,
+) -> Plan[list[Record]]:
+    """Read one session; if nothing fits, wait for something that does until the time is over."""
+    if limit == 0:
+        return []
+    deadline = time.monotonic() + wait_s
+    while True:
+        token = 0
+        if wait_s > 0:
+            token = yield backend.token(query.bucket)
+        records = yield from pages(backend, query, limit)
+        left_s = deadline - time.monotonic()
+        if records or left_s <= 0:
+            return records
+        yield backend.wait(query.bucket, token, left_s)
+
+
 def read_lineage(
     backend: Storage, query: SessionQuery, limit: int | None, buckets: int
 ) -> Plan[list[Record]]:
     """Read a session with the prefixes of the sessions it was forked from, oldest ancestor first.
 
-    A deleted ancestor's events stay hidden here too, unless the query reads deleted ones.
+    Newest first is the exact reverse: the session itself, then its ancestors. A deleted ancestor's events stay hidden here too, unless the query reads deleted ones.
     """
     line = [query]
     while True:
@@ -83,20 +92,21 @@ def read_lineage(
         if len(line) > LINEAGE_DEPTH_MAX:
             raise IntegrityError(f"The lineage is longer than {LINEAGE_DEPTH_MAX} forks.")
         fork = decode_json(first[0].payload)
+        behind = fork["at"] + 1
         line.append(
             msgspec.structs.replace(
                 query,
                 bucket=bucket_of(query.tenant, fork["parent"], buckets),
                 session_id=fork["parent"],
-                before=fork["at"] + 1,
+                before=behind if query.before is None else min(query.before, behind),
             )
         )
     found: list[Record] = []
-    for part in reversed(line):
+    for part in line if query.newest_first else reversed(line):
         left = None if limit is None else limit - len(found)
         if left == 0:
             break
-        found += yield from _pages(backend, part, left)
+        found += yield from read_pages(backend, part, left)
     return found
 
 

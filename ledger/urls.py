@@ -25,8 +25,8 @@ def parse(url: object) -> Address:
     """
     if not isinstance(url, str):
         raise InvalidArgument("url", f"expected text ({KINDS}), got {type(url).__name__}")
-    scheme, _, rest = url.partition(":")
-    if scheme == "memory" and not rest:
+    scheme, colon, rest = url.partition(":")
+    if scheme == "memory" and colon and not rest:
         return Address("memory", "")
     if scheme == "sqlite" and rest.startswith("///") and len(rest) > len("///"):
         return Address("sqlite", unquote(rest.removeprefix("///")))

@@ -35,7 +35,8 @@ class SpanStarted(Fact, type="span.started", version=1):
 class SpanFinished(Fact, type="span.finished", version=1):
     """A piece of work ended; with `name` and `started_at` it needs no `span.started`.
 
-    `attributes` are added to those of the start; `status` is "ok" or "error" by convention.
+    `attributes` are added to those of the start. `status` is "ok" or "error" by convention; left
+    out, it is "error" if there is an `error`.
     """
 
     span_id: Id
@@ -43,7 +44,7 @@ class SpanFinished(Fact, type="span.finished", version=1):
     parent_span_id: Id | None = None
     kind: Id | None = None
     started_at: Moment | None = None
-    status: str = "ok"
+    status: str | None = None
     input: Json = None
     output: Json = None
     error: Json = None

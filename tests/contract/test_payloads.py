@@ -1,0 +1,172 @@
+"""Payloads: models, mappings of any type, and opaque bytes, each as they were given."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from ledger import InvalidArgument, InvalidEvent, NewEvent
+from ledger.catalogue import Fact, MessageAppended, SessionCreated, ToolCall, default_catalogue
+from tests.support.builders import on_memory, whole_feed
+
+Open = Callable[..., Any]
+VALUES: dict[str, Any] = {
+    "null": None,
+    "booleans": [True, False],
+    "integers": [0, -1, 2**53 + 1, 2**63 - 1, -(2**63), 2**64 - 1],
+    "floats": [0.1, -2.5, 1e-300, 1.7976931348623157e308, 1.0],
+    "text": ["", "ü🙂", "\u2028\u0007\\\"/", "e\u0301", "\ufeff", "\x7f"],
+    "keys": {"": 1, " ": 2, "ü": 3, "a.b": 4, "__proto__": 5, "\n": 6},
+    "nested": {"a": [[], {}, [{"b": [None]}]]},
+    "looks like something": ["2024-01-01T00:00:00Z", "NaN", "null", "0x10", "1e5", "AAEC"],
+}
+
+
+class OrderPaid(Fact, type="order.paid", version=3):
+    """A fact of an application's own."""
+
+    order: str
+    amount: int = Field(ge=0)
+    note: str | None = None
+
+
+class Plain(BaseModel):
+    """A pydantic model that knows nothing of the ledger."""
+
+    name: str
+    size: float = 1.0
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_asm_40_an_unknown_type_comes_back_exactly(ledger: Any, name: str) -> None:
+    payload = {"value": VALUES[name]}
+    answer = ledger.append("s", NewEvent(payload, "nobody.knows", schema_version=9))
+    for event in (answer.event, *ledger.read("s"), *whole_feed(ledger)):
+        assert (event.type, event.schema_version) == ("nobody.knows", 9)
+        assert repr(event.data) == repr(payload)  # 1, 1.0 and True are three things
+
+
+def test_a_model_of_the_catalogue_brings_its_type_along(ledger: Any) -> None:
+    event = ledger.append("s", MessageAppended(role="user", content="hello")).event
+    assert (event.type, event.schema_version) == ("message.appended", 1)
+    assert event.data == {"role": "user", "content": "hello"}
+    assert ledger.read("s") == [event]
+
+
+def test_a_list_may_mix_models_and_events(ledger: Any) -> None:
+    calls = [ToolCall(id="1", name="search", arguments={"q": "x"})]
+    model = MessageAppended(role="assistant", tool_calls=calls)
+    answers = ledger.append(
+        "s", [SessionCreated(agent_id="a"), NewEvent(model, event_id="m", run_id="r")]
+    )
+    assert [answer.event.type for answer in answers] == ["session.created", "message.appended"]
+    assert ledger.get("s", "m").data["tool_calls"] == [
+        {"id": "1", "name": "search", "arguments": {"q": "x"}}
+    ]
+
+
+def test_absent_null_and_a_value_are_three_things(ledger: Any) -> None:
+    for payload in ({"role": "user"}, {"role": "user", "content": None}):
+        ledger.append("s", MessageAppended(**payload))
+        ledger.append("s", NewEvent(payload, "message.appended"))
+    assert [event.data for event in ledger.read("s")] == [
+        {"role": "user"},
+        {"role": "user"},
+        {"role": "user", "content": None},
+        {"role": "user", "content": None},
+    ]
+
+
+def test_a_mapping_of_a_known_type_is_the_model(ledger: Any) -> None:
+    ledger.append("s", NewEvent(MessageAppended(role="user", content="x"), event_id="e"))
+    again = NewEvent({"role": "user", "content": "x"}, "message.appended", "e")
+    assert not ledger.append("s", again).stored
+
+
+@pytest.mark.parametrize(
+    ("type_name", "payload", "field"),
+    [
+        ("message.appended", {}, "payload.role"),
+        ("message.appended", {"role": "robot"}, "payload.role"),
+        ("message.appended", {"role": "user", "colour": "red"}, "payload.colour"),
+        ("message.appended", {"role": "assistant", "tool_calls": [{"id": "1"}]},
+         "payload.tool_calls.0.name"),
+        ("message.appended", {"role": "user", "turn_number": "1"}, "payload.turn_number"),
+        ("usage.recorded", {"cost_usd": float("nan")}, "payload.cost_usd"),
+        ("usage.recorded", {"input_tokens": -1}, "payload.input_tokens"),
+        ("tool.started", {"call_id": " ", "tool_name": "x"}, "payload.call_id"),
+        ("session.deleted", {"because": "x"}, "payload.because"),
+    ],
+)
+def test_a_known_type_is_held_to_its_model(
+    ledger: Any, type_name: str, payload: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        ledger.append("s", NewEvent(payload, type_name))
+    assert (caught.value.field, ledger.head("s")) == (field, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [({"type": "tool.started"}, "type"), ({"schema_version": 2}, "schema_version")],
+)
+def test_a_model_cannot_be_called_something_else(
+    ledger: Any, given: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        ledger.append("s", NewEvent(MessageAppended(role="user"), **given))
+    assert caught.value.field == field
+
+
+def test_a_registered_model_is_one_of_the_catalogue(open_ledger: Open) -> None:
+    catalogue = default_catalogue().copy()
+    catalogue.register(OrderPaid)
+    catalogue.register(Plain, "plain.thing", 2)
+    ledger = open_ledger(catalogue=catalogue)
+    answers = ledger.append("s", [OrderPaid(order="o", amount=1), Plain(name="n")])
+    found = [(event.type, event.schema_version, event.data) for event in ledger.read("s")]
+    assert found == [
+        ("order.paid", 3, {"order": "o", "amount": 1}),
+        ("plain.thing", 2, {"name": "n"}),
+    ]
+    assert [answer.event for answer in answers] == ledger.read("s")
+    with pytest.raises(InvalidEvent) as caught:
+        ledger.append("s", NewEvent({"order": "o", "amount": -1}, "order.paid"))
+    assert caught.value.field == "payload.amount"
+
+
+def test_a_registered_model_is_unknown_to_other_ledgers(ledger: Any) -> None:
+    with pytest.raises((InvalidEvent, InvalidArgument), match="not registered"):
+        ledger.append("s", OrderPaid(order="o", amount=1))
+    ledger.append("s", NewEvent({"anything": "goes"}, "order.paid"))
+    assert ledger.read("s")[0].data == {"anything": "goes"}
+
+
+def test_an_older_version_of_a_known_type_is_taken_as_it_is(open_ledger: Open) -> None:
+    catalogue = default_catalogue().copy()
+    catalogue.register(OrderPaid)
+    ledger = open_ledger(catalogue=catalogue)
+    ledger.append("s", NewEvent({"cents": "100"}, "order.paid", schema_version=1))
+    (event,) = ledger.read("s")
+    assert (event.schema_version, event.data) == (1, {"cents": "100"})
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\xff\xfe", bytes(range(256)) * 64, b'{"a": 1}'])
+def test_bytes_come_back_as_bytes_with_their_content_type(ledger: Any, data: bytes) -> None:
+    event = NewEvent(data, "image", content_type="image/png; q=ü")
+    answer = ledger.append("s", event)
+    (stored,) = ledger.read("s")
+    assert (stored.data, stored.content_type) == (data, "image/png; q=ü")
+    assert stored == answer.event
+
+
+def test_bytes_of_a_known_type_are_not_looked_into(ledger: Any) -> None:
+    ledger.append("s", NewEvent(b"sealed", "message.appended", content_type="application/x-sealed"))
+    assert ledger.read("s")[0].data == b"sealed"
+
+
+@on_memory
+def test_every_fact_of_the_catalogue_has_a_type_of_its_own(ledger: Any) -> None:
+    types = default_catalogue().types()
+    assert len(types) == len(set(types)) >= 70

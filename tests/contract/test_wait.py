@@ -1,0 +1,179 @@
+"""Waiting reads: they end with the first event that fits, or when their time is over."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import pytest
+
+from ledger import Append, LedgerClosed, NewEvent
+from tests.support.builders import (
+    DEADLINE_S,
+    background,
+    note,
+    notes,
+    on_durable,
+    on_memory,
+    sessions_in_buckets,
+    texts,
+)
+
+Open = Callable[..., Any]
+#: What a wake-up inside the process may take: 50 ms where it matters, more on a busy test machine.
+WAKE_UP_S = 0.5
+PROMPT_S = 5.0
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    started = time.monotonic()
+    call()
+    return time.monotonic() - started
+
+
+def test_asm_63_what_is_there_is_returned_at_once(ledger: Any) -> None:
+    ledger.append("s", note("a"))
+    assert seconds(lambda: ledger.read("s", wait=DEADLINE_S)) < PROMPT_S
+
+
+def test_asm_64_an_append_ends_the_wait(ledger: Any) -> None:
+    found = background(lambda: ledger.read("s", wait=DEADLINE_S))
+    ledger.append("s", note("a"))
+    assert texts(found.result(PROMPT_S)) == ["a"]
+
+
+def test_asm_65_without_an_append_the_time_runs_out(ledger: Any) -> None:
+    ledger.append("s", notes("ab"))
+    found: list[Any] = []
+    took = seconds(lambda: found.extend(ledger.read("s", after=2, wait=0.15)))
+    assert found == []
+    assert 0.14 < took < PROMPT_S
+
+
+def test_asm_69_without_a_wait_nothing_is_waited_for(ledger: Any) -> None:
+    assert seconds(lambda: ledger.read("s")) < PROMPT_S
+    assert seconds(lambda: ledger.read("s", wait=0)) < PROMPT_S
+
+
+@pytest.mark.parametrize(
+    ("options", "others", "fitting"),
+    [
+        ({}, ("other", note("no")), note("yes")),
+        ({"types": ["b"]}, ("s", NewEvent({}, "a")), NewEvent({"text": "yes"}, "b")),
+        ({"run_id": "r2"}, ("s", note("no", run_id="r1")), note("yes", run_id="r2")),
+        ({"after": 1}, ("s", note("no")), note("yes")),
+        ({"newest_first": True, "after": 1}, ("s", note("no")), note("yes")),
+    ],
+    ids=["session", "type", "run", "after", "newest first"],
+)
+def test_asm_66_68_what_does_not_fit_does_not_end_the_wait(
+    open_ledger: Open, options: dict[str, Any], others: tuple[str, NewEvent], fitting: NewEvent
+) -> None:
+    ledger = open_ledger(buckets=1)  # so that every append wakes the waiter
+    found = background(lambda: ledger.read("s", wait=DEADLINE_S, **options))
+    ledger.append(*others)
+    ledger.append("s", note("no"), tenant="t")
+    ledger.append("s", fitting)
+    assert texts(found.result(PROMPT_S)) == ["yes"]
+
+
+def test_an_append_to_another_session_leaves_the_waiter_waiting(ledger: Any) -> None:
+    found = background(lambda: ledger.read("s", wait=0.3))
+    ledger.append("other", note())
+    assert found.result(PROMPT_S) == []
+
+
+def test_a_wait_for_what_can_never_come_lasts_its_time(ledger: Any) -> None:
+    took = seconds(lambda: ledger.read("s", before=1, wait=0.15))
+    assert 0.14 < took < PROMPT_S
+
+
+def test_a_limit_of_0_waits_for_nothing(ledger: Any) -> None:
+    assert seconds(lambda: ledger.read("s", limit=0, wait=DEADLINE_S)) < PROMPT_S
+
+
+def test_one_append_wakes_all_who_wait(ledger: Any) -> None:
+    waiting = [background(lambda: ledger.read("s", wait=DEADLINE_S, limit=1)) for _ in range(3)]
+    ledger.append("s", notes("ab"))
+    assert [texts(one.result(PROMPT_S)) for one in waiting] == [["a"]] * 3
+
+
+def test_a_batch_wakes_the_waiters_of_all_its_sessions(open_ledger: Open) -> None:
+    ledger = open_ledger(buckets=8)
+    a, b = sessions_in_buckets(ledger, 2)
+    waiting = [background(lambda s=s: ledger.read(s, wait=DEADLINE_S)) for s in (a, b)]
+    ledger.append_many([Append(a, note("1")), Append(b, note("2"))])
+    assert [texts(one.result(PROMPT_S)) for one in waiting] == [["1"], ["2"]]
+
+
+def test_a_wait_works_after_a_deletion(ledger: Any) -> None:
+    ledger.append("s", note("old"))
+    ledger.delete("s")
+    found = background(lambda: ledger.read("s", wait=DEADLINE_S))
+    ledger.append("s", note("new"))
+    assert texts(found.result(PROMPT_S)) == ["new"]
+
+
+def test_a_fork_can_be_waited_for(ledger: Any) -> None:
+    ledger.append("s", note("a"))
+    found = background(lambda: ledger.read("t", wait=DEADLINE_S, lineage=True))
+    ledger.fork("s", 1, "t")
+    assert texts(found.result(PROMPT_S)) == ["a", "session.forked"]
+
+
+def test_closing_the_ledger_ends_the_wait(ledger: Any) -> None:
+    found = background(lambda: ledger.read("s", wait=DEADLINE_S))
+    ledger.append("other", note())
+    ledger.close()
+    with pytest.raises(LedgerClosed):
+        found.result(PROMPT_S)
+
+
+def test_a_waiter_wakes_soon_after_the_append(ledger: Any) -> None:
+    delays = []
+    for number in range(11):
+        woken: list[float] = []
+
+        def wait(after: int = number, woken: list[float] = woken) -> None:
+            ledger.read("s", after=after, wait=DEADLINE_S)
+            woken.append(time.monotonic())
+
+        waiting = background(wait)
+        ledger.append("s", note())
+        stored = time.monotonic()
+        waiting.result(PROMPT_S)
+        delays.append(woken[0] - stored)
+    assert median(delays) < WAKE_UP_S
+
+
+APPEND_FROM_OUTSIDE = """
+import sys
+from ledger import Ledger, NewEvent
+with Ledger.open(sys.argv[1]) as ledger:
+    ledger.append("other", NewEvent({"text": "no"}, "note"))
+    ledger.append("s", NewEvent({"text": "from outside"}, "note"))
+"""
+
+
+@on_durable
+def test_an_append_by_another_process_ends_the_wait(ledger: Any, url: str) -> None:
+    found = background(lambda: ledger.read("s", wait=DEADLINE_S))
+    subprocess.run([sys.executable, "-c", APPEND_FROM_OUTSIDE, url], check=True)
+    assert texts(found.result(PROMPT_S)) == ["from outside"]
+
+
+@on_durable
+def test_an_append_by_another_ledger_object_ends_the_wait(open_ledger: Open) -> None:
+    reader, writer = open_ledger(), open_ledger()
+    found = background(lambda: reader.read("s", wait=DEADLINE_S))
+    writer.append("s", note("a"))
+    assert texts(found.result(PROMPT_S)) == ["a"]
+
+
+@on_memory
+def test_asm_70_a_wait_may_be_longer_than_5_seconds(ledger: Any) -> None:
+    found = background(lambda: ledger.read("s", wait=86_400))
+    ledger.append("s", note("a"))
+    assert texts(found.result(PROMPT_S)) == ["a"]

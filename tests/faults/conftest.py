@@ -1,0 +1,35 @@
+"""The fixtures of the fault tests: durable backends, sync and async, and servers to break."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.conftest import loop, open_ledger
+from tests.support.postgres import PostgresServer
+from tests.support.postgres_install import PostgresUnavailable
+from tests.support.postgres_plugin import postgres_is_required
+
+__all__ = ["loop", "open_ledger", "server", "url"]
+
+
+@pytest.fixture(params=("sqlite", "postgres"))
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a ledger that does not exist yet; see the marks on_… for only one."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """A server of the test file's own, to be stopped and killed; it flushes every commit."""
+    server = PostgresServer(durable=True)
+    try:
+        server.start()
+    except PostgresUnavailable as error:
+        if postgres_is_required():
+            raise
+        pytest.skip(f"PostgreSQL unavailable: {error}")
+    with server:
+        yield server

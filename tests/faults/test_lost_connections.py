@@ -1,0 +1,52 @@
+"""Connections cut at every moment of an append: the ledger repeats it, and nobody notices."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.builders import background, on_postgres
+from tests.support.claims import Claims, write_until
+from tests.support.proxy import Cut, CuttingProxy, Deck
+
+WRITERS = 8
+
+pytestmark = on_postgres
+
+
+def check_with_cuts(open_ledger: Callable[..., Any], url: str, seed: int, each: int) -> None:
+    claims = Claims()
+    direct = open_ledger(buckets=16)
+    deck = Deck(seed, cuts_of_each_kind=each, spared=6 * each)
+    with CuttingProxy(url, deck, seed=seed) as proxy:
+        ledger = open_ledger(proxy.url, lanes=6)
+        names = [f"writer-{number}" for number in range(WRITERS)]
+        writers = [
+            background(
+                lambda name=name: write_until(lambda: proxy.is_done, ledger, claims, name, seed)
+            )
+            for name in names
+        ]
+        for writer in writers:
+            writer.result()
+        assert proxy.errors == []
+        assert proxy.made == dict.fromkeys(Cut, each)
+        ledger.close()
+    events = claims.check(direct)
+    assert len(events) == len(claims)
+    assert claims.repeated > 0
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_five_hundred_cut_connections_lose_no_event_and_double_none(
+    open_ledger: Callable[..., Any], url: str, seed: int
+) -> None:
+    check_with_cuts(open_ledger, url, seed, each=167)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_thousands_of_cut_connections_lose_no_event_and_double_none(
+    open_ledger: Callable[..., Any], url: str, seed: int
+) -> None:
+    check_with_cuts(open_ledger, url, seed, each=1_000)

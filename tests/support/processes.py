@@ -1,0 +1,68 @@
+"""Child processes that are forked from a small server which has imported everything already.
+
+They start in milliseconds, share no thread and no connection with the tests, and may be killed.
+Their functions live in tests.support.workers, where a child finds them by name.
+"""
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+from tests.support.builders import DEADLINE_S
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.support.workers"])
+
+
+class Child:
+    """A running child and the pipe to it."""
+
+    def __init__(self, target: Callable[..., None], *args: Any) -> None:
+        self.pipe: Connection
+        self.pipe, theirs = _CONTEXT.Pipe()
+        self._process = _CONTEXT.Process(target=target, args=(*args, theirs), daemon=True)
+        self._process.start()
+        # The child has its own copy; with this one open its death would go unnoticed.
+        theirs.close()
+
+    def ask(self, message: Any) -> Any:
+        """Send a message and return the answer."""
+        self.pipe.send(message)
+        return self.answer()
+
+    def answer(self) -> Any:
+        """Return the next message; AssertionError if none comes in time."""
+        assert self.pipe.poll(DEADLINE_S), "the child did not answer in time"
+        return self.pipe.recv()
+
+    def said(self) -> Iterator[Any]:
+        """Yield messages until the child has ended."""
+        while True:
+            assert self.pipe.poll(DEADLINE_S), "the child neither spoke nor ended in time"
+            try:
+                yield self.pipe.recv()
+            except (EOFError, ConnectionResetError):
+                return
+
+    def kill(self) -> None:
+        """End the child with SIGKILL; what it had said can still be read."""
+        self._process.kill()
+        self._process.join()
+
+    def close(self) -> None:
+        """Kill what is left and forget it."""
+        self.kill()
+        self._process.close()
+        self.pipe.close()
+
+
+@contextmanager
+def child(target: Callable[..., None], *args: Any) -> Iterator[Child]:
+    """Run target(*args, pipe) in a child process that does not outlive the block."""
+    running = Child(target, *args)
+    try:
+        yield running
+    finally:
+        running.close()
