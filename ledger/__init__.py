@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import typing
+
 from .errors import (
     AppendTimeout,
     BackendUnavailable,
@@ -24,14 +27,16 @@ from .errors import (
 )
 from .events import Append, Appended, Event, NewEvent, new_event_id
 from .following import Follower
-from .following_async import AsyncFollower
 from .ledger import Ledger
-from .ledger_async import AsyncLedger
 from .limits import Limits
 from .pages import FeedPage, SessionIds
 from .transfer_import import ImportReport
 from .upcasts import Upcasts
 from .verify import Finding, VerifyReport
+
+if typing.TYPE_CHECKING:
+    from .following_async import AsyncFollower
+    from .ledger_async import AsyncLedger
 
 __all__ = [
     "Append",
@@ -69,3 +74,12 @@ __all__ = [
     "VerifyReport",
     "new_event_id",
 ]
+
+_ASYNC = {"AsyncFollower": ".following_async", "AsyncLedger": ".ledger_async"}
+
+
+def __getattr__(name: str) -> typing.Any:
+    # asyncio is a third of what importing all this costs, and threads never need it.
+    if name not in _ASYNC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_ASYNC[name], __name__), name)

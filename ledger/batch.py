@@ -43,14 +43,36 @@ class Batch(msgspec.Struct, frozen=True):
 
     def answer(self, numbers: Sequence[Numbered], upcasts: Upcasts) -> list[list[Appended]]:
         """Return the caller's answer: one list per Append, one entry per event, in order."""
-        found: dict[tuple[int, int], Appended] = {}
-        flat = iter(numbers)
-        for p, part in enumerate(self.unit.parts):
-            for d, draft in enumerate(part.drafts):
-                number = next(flat)
-                event = event_of_draft(part, draft, number, upcasts)
-                found[p, d] = Appended(event, number.stored)
-        return [[found[place] for place in places] for places in self.places]
+        following = iter(numbers)
+        found = [
+            [
+                Appended(event_of_draft(part, draft, number, upcasts), number.stored)
+                for draft, number in zip(part.drafts, following, strict=False)
+            ]
+            for part in self.unit.parts
+        ]
+        return [[found[p][d] for p, d in places] for places in self.places]
+
+
+class _Gathered:
+    """One session's share of a batch so far; an id that comes again has the draft it had."""
+
+    __slots__ = ("drafts", "expected", "number", "places")
+
+    def __init__(self, number: int, expected: int | None) -> None:
+        self.number = number
+        self.expected = expected
+        self.drafts: list[Draft] = []
+        self.places: dict[str, int] = {}
+
+    def add(self, key: tuple[str, str], draft: Draft) -> tuple[int, int]:
+        """Return the place of the draft: its session's, and its own in there."""
+        place = self.places.setdefault(draft.event_id, len(self.drafts))
+        if place == len(self.drafts):
+            self.drafts.append(draft)
+        elif not same_content(self.drafts[place], draft):
+            raise EventIdReused(*key, draft.event_id)
+        return self.number, place
 
 
 class Door:
@@ -70,30 +92,32 @@ class Door:
 
     def batch(self, appends: Sequence[Append]) -> Batch:
         """Return the unit of some sessions' events; raise InvalidEvent or InvalidArgument."""
-        drafts: dict[tuple[str, str], dict[str, tuple[int, Draft]]] = {}
-        expected: dict[tuple[str, str], int | None] = {}
+        sessions: dict[tuple[str, str], _Gathered] = {}
         places = []
-        order: dict[tuple[str, str], int] = {}
         for append in appends:
             key = self.session_key(append.tenant, append.session_id)
-            if key in expected and append.expected is not None:
+            gathered = sessions.get(key)
+            if gathered is None:
+                gathered = sessions[key] = _Gathered(len(sessions), _expected(append.expected))
+            elif append.expected is not None:
                 raise InvalidArgument("expected", "only a session's first append may carry it")
-            expected.setdefault(key, _expected(append.expected))
-            part = order.setdefault(key, len(order))
-            places.append(tuple((part, self._add(key, new, drafts)) for new in append.events))
-        parts = tuple(
-            Part(
-                bucket_of(*key, self._buckets),
-                *key,
-                expected[key],
-                genesis(*key),
-                tuple(draft for _, draft in drafts.get(key, {}).values()),
+            places.append(
+                tuple([gathered.add(key, self._draft_of(key, event)) for event in append.events])
             )
-            for key in order
+        parts = tuple(
+            [
+                Part(
+                    bucket_of(*key, self._buckets),
+                    *key,
+                    gathered.expected,
+                    genesis(*key),
+                    tuple(gathered.drafts),
+                )
+                for key, gathered in sessions.items()
+            ]
         )
-        unit = Unit(parts)
-        self._check_size(unit)
-        return Batch(unit, tuple(places))
+        self._check_size(parts)
+        return Batch(Unit(parts), tuple(places))
 
     @property
     def limits(self) -> Limits:
@@ -169,20 +193,9 @@ class Door:
             body,
         )
 
-    def _add(
-        self,
-        key: tuple[str, str],
-        payload: object,
-        drafts: dict[tuple[str, str], dict[str, tuple[int, Draft]]],
-    ) -> int:
-        new = payload if isinstance(payload, NewEvent) else NewEvent(payload)  # type: ignore[arg-type]  # payload_of checks it
-        draft = self.draft(*key, new)
-        by_id = drafts.setdefault(key, {})
-        if draft.event_id not in by_id:
-            by_id[draft.event_id] = (len(by_id), draft)
-        elif not same_content(by_id[draft.event_id][1], draft):
-            raise EventIdReused(*key, draft.event_id)
-        return by_id[draft.event_id][0]
+    def _draft_of(self, key: tuple[str, str], event: object) -> Draft:
+        new = event if isinstance(event, NewEvent) else NewEvent(event)  # type: ignore[arg-type]  # payload_of checks it
+        return self.draft(*key, new)
 
     def _occurred(self, moment: datetime | None) -> int:
         if moment is None:
@@ -195,15 +208,15 @@ class Door:
             raise InvalidEvent("occurred_at", "before 1970")
         return to_microseconds(moment)
 
-    def _check_size(self, unit: Unit) -> None:
-        drafts = [draft for part in unit.parts for draft in part.drafts]
-        if any(not part.drafts for part in unit.parts) or not drafts:
+    def _check_size(self, parts: Sequence[Part]) -> None:
+        counts = [len(part.drafts) for part in parts]
+        if not counts or 0 in counts:
             raise InvalidArgument("events", "nothing to append")
-        if len(drafts) > self._limits.batch_events_max:
+        if sum(counts) > self._limits.batch_events_max:
             raise InvalidArgument(
-                "events", f"{len(drafts)} events, at most {self._limits.batch_events_max} at once"
+                "events", f"{sum(counts)} events, at most {self._limits.batch_events_max} at once"
             )
-        size = sum(len(draft.payload) for draft in drafts)
+        size = sum([len(draft.payload) for part in parts for draft in part.drafts])
         if size > self._limits.batch_bytes_max:
             raise InvalidArgument(
                 "events", f"{size} bytes, at most {self._limits.batch_bytes_max} at once"

@@ -17,11 +17,14 @@ genesis for sequence 1, or the parent's event hash for the first event of a fork
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from hashlib import sha256
 from struct import Struct
 
 SALT_BYTES = 32
 HASH_BYTES = 32
+REPEATED_TEXTS_MAX = 4_096
+REPEATED_SESSIONS_MAX = 4_096
 _EVENT_PREFIX = b"asl1:event\0"
 _u16 = Struct(">H")
 _u64 = Struct(">Q")
@@ -47,8 +50,19 @@ def meta_digest(
     metadata: str,
 ) -> bytes:
     """Return the digest of the header's optional part; `metadata` is its stored JSON text."""
-    parts = (_lp(actor), _lp(causation_id), _lp(correlation_id), _lp(trace_id), _lp(span_id))
-    return sha256(b"asl1:meta\0" + b"".join(parts) + metadata.encode()).digest()
+    return sha256(
+        b"".join(
+            (
+                b"asl1:meta\0",
+                _repeated(actor),
+                _lp(causation_id),
+                _repeated(correlation_id),
+                _repeated(trace_id),
+                _lp(span_id),
+                metadata.encode(),
+            )
+        )
+    ).digest()
 
 
 def body_digest(
@@ -68,14 +82,14 @@ def body_digest(
         b"".join(
             (
                 b"asl1:body\0",
-                _lp(tenant),
-                _lp(session_id),
+                _repeated(tenant),
+                _repeated(session_id),
                 _lp(event_id),
                 _u64.pack(occurred_us),
-                _lp(type),
+                _repeated(type),
                 _u16.pack(schema_version),
-                _lp(run_id),
-                _lp(content_type),
+                _repeated(run_id),
+                _repeated(content_type),
                 meta,
                 payload,
             )
@@ -88,11 +102,13 @@ def event_hash(prev_hash: bytes, sequence: int, recorded_us: int, body: bytes) -
     return sha256(_EVENT_PREFIX + prev_hash + _two_u64.pack(sequence, recorded_us) + body).digest()
 
 
+@lru_cache(REPEATED_SESSIONS_MAX)
 def genesis(tenant: str, session_id: str) -> bytes:
     """Return the hash before the first event of a session that is no fork."""
     return sha256(b"asl1:genesis\0" + _lp(tenant) + _lp(session_id)).digest()
 
 
+@lru_cache(REPEATED_SESSIONS_MAX)
 def bucket_of(tenant: str, session_id: str, buckets: int) -> int:
     """Return the bucket of a session: sha256(tenant 00 session_id) mod `buckets`."""
     digest = sha256(tenant.encode() + b"\0" + session_id.encode()).digest()
@@ -104,3 +120,7 @@ def _lp(text: str | None) -> bytes:
         return b"\xff\xff"
     data = text.encode()
     return _u16.pack(len(data)) + data
+
+
+#: For what many events have in common; what each has of its own would only push that out.
+_repeated = lru_cache(REPEATED_TEXTS_MAX)(_lp)

@@ -7,12 +7,14 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
-from uuid import UUID
 
 import msgspec
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JSON_CONTENT_TYPE = "application/json"
+# Each hexadecimal digit with its upper two bits set to 10, as a UUID has them there.
+_VARIANT = {f"{digit:x}": f"{digit & 0x3 | 0x8:x}" for digit in range(16)}
+_MICROSECOND = timedelta(microseconds=1)
 
 SESSION_DELETED = "session.deleted"
 SESSION_FORKED = "session.forked"
@@ -27,17 +29,17 @@ class Fact(Protocol):
 
 def new_event_id() -> str:
     """Return a UUIDv7 (RFC 9562 section 5.7) as text: millisecond time, then 74 random bits."""
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10))
-    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | random
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(UUID(int=value))
+    time_ = f"{time.time_ns() // 1_000_000:012x}"
+    random = os.urandom(10).hex()
+    # By digits, at a fifth of the cost of going through uuid.UUID.
+    return (
+        f"{time_[:8]}-{time_[8:]}-7{random[:3]}-{_VARIANT[random[3]]}{random[4:7]}-{random[7:19]}"
+    )
 
 
 def to_microseconds(moment: datetime) -> int:
     """Return whole microseconds since 1970 of an aware datetime."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def from_microseconds(microseconds: int) -> datetime:

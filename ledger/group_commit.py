@@ -121,12 +121,12 @@ def numbers_or_raise(outcome: Outcome) -> Sequence[Numbered]:
 
 
 class _Ticket:
-    __slots__ = ("outcome", "unit")
-    abandoned = False
+    __slots__ = ("abandoned", "outcome", "unit")
 
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
         self.outcome: Outcome | None = None
+        self.abandoned = False
 
 
 class Lane:
@@ -140,20 +140,25 @@ class Lane:
     def submit(self, unit: Unit) -> Outcome:
         """Queue a unit and return its outcome, storing rounds as long as it has none."""
         ticket = _Ticket(unit)
-        self._waiting.append(ticket)
-        while ticket.outcome is None:
-            with self._turn:
-                if ticket.outcome is None:
-                    self._serve(take_round(self._waiting))
+        try:
+            self._waiting.append(ticket)
+            while ticket.outcome is None:
+                with self._turn:
+                    if ticket.outcome is None:
+                        self._serve(ticket)
+        except BaseException:
+            # Whoever was interrupted is gone: the unit must not be stored with a later round.
+            ticket.abandoned = True
+            raise
         return ticket.outcome
 
-    def _serve(self, tickets: list[_Ticket]) -> None:
-        try:
-            outcomes = self._store([ticket.unit for ticket in tickets])
-        except BaseException:
-            # The leader was interrupted: its followers store their units themselves.
-            self._waiting.extendleft(reversed(tickets))
-            raise
+    def _serve(self, own: _Ticket) -> None:
+        # A leader that was interrupted, at whatever line, has lost its followers' tickets: they
+        # come here one after the other and see to their own.
+        if own not in self._waiting:
+            self._waiting.append(own)
+        tickets = take_round(self._waiting)
+        outcomes = self._store([ticket.unit for ticket in tickets])
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             ticket.outcome = outcome
 

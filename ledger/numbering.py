@@ -42,7 +42,10 @@ class Numbering:
             refused = self._refusal(part)
             if refused is not None:
                 return refused
-        return [self._number(part, draft) for part in unit.parts for draft in part.drafts]
+        numbers: list[Numbered] = []
+        for part in unit.parts:
+            self._number(part, numbers)
+        return numbers
 
     def _refusal(self, part: Part) -> SequenceConflict | EventIdReused | None:
         new = False
@@ -57,33 +60,41 @@ class Numbering:
             return SequenceConflict(part.tenant, part.session_id, part.expected, head.sequence)
         return None
 
-    def _number(self, part: Part, draft: Draft) -> Numbered:
+    def _number(self, part: Part, numbers: list[Numbered]) -> None:
         session = (part.tenant, part.session_id)
-        known = self.known.get((*session, draft.event_id))
-        if known is not None:
-            return Numbered(
-                known.sequence,
-                known.position,
-                known.occurred_us,
-                known.recorded_us,
-                known.event_hash,
-                False,
-            )
         bucket = self.buckets[part.bucket]
         head = self.heads.get(session, Head())
-        previous = head.event_hash if head.sequence else part.genesis
-        sequence = head.sequence + 1
-        recorded_us = draft.recorded_us
-        if recorded_us is None:
-            recorded_us = max(self.now_us, bucket.recorded_us)
-        bucket.position += 1
-        bucket.recorded_us = max(bucket.recorded_us, recorded_us)
-        digest = event_hash(previous, sequence, recorded_us, draft.body_digest)
-        self.heads[session] = Head(sequence, digest, head.deleted)
-        record = _record(part, draft, sequence, bucket.position, recorded_us, digest)
-        self.known[(*session, draft.event_id)] = record
-        self.rows.append(record)
-        return Numbered(sequence, record.position, draft.occurred_us, recorded_us, digest, True)
+        sequence = head.sequence
+        hash_ = head.event_hash if sequence else part.genesis
+        for draft in part.drafts:
+            known = self.known.get((*session, draft.event_id))
+            if known is not None:
+                numbers.append(_numbered(known, stored=False))
+                continue
+            recorded_us = draft.recorded_us
+            if recorded_us is None:
+                recorded_us = max(self.now_us, bucket.recorded_us)
+            bucket.recorded_us = max(bucket.recorded_us, recorded_us)
+            bucket.position += 1
+            sequence += 1
+            hash_ = event_hash(hash_, sequence, recorded_us, draft.body_digest)
+            record = _record(part, draft, sequence, bucket.position, recorded_us, hash_)
+            self.known[(*session, draft.event_id)] = record
+            self.rows.append(record)
+            numbers.append(_numbered(record, stored=True))
+        if sequence > head.sequence:
+            self.heads[session] = Head(sequence, hash_, head.deleted)
+
+
+def _numbered(record: Record, *, stored: bool) -> Numbered:
+    return Numbered(
+        record.sequence,
+        record.position,
+        record.occurred_us,
+        record.recorded_us,
+        record.event_hash,
+        stored,
+    )
 
 
 def _record(

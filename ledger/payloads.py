@@ -27,9 +27,10 @@ class Payload(msgspec.Struct, frozen=True):
 
 def payload_of(event: NewEvent, catalogue: Catalogue, bytes_max: int) -> Payload:
     """Return the stored form of an event's payload; raise InvalidEvent naming the field."""
+    # dict is named because asking an abstract class costs more than everything around it
     if isinstance(event.payload, bytes):
         payload = _opaque(event, event.payload, catalogue)
-    elif isinstance(event.payload, Mapping):
+    elif isinstance(event.payload, (dict, Mapping)):
         payload = _mapping(event, event.payload, catalogue)
     elif hasattr(event.payload, "model_dump") and not isinstance(event.payload, type):
         payload = _model(event, event.payload, catalogue)
@@ -85,11 +86,13 @@ def _dump(model: Any) -> dict[str, Any]:
 
 
 def _validated(model: Any, data: Mapping[str, Any]) -> Any:
-    from pydantic import ValidationError
-
     try:
         return model.model_validate(data)
-    except ValidationError as error:
+    except ValueError as error:
+        from pydantic import ValidationError  # not before it is needed: an import is slow
+
+        if not isinstance(error, ValidationError):
+            raise
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(("payload", *(str(part) for part in first["loc"])))
         raise InvalidEvent(place, str(first["msg"])) from error

@@ -13,7 +13,9 @@ from .events import JSON_CONTENT_TYPE, Event
 from .upcasts import Upcasts
 
 
-class Record(msgspec.Struct, frozen=True):
+# gc=False: these hold text, numbers and bytes alone, so they are never part of a cycle, and a page
+# of thousands of them is nothing the garbage collector has to walk through again and again.
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One stored row, byte for byte; the fields are the table's columns, in order."""
 
     bucket: int
@@ -40,7 +42,7 @@ class Record(msgspec.Struct, frozen=True):
     event_hash: bytes
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """An event with everything that its caller fixes; the store adds the numbers.
 
     `occurred_given` says whether the caller named the time: only then does it take part in the
@@ -89,7 +91,7 @@ class Unit(msgspec.Struct, frozen=True):
         return frozenset(part.bucket for part in self.parts)
 
 
-class Numbered(msgspec.Struct, frozen=True):
+class Numbered(msgspec.Struct, frozen=True, gc=False):
     """The store's share of one event; of the original one when `stored` is False."""
 
     sequence: int
@@ -110,7 +112,7 @@ class Busy(msgspec.Struct, frozen=True):
 Outcome = Sequence[Numbered] | LedgerError | Busy
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """The end of a session; `deleted` is the sequence of its last deletion, 0 for none."""
 
     sequence: int = 0
@@ -146,13 +148,8 @@ def same_content(first: Record | Draft, again: Draft) -> bool:
 
 
 def event_of_record(record: Record, upcasts: Upcasts) -> Event:
-    """Decode a stored row for a reader; old payloads are upcast here and nowhere else."""
-    data: Any = record.payload
-    version = record.schema_version
-    if record.content_type == JSON_CONTENT_TYPE:
-        data = decode_json(record.payload)
-        if upcasts.has(record.type):
-            data, version = upcasts.newest(record.type, version, data)
+    """Decode a stored row for a reader."""
+    data, version = _decoded(record, upcasts)
     return Event(
         record.bucket,
         record.position,
@@ -179,30 +176,36 @@ def event_of_record(record: Record, upcasts: Upcasts) -> Event:
 
 def event_of_draft(part: Part, draft: Draft, number: Numbered, upcasts: Upcasts) -> Event:
     """Return the event that an append stored, or the original one, without reading it back."""
-    return event_of_record(
-        Record(
-            part.bucket,
-            number.position,
-            part.tenant,
-            part.session_id,
-            number.sequence,
-            draft.event_id,
-            draft.type,
-            draft.schema_version,
-            draft.run_id,
-            number.occurred_us,
-            number.recorded_us,
-            draft.actor,
-            draft.causation_id,
-            draft.correlation_id,
-            draft.trace_id,
-            draft.span_id,
-            draft.metadata,
-            draft.content_type,
-            draft.payload,
-            draft.salt,
-            draft.payload_digest,
-            number.event_hash,
-        ),
-        upcasts,
+    data, version = _decoded(draft, upcasts)
+    return Event(
+        part.bucket,
+        number.position,
+        part.tenant,
+        part.session_id,
+        number.sequence,
+        draft.event_id,
+        draft.type,
+        version,
+        draft.run_id,
+        number.occurred_us,
+        number.recorded_us,
+        draft.actor,
+        draft.causation_id,
+        draft.correlation_id,
+        draft.trace_id,
+        draft.span_id,
+        {} if draft.metadata == "{}" else decode_json(draft.metadata),
+        draft.content_type,
+        data,
+        number.event_hash,
     )
+
+
+def _decoded(stored: Record | Draft, upcasts: Upcasts) -> tuple[Any, int]:
+    """Return payload and schema version; old payloads are upcast here and nowhere else."""
+    if stored.content_type != JSON_CONTENT_TYPE:
+        return stored.payload, stored.schema_version
+    data = decode_json(stored.payload)
+    if upcasts.has(stored.type):
+        return upcasts.newest(stored.type, stored.schema_version, data)
+    return data, stored.schema_version

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 
@@ -54,6 +53,8 @@ async def import_lines_async(
     progress: ImportProgress | None,
 ) -> ImportReport:
     """Store the lines of an export."""
+    import asyncio  # here, because it is a third of what `import ledger` would cost
+
     importer = Importer(backend, door, asyncio.sleep, progress)
     async for line in lines if isinstance(lines, AsyncIterable) else _each(lines):
         if importer.add(line):

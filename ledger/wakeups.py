@@ -7,7 +7,6 @@ read, a missing one costs a poll interval, neither costs an event.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +49,8 @@ class Wakeups:
 
     async def wait_async(self, bucket: int | None, token: int, timeout_s: float) -> bool:
         """Wait as `wait` does, without holding a thread."""
+        import asyncio  # here, because it is a third of what `import ledger` would cost
+
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
 

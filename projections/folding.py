@@ -185,9 +185,12 @@ def _clear(record: Record, state: dict[Key, Any], cleared: dict[Key, None]) -> N
 
 
 def _check_key(table: Table, key: Key, record: Record) -> None:
-    if len(key) != len(table.key) or not all(type(part) is str for part in key):
+    if len(key) != len(table.key):
         raise ValueError(f"{key!r} is no key of {', '.join(table.key)}")
-    if table.of_sessions and key[:2] != (record.tenant, record.session_id):
+    for part in key:
+        if type(part) is not str:
+            raise TypeError(f"{part!r} in the key {key!r} is no str")
+    if table.of_sessions and (key[0] != record.tenant or key[1] != record.session_id):
         # Another session may live in another bucket, whose rows this checkpoint does not cover.
         raise ValueError(f"{key!r} belongs to another session than its event")
 

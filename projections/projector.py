@@ -16,12 +16,12 @@ from ledger.upcasts import Upcasts
 
 from .backends.base import AsyncViewBackend, ViewBackend
 from .errors import ProjectionFailed
-from .folding import decode_page, fold, work_of
+from .folding import Change, decode_page, fold, work_of
 from .tables import Key, Row, Table
 
 BATCH_EVENTS_MAX = 500
 
-Checkpoints = Mapping[tuple[str, int], int]
+Folded = tuple[Change, ProjectionFailed | None]
 
 
 class Projector:
@@ -77,22 +77,24 @@ class Projector:
         those behind catch up with it and share the rest.
         """
         failures: dict[Table, ProjectionFailed] = {}
-        while True:
-            checkpoints: Checkpoints = yield self._views.checkpoints(bucket)
-            places = {table: _place(checkpoints, table) for table in self._tables}
-            behind = [t for t in wanted if t not in failures and places[t] < head]
-            if not behind:
-                return list(failures.values())
+        places = yield from self._places(bucket)
+        while behind := [t for t in wanted if t not in failures and places[t] < head]:
             start = min(places[table] for table in behind)
             end = min(head, start + self._batch_events_max)
             end = min([end, *(places[table] for table in behind if places[table] > start)])
             group = [t for t in self._tables if t not in failures and places[t] == start]
-            failures |= yield from self._step(bucket, start, end, group)
+            folded = yield from self._step(bucket, start, end, group)
+            if folded is None:
+                places = yield from self._places(bucket)
+                continue
+            places |= {change.table: change.after for change, _ in folded}
+            failures |= {change.table: failure for change, failure in folded if failure}
+        return list(failures.values())
 
     def _step(
         self, bucket: int, start: int, end: int, group: Sequence[Table]
-    ) -> Plan[dict[Table, ProjectionFailed]]:
-        """Fold one page into a group of tables that stand at its start."""
+    ) -> Plan[Sequence[Folded] | None]:
+        """Fold one page into a group of tables that stand at its start; None if they moved."""
         query = FeedQuery(ranges=((bucket, start, end),), limit=end - start)
         records: list[Record] = yield self._log.feed(query)
         _check_dense(bucket, start, end, records)
@@ -104,19 +106,19 @@ class Projector:
         folded = [fold(work, start, loaded.get(work.table, {})) for work in works]
         changes = [change for change, _ in folded if change.after > start]
         if changes and not (yield self._views.store(bucket, changes)):
-            return {}
-        failures = {change.table: failure for change, failure in folded if failure is not None}
-        if not failures:
-            return {}
-        # A failure at the page's first event stored nothing, so nothing has compared yet: if the
-        # checkpoint moved, the rows belonged to a later position and the failure to nobody.
-        checkpoints: Checkpoints = yield self._views.checkpoints(bucket)
-        afters = {change.table: change.after for change, _ in folded}
-        return {t: f for t, f in failures.items() if _place(checkpoints, t) == afters[t]}
+            return None
+        # Who failed at the page's first event stored nothing, so nothing was compared: if the
+        # checkpoint moved meanwhile, the rows were of a later position and the failure is nobody's.
+        stuck = [change.table for change, _ in folded if change.after == start]
+        if stuck:
+            places = yield from self._places(bucket)
+            if any(places[table] != start for table in stuck):
+                return None
+        return folded
 
-
-def _place(checkpoints: Checkpoints, table: Table) -> int:
-    return checkpoints[table.projection.name, table.projection.version]
+    def _places(self, bucket: int) -> Plan[dict[Table, int]]:
+        found: Mapping[tuple[str, int], int] = yield self._views.checkpoints(bucket)
+        return {t: found[t.projection.name, t.projection.version] for t in self._tables}
 
 
 def _check_dense(bucket: int, start: int, end: int, records: Sequence[Record]) -> None:

@@ -69,8 +69,14 @@ class MemoryViews:
         with self._lock:
             if any(self._places(change.table)[bucket] != change.before for change in changes):
                 return False
-            for change in changes:
-                self._apply(self._rows(change.table, bucket), change)
+            # Everything that can fail comes first: what follows is whole or not at all.
+            rows = [
+                {change.table.key_of_row(row): row for row in change.rows} for change in changes
+            ]
+            for change, changed in zip(changes, rows, strict=True):
+                kept = self._rows(change.table, bucket)
+                _remove(kept, change)
+                kept.update(changed)
                 self._places(change.table)[bucket] = change.after
         return True
 
@@ -103,17 +109,14 @@ class MemoryViews:
     def _places(self, table: Table) -> list[int]:
         return self._state.checkpoints[table.projection.name, table.projection.version]
 
-    @staticmethod
-    def _apply(rows: Bucket, change: Change) -> None:
-        table = change.table
-        cleared = set(change.cleared)
-        if cleared:
-            for key in [key for key in rows if key[:2] in cleared]:
-                del rows[key]
-        for key in change.gone:
+
+def _remove(rows: Bucket, change: Change) -> None:
+    cleared = set(change.cleared)
+    if cleared:
+        for key in [key for key in rows if key[:2] in cleared]:
             del rows[key]
-        for row in change.rows:
-            rows[table.key_of_row(row)] = row
+    for key in change.gone:
+        del rows[key]
 
 
 def _line(column: Column) -> str:

@@ -2,15 +2,55 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ledger import AsyncLedger, Ledger
+from ledger.backends.base import Place
+from ledger.records import Record
 from tests.support.blocking import Blocking, LoopThread
+
+if TYPE_CHECKING:
+    from tests.support.postgres_databases import PostgresDatabases
 
 BACKENDS = ("memory", "sqlite", "postgres")
 STYLES = ("sync", "async")
+
+
+# A new database per test takes several times as long as most of these tests do.
+EMPTY_AGAIN = r"""
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid();
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN SELECT nspname FROM pg_namespace
+        WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema'
+    LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', name);
+    END LOOP;
+    CREATE SCHEMA public;
+END $$
+"""
+
+
+@pytest.fixture(scope="session")
+def contract_database(postgres_server: "PostgresDatabases") -> Iterator[str]:
+    """The database that the tests of one process use, one after the other."""
+    with postgres_server.temporary_database() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(contract_database: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database that nobody else uses."""
+    import psycopg
+
+    request.node.add_marker(pytest.mark.postgres)  # for those who ask by getfixturevalue
+    yield contract_database
+    with psycopg.connect(contract_database, autocommit=True) as connection:
+        connection.execute(EMPTY_AGAIN)
 
 
 @pytest.fixture(params=BACKENDS)
@@ -56,3 +96,21 @@ def open_ledger(url: str, loop: LoopThread | None) -> Iterator[Callable[..., Any
 def ledger(open_ledger: Callable[..., Any]) -> Any:
     """An empty ledger."""
     return open_ledger()
+
+
+@pytest.fixture
+def stored(loop: LoopThread | None) -> Callable[..., list[Record]]:
+    """A function that returns every stored row of a ledger, session by session."""
+
+    def rows(ledger: Any, session: str | None = None, page_events: int = 1_000) -> list[Record]:
+        backend = ledger.backend if loop is None else Blocking(ledger.backend, loop)
+        found: list[Record] = []
+        for bucket in range(ledger.buckets):
+            place = Place(bucket)
+            while page := backend.scan(place, page_events):
+                found += page
+                last = page[-1]
+                place = Place(bucket, last.tenant, last.session_id, last.sequence)
+        return [row for row in found if session in (None, row.session_id)]
+
+    return rows

@@ -2,34 +2,8 @@
 
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Any
 
-from ledger.backends.base import Place
-from ledger.plans import arun, run
 from ledger.records import Record
-
-
-def records(ledger: Any, session: str, tenant: str = "") -> list[Record]:
-    """Return the stored rows of a session."""
-    return [r for r in all_records(ledger) if (r.tenant, r.session_id) == (tenant, session)]
-
-
-def all_records(ledger: Any) -> list[Record]:
-    """Return every stored row, bucket by bucket and session by session."""
-
-    def scan() -> Any:
-        found: list[Record] = []
-        for bucket in range(ledger.buckets):
-            place = Place(bucket)
-            while page := (yield ledger.backend.scan(place, 7)):
-                found += page
-                last = page[-1]
-                place = Place(bucket, last.tenant, last.session_id, last.sequence)
-        return found
-
-    if hasattr(ledger, "run"):  # an async ledger behind blocking calls
-        return ledger.run(arun(scan()))
-    return run(scan())
 
 
 def chain(rows: Iterable[Record], previous: bytes) -> list[bytes]:
@@ -76,7 +50,7 @@ def genesis(tenant: str, session: str) -> bytes:
     return H(b"asl1:genesis\0", lp(tenant), lp(session))
 
 
-def H(*parts: bytes) -> bytes:  # noqa: N802 - as the format is written
+def H(*parts: bytes) -> bytes:
     return sha256(b"".join(parts)).digest()
 
 

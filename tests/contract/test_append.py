@@ -78,7 +78,12 @@ def test_asm_39_every_field_comes_back_as_it_was_given(ledger: Any) -> None:
     ledger.append("s", NewEvent({"x": 1.5}, "thing", occurred_at=NOON, **header), tenant="t")
     (event,) = ledger.read("s", tenant="t")
     assert {name: getattr(event, name) for name in header} == header
-    assert (event.tenant, event.session_id, event.type, event.data) == ("t", "s", "thing", {"x": 1.5})
+    assert (event.tenant, event.session_id, event.type, event.data) == (
+        "t",
+        "s",
+        "thing",
+        {"x": 1.5},
+    )
     assert (event.occurred_at, event.content_type) == (NOON, "application/json")
 
 
@@ -172,7 +177,7 @@ def test_an_expectation_that_is_no_sequence_is_refused(ledger: Any, expected: An
 
 def test_after_a_refusal_the_session_goes_on(ledger: Any) -> None:
     with pytest.raises(InvalidEvent):
-        ledger.append("s", [note("a"), note("b", occurred_at=datetime(2024, 5, 1))])  # noqa: DTZ001
+        ledger.append("s", [note("a"), note("b", occurred_at=datetime(2024, 5, 1))])
     assert ledger.append("s", note("c")).sequence == 1
 
 

@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from ledger import NewEvent, SequenceConflict
-from tests.support.builders import all_session_ids, note, notes, sequences, texts, together, whole_feed
+from tests.support.builders import (
+    all_session_ids,
+    note,
+    notes,
+    sequences,
+    texts,
+    together,
+    whole_feed,
+)
 
 
 @pytest.fixture
@@ -73,7 +81,11 @@ def test_other_sessions_and_tenants_are_left_alone(ledger: Any) -> None:
     for tenant, session in (("", "s"), ("", "S"), ("t", "s")):
         ledger.append(session, note(), tenant=tenant)
     ledger.delete("s")
-    assert (ledger.read("s"), len(ledger.read("S")), len(ledger.read("s", tenant="t"))) == ([], 1, 1)
+    assert (ledger.read("s"), len(ledger.read("S")), len(ledger.read("s", tenant="t"))) == (
+        [],
+        1,
+        1,
+    )
 
 
 def test_a_deletion_without_a_reason_says_nothing(ledger: Any) -> None:

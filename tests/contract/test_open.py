@@ -14,8 +14,8 @@ from ledger import (
     LedgerClosed,
     NotALedger,
     SchemaTooNew,
-    StorageFailed,
     StopError,
+    StorageFailed,
 )
 from tests.support.builders import (
     note,
@@ -33,8 +33,9 @@ from tests.support.builders import (
 Open = Callable[..., Any]
 
 
-@pytest.mark.parametrize(("url", "buckets"), [("memory", 1), ("sqlite", 1), ("postgres", 64)],
-                         indirect=["url"])
+@pytest.mark.parametrize(
+    ("url", "buckets"), [("memory", 1), ("sqlite", 1), ("postgres", 64)], indirect=["url"]
+)
 def test_a_new_ledger_is_empty_and_has_its_backends_buckets(ledger: Any, buckets: int) -> None:
     assert ledger.buckets == buckets
     assert (whole_feed(ledger), ledger.list_session_ids().session_ids) == ([], [])

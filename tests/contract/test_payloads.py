@@ -16,8 +16,8 @@ VALUES: dict[str, Any] = {
     "booleans": [True, False],
     "integers": [0, -1, 2**53 + 1, 2**63 - 1, -(2**63), 2**64 - 1],
     "floats": [0.1, -2.5, 1e-300, 1.7976931348623157e308, 1.0],
-    "text": ["", "ü🙂", "\u2028\u0007\\\"/", "e\u0301", "\ufeff", "\x7f"],
-    "keys": {"": 1, " ": 2, "ü": 3, "a.b": 4, "__proto__": 5, "\n": 6},
+    "text": ["", "ü🙂", '\u2028\u0007\\"/', "e\u0301", "\ufeff", "\x7f"],
+    "keys": {"": 1, "\n": 6, " ": 2, "__proto__": 5, "a.b": 4, "ü": 3},
     "nested": {"a": [[], {}, [{"b": [None]}]]},
     "looks like something": ["2024-01-01T00:00:00Z", "NaN", "null", "0x10", "1e5", "AAEC"],
 }
@@ -38,13 +38,13 @@ class Plain(BaseModel):
     size: float = 1.0
 
 
-@pytest.mark.parametrize("name", VALUES)
-def test_asm_40_an_unknown_type_comes_back_exactly(ledger: Any, name: str) -> None:
-    payload = {"value": VALUES[name]}
-    answer = ledger.append("s", NewEvent(payload, "nobody.knows", schema_version=9))
-    for event in (answer.event, *ledger.read("s"), *whole_feed(ledger)):
-        assert (event.type, event.schema_version) == ("nobody.knows", 9)
-        assert repr(event.data) == repr(payload)  # 1, 1.0 and True are three things
+def test_asm_40_an_unknown_type_comes_back_exactly(ledger: Any) -> None:
+    for name, value in VALUES.items():
+        answer = ledger.append(name, NewEvent({"v": value}, "nobody.knows", schema_version=9))
+        for event in (answer.event, *ledger.read(name), whole_feed(ledger)[-1]):
+            assert (event.type, event.schema_version) == ("nobody.knows", 9)
+            # By repr, for 1, 1.0 and True are three things; the keys above are in sorted order.
+            assert repr(event.data) == repr({"v": value})
 
 
 def test_a_model_of_the_catalogue_brings_its_type_along(ledger: Any) -> None:
@@ -84,14 +84,18 @@ def test_a_mapping_of_a_known_type_is_the_model(ledger: Any) -> None:
     assert not ledger.append("s", again).stored
 
 
+@on_memory
 @pytest.mark.parametrize(
     ("type_name", "payload", "field"),
     [
         ("message.appended", {}, "payload.role"),
         ("message.appended", {"role": "robot"}, "payload.role"),
         ("message.appended", {"role": "user", "colour": "red"}, "payload.colour"),
-        ("message.appended", {"role": "assistant", "tool_calls": [{"id": "1"}]},
-         "payload.tool_calls.0.name"),
+        (
+            "message.appended",
+            {"role": "assistant", "tool_calls": [{"id": "1"}]},
+            "payload.tool_calls.0.name",
+        ),
         ("message.appended", {"role": "user", "turn_number": "1"}, "payload.turn_number"),
         ("usage.recorded", {"cost_usd": float("nan")}, "payload.cost_usd"),
         ("usage.recorded", {"input_tokens": -1}, "payload.input_tokens"),
@@ -107,6 +111,7 @@ def test_a_known_type_is_held_to_its_model(
     assert (caught.value.field, ledger.head("s")) == (field, 0)
 
 
+@on_memory
 @pytest.mark.parametrize(
     ("given", "field"),
     [({"type": "tool.started"}, "type"), ({"schema_version": 2}, "schema_version")],
@@ -152,13 +157,14 @@ def test_an_older_version_of_a_known_type_is_taken_as_it_is(open_ledger: Open) -
     assert (event.schema_version, event.data) == (1, {"cents": "100"})
 
 
-@pytest.mark.parametrize("data", [b"", b"\0\xff\xfe", bytes(range(256)) * 64, b'{"a": 1}'])
-def test_bytes_come_back_as_bytes_with_their_content_type(ledger: Any, data: bytes) -> None:
-    event = NewEvent(data, "image", content_type="image/png; q=ü")
-    answer = ledger.append("s", event)
-    (stored,) = ledger.read("s")
-    assert (stored.data, stored.content_type) == (data, "image/png; q=ü")
-    assert stored == answer.event
+def test_bytes_come_back_as_bytes_with_their_content_type(ledger: Any) -> None:
+    several = [b"", b"\0\xff\xfe", bytes(range(256)) * 64, b'{"a": 1}', b"\\x00"]
+    events = [NewEvent(data, "image", content_type="image/png; q=ü") for data in several]
+    answers = ledger.append("s", events)
+    stored = ledger.read("s")
+    assert [event.data for event in stored] == several
+    assert {event.content_type for event in stored} == {"image/png; q=ü"}
+    assert stored == [answer.event for answer in answers]
 
 
 def test_bytes_of_a_known_type_are_not_looked_into(ledger: Any) -> None:

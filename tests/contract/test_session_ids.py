@@ -59,7 +59,9 @@ def test_sessions_that_come_while_listing_do_not_disturb(wide: Any) -> None:
     wide.append("late", note(), tenant="t")
     rest: list[str] = []
     while page.cursor is not None:
-        rest += (page := wide.list_session_ids(tenant="t", limit=10, cursor=page.cursor)).session_ids
+        rest += (
+            page := wide.list_session_ids(tenant="t", limit=10, cursor=page.cursor)
+        ).session_ids
     assert {f"s{number}" for number in range(25)} - set(all_session_ids(wide, tenant="t")) == set()
     assert len(rest) == len(set(rest)) >= 15
 

@@ -35,16 +35,15 @@ READERS = {
 }
 
 
-@pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize(("mine", "theirs"), [("t", "u"), ("", "t"), ("t", ""), ("t", "T"), ("t", "t ")])
-def test_u_14_what_is_theirs_is_invisible_to_me(
-    ledger: Any, reader: str, mine: str, theirs: str
-) -> None:
-    read = READERS[reader]
-    nothing = read(ledger, mine)
+@pytest.mark.parametrize(("mine", "theirs"), [("t", "u"), ("", "t"), ("t", ""), ("t", "t ")])
+def test_u_14_what_is_theirs_is_invisible_to_me(ledger: Any, mine: str, theirs: str) -> None:
+    def seen(tenant: str) -> dict[str, Any]:
+        return {name: read(ledger, tenant) for name, read in READERS.items()}
+
+    nothing = seen(mine)
     ledger.append("s", note("secret", event_id="e"), tenant=theirs)
-    assert read(ledger, mine) == nothing
-    assert read(ledger, theirs) != nothing
+    assert seen(mine) == nothing
+    assert [name for name, found in seen(theirs).items() if found == nothing[name]] == []
 
 
 def test_u_14_what_is_theirs_cannot_be_changed_by_me(ledger: Any) -> None:
@@ -64,11 +63,13 @@ def test_tenant_and_session_do_not_run_together(ledger: Any) -> None:
     assert found == [["0"], ["1"], ["2"], ["3"], ["4"]]
 
 
-@pytest.mark.parametrize("session", STRANGE, ids=lambda text: ascii(text[:16]))
-def test_u_17_any_text_is_a_session_id(ledger: Any, session: str) -> None:
-    ledger.append(session, notes("ab"))
-    assert texts(ledger.read(session)) == ["a", "b"]
-    assert (ledger.head(session), all_session_ids(ledger)) == (2, [session])
+def test_u_17_any_text_is_a_session_id(ledger: Any) -> None:
+    for session in STRANGE:
+        ledger.append(session, notes([session, "b"]))
+    for session in STRANGE:
+        assert texts(ledger.read(session)) == [session, "b"]
+        assert ledger.head(session) == 2
+    assert sorted(all_session_ids(ledger)) == sorted(STRANGE)
 
 
 def test_u_17_any_text_is_a_tenant_or_an_id_in_the_header(ledger: Any) -> None:

@@ -17,8 +17,8 @@ from ledger import (
 )
 from tests.support.blocking import Blocking, LoopThread
 from tests.support.builders import (
-    background,
     DEADLINE_S,
+    background,
     eventually,
     note,
     notes,

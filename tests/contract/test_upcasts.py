@@ -51,9 +51,7 @@ def test_every_payload_ever_stored_is_read_in_its_newest_shape(
 ) -> None:
     golden = json.loads(path.read_text())
     ledger = open_ledger(upcasts=upcasts)
-    event = NewEvent(
-        golden["stored"], golden["type"], "e", schema_version=golden["stored_version"]
-    )
+    event = NewEvent(golden["stored"], golden["type"], "e", schema_version=golden["stored_version"])
     answer = ledger.append("s", event)
     everywhere = [
         answer.event,

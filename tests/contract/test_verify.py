@@ -44,7 +44,9 @@ class Raw:
         return cursor.fetchall() if cursor.description else []
 
     def columns(self) -> list[str]:
-        return [row[0] for row in self.execute(SQLITE_COLUMNS if self._sqlite else POSTGRES_COLUMNS)]
+        return [
+            row[0] for row in self.execute(SQLITE_COLUMNS if self._sqlite else POSTGRES_COLUMNS)
+        ]
 
     def close(self) -> None:
         self._connection.close()

@@ -1,5 +1,6 @@
-"""The log in PostgreSQL 14 or newer; the only place in this package that knows psycopg."""
+"""The log in PostgreSQL 14 or newer; only this package knows psycopg."""
 
 from .backend import PostgresBackend, open_postgres
+from .backend_async import AsyncPostgresBackend, open_postgres_async
 
-__all__ = ["PostgresBackend", "open_postgres"]
+__all__ = ["AsyncPostgresBackend", "PostgresBackend", "open_postgres", "open_postgres_async"]

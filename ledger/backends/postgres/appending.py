@@ -7,66 +7,110 @@ from functools import lru_cache
 from struct import Struct
 from typing import Any
 
+from psycopg.types.numeric import Int4, Int8
+
 from ...errors import EventIdReused, SequenceConflict
 from ...records import Busy, Draft, Numbered, Outcome, Unit
 from . import arrays
 from .arrays import NULL, blob, text
 
 _BUSY, _CONFLICT = 1, 2
+_packed = Struct(">qqq32s")
 _draft_ints = Struct(">iqiqiqiqiq")
 _part_ints = Struct(">iqiqiqiqiqiq")
 # Types, content types and the like repeat; encoding them once per process is enough.
 _repeated = lru_cache(1_024)(text)
 
-#: The row of the statements `append` and `append_within`, as psycopg decodes it.
+#: The row of the statements `append_events` and `append_within`, as psycopg decodes it.
 Answer = Sequence[Any]
 
 
-class Parameters:
-    """The arrays of one call, in the function's order; layouts are told in append_events.sql."""
+def touched(units: Sequence[Unit]) -> list[int]:
+    """Return the buckets of some units, ascending: their locks are taken in this order."""
+    return sorted({part.bucket for unit in units for part in unit.parts})
 
-    def __init__(self, units: Sequence[Unit]) -> None:
-        parts = [(u, part) for u, unit in enumerate(units, 1) for part in unit.parts]
-        buckets = sorted({part.bucket for _, part in parts})
-        places = {bucket: i for i, bucket in enumerate(buckets, 1)}
-        sessions: dict[tuple[str, str], int] = {}
-        part_ints: list[bytes] = []
-        part_texts: list[bytes] = []
-        geneses: list[bytes] = []
-        draft_ints: list[bytes] = []
-        draft_texts: list[bytes] = []
-        draft_bytes: list[bytes] = []
-        last = 0
-        for p, (u, part) in enumerate(parts, 1):
-            session = sessions.setdefault((part.tenant, part.session_id), p)
-            first, last = last + 1, last + len(part.drafts)
-            expected = -1 if part.expected is None else part.expected
-            part_ints.append(
-                _part_ints.pack(
-                    8, u, 8, places[part.bucket], 8, session, 8, expected, 8, first, 8, last
-                )
+
+def single(units: Sequence[Unit]) -> tuple[Any, ...] | None:
+    """Return the parameters of append_event behind `wait`; None for more than one event."""
+    if len(units) != 1 or len(units[0].parts) != 1 or len(units[0].parts[0].drafts) != 1:
+        return None
+    part = units[0].parts[0]
+    draft = part.drafts[0]
+    return (
+        Int4(part.bucket),
+        part.tenant,
+        part.session_id,
+        Int8(-1 if part.expected is None else part.expected),
+        part.genesis,
+        Int8(draft.schema_version),
+        Int8(draft.occurred_us),
+        Int8(-1 if draft.recorded_us is None else draft.recorded_us),
+        draft.event_id,
+        draft.type,
+        draft.run_id,
+        draft.actor,
+        draft.causation_id,
+        draft.correlation_id,
+        draft.trace_id,
+        draft.span_id,
+        draft.metadata,
+        draft.content_type,
+        draft.payload,
+        draft.salt,
+        draft.payload_digest,
+        draft.body_digest,
+    )
+
+
+def single_outcome(units: Sequence[Unit], packed: bytes) -> list[Outcome]:
+    """Return what append_event answered, which is that it stored the event."""
+    sequence, position, recorded_us, event_hash = _packed.unpack(packed)
+    occurred_us = units[0].parts[0].drafts[0].occurred_us
+    return [[Numbered(sequence, position, occurred_us, recorded_us, event_hash, True)]]
+
+
+def several(units: Sequence[Unit]) -> tuple[arrays.Array, ...]:
+    """Return the parameters of append_events behind `wait`; layouts are told in its file."""
+    parts = [(u, part) for u, unit in enumerate(units, 1) for part in unit.parts]
+    buckets = touched(units)
+    places = {bucket: i for i, bucket in enumerate(buckets, 1)}
+    sessions: dict[tuple[str, str], int] = {}
+    part_ints: list[bytes] = []
+    part_texts: list[bytes] = []
+    geneses: list[bytes] = []
+    draft_ints: list[bytes] = []
+    draft_texts: list[bytes] = []
+    draft_bytes: list[bytes] = []
+    last = 0
+    for p, (u, part) in enumerate(parts, 1):
+        session = sessions.setdefault((part.tenant, part.session_id), p)
+        first, last = last + 1, last + len(part.drafts)
+        expected = -1 if part.expected is None else part.expected
+        part_ints.append(
+            _part_ints.pack(
+                8, u, 8, places[part.bucket], 8, session, 8, expected, 8, first, 8, last
             )
-            part_texts += (text(part.tenant), text(part.session_id))
-            geneses.append(blob(part.genesis))
-            for draft in part.drafts:
-                draft_ints.append(_ints_of(draft, p))
-                draft_texts += _texts_of(draft)
-                draft_bytes += (
-                    blob(draft.payload),
-                    blob(draft.salt),
-                    blob(draft.payload_digest),
-                    blob(draft.body_digest),
-                )
-        self.buckets = buckets
-        self.arrays = (
-            arrays.int4_array(buckets),
-            arrays.int8_elements(6 * len(parts), part_ints),
-            arrays.text_elements(2 * len(parts), part_texts),
-            arrays.bytea_elements(len(parts), geneses),
-            arrays.int8_elements(5 * last, draft_ints),
-            arrays.text_elements(10 * last, draft_texts),
-            arrays.bytea_elements(4 * last, draft_bytes),
         )
+        part_texts += (text(part.tenant), text(part.session_id))
+        geneses.append(blob(part.genesis))
+        for draft in part.drafts:
+            draft_ints.append(_ints_of(draft, p))
+            draft_texts += _texts_of(draft)
+            draft_bytes += (
+                blob(draft.payload),
+                blob(draft.salt),
+                blob(draft.payload_digest),
+                blob(draft.body_digest),
+            )
+    return (
+        arrays.int4_array(buckets),
+        arrays.int8_elements(6 * len(parts), part_ints),
+        arrays.text_elements(2 * len(parts), part_texts),
+        arrays.bytea_elements(len(parts), geneses),
+        arrays.int8_elements(5 * last, draft_ints),
+        arrays.text_elements(10 * last, draft_texts),
+        arrays.bytea_elements(4 * last, draft_bytes),
+    )
 
 
 def outcomes(units: Sequence[Unit], answer: Answer) -> list[Outcome]:

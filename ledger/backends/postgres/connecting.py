@@ -8,11 +8,13 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from ...errors import BackendUnavailable, InvalidArgument
 from ..base import OpenOptions
 
+READ_ATTEMPTS_MAX = 3
 _APPLICATION = "agent-session-ledger"
 # libpq takes 1 for 2, and 0 for ever.
 _CONNECT_TIMEOUT_S_MIN = 2
@@ -44,6 +46,16 @@ class Target:
         """Open one for tasks."""
         return await AsyncConnection.connect(**self.parameters, autocommit=True)
 
+    def pool(self, options: OpenOptions) -> dict[str, Any]:
+        """Return what the pools have in common."""
+        return {
+            "kwargs": {**self.parameters, "autocommit": True},
+            "timeout": options.connect_timeout_s,
+            # After this long the pool forgets its growing pauses and starts anew with the next call.
+            "reconnect_timeout": options.connect_timeout_s,
+            "num_workers": 1,
+        }
+
     def unreachable(self, error: psycopg.OperationalError) -> BackendUnavailable:
         """Return the error that names the server, and never its password."""
         where = ", ".join(
@@ -58,3 +70,13 @@ class Target:
 def lock_timeout(options: OpenOptions) -> str:
     """Return the option as PostgreSQL's setting; at least 1 ms, for 0 would mean for ever."""
     return f"{max(1, round(options.lock_timeout_s * 1_000))}ms"
+
+
+def check_transaction(connection: Any, kind: type[Connection[Any] | AsyncConnection[Any]]) -> None:
+    """Raise InvalidArgument unless a statement on the connection becomes part of a transaction."""
+    if not isinstance(connection, kind):
+        raise InvalidArgument("connection", f"expected a psycopg.{kind.__name__}")
+    if connection.closed:
+        raise InvalidArgument("connection", "it is closed")
+    if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
+        raise InvalidArgument("connection", "it is in autocommit mode, outside a transaction")

@@ -25,7 +25,9 @@ def check_options(options: OpenOptions) -> None:
     if options.buckets is not None and not 1 <= options.buckets <= BUCKETS_MAX:
         raise InvalidArgument("buckets", f"from 1 to {BUCKETS_MAX}, not {options.buckets}")
     name = options.schema
-    if not name or "\0" in name or len(name.encode()) > _SCHEMA_BYTES_MAX or name[:3] == "pg_":
+    # psycopg would take a % inside a quoted name for a parameter.
+    odd = "\0" in name or "%" in name or name.startswith("pg_")
+    if not name or odd or len(name.encode()) > _SCHEMA_BYTES_MAX:
         raise InvalidArgument("schema", f"{name!r} cannot be the name of a schema")
 
 
@@ -88,6 +90,7 @@ def _migrated(
             execute, statements["create_info"], ledger_id=info.ledger_id, buckets=info.buckets
         )
         yield from _rows(execute, statements["create_buckets"], buckets=info.buckets)
+        yield from _rows(execute, statements["settle_buckets"])
     for function in statements.functions():
         yield from _rows(execute, function)
     yield from _rows(execute, statements["set_version"], version=len(migrations))

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from .hints import BACKOFF_MAX_S, FAILURES, HINT_INTERVAL_S, payload_of
+from .hints import BACKOFF_MIN_S, FAILURES, HINT_INTERVAL_S, next_backoff, payload_of
 from .statements import Statements
 
 _GOODBYE_S = 1.0
 
 
 class Notifier:
-    """Collects bucket numbers and notifies; it fails silently, because hints may be lost."""
+    """Collects bucket numbers and notifies; failures are silent and tried again, for hints may be late."""
 
     def __init__(self, connect: Callable[[], Connection[TupleRow]], statements: Statements) -> None:
         self._connect = connect
@@ -49,11 +49,16 @@ class Notifier:
             self._thread.join(_GOODBYE_S)
 
     def _run(self) -> None:
+        backoff_s = BACKOFF_MIN_S
         while not self._closing.is_set():
             self._awake.wait()
             self._awake.clear()
-            sent = self._send()
-            self._closing.wait(HINT_INTERVAL_S if sent else BACKOFF_MAX_S)
+            if self._send():
+                backoff_s = BACKOFF_MIN_S
+                self._closing.wait(HINT_INTERVAL_S)
+            else:
+                self._closing.wait(backoff_s)
+                backoff_s = next_backoff(backoff_s)
         self._send()
         self._disconnect()
 
@@ -73,6 +78,7 @@ class Notifier:
             )
         except FAILURES:
             self._disconnect()
+            self.hint(buckets)
             return False
         return True
 

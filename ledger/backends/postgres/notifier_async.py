@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from .hints import BACKOFF_MAX_S, FAILURES, HINT_INTERVAL_S, payload_of
+from .hints import BACKOFF_MIN_S, FAILURES, HINT_INTERVAL_S, next_backoff, payload_of
 from .statements import Statements
 
 _GOODBYE_S = 1.0
 
 
 class AsyncNotifier:
-    """Collects bucket numbers and notifies; it fails silently, because hints may be lost."""
+    """Collects bucket numbers and notifies; failures are silent and tried again, for hints may be late."""
 
     def __init__(
         self, connect: Callable[[], Awaitable[AsyncConnection[TupleRow]]], statements: Statements
@@ -48,11 +48,16 @@ class AsyncNotifier:
 
     async def _run(self) -> None:
         try:
+            backoff_s = BACKOFF_MIN_S
             while not self._closing.is_set():
                 await self._awake.wait()
                 self._awake.clear()
-                sent = await self._send()
-                await self._pause(HINT_INTERVAL_S if sent else BACKOFF_MAX_S)
+                if await self._send():
+                    backoff_s = BACKOFF_MIN_S
+                    await self._pause(HINT_INTERVAL_S)
+                else:
+                    await self._pause(backoff_s)
+                    backoff_s = next_backoff(backoff_s)
             await self._send()
         finally:
             await self._disconnect()
@@ -78,6 +83,7 @@ class AsyncNotifier:
             )
         except FAILURES:
             await self._disconnect()
+            self.hint(buckets)
             return False
         return True
 

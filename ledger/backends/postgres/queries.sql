@@ -15,7 +15,11 @@ SELECT
 -- Once per connection that is lent out: other people's statements are planned as usual.
 SELECT set_config('lock_timeout', %(lock_timeout)s, false)
 
--- name: append
+-- name: append_event
+-- The whole append of one event, NULL if it is not a plain one.
+SELECT {schema}.append_event(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+
+-- name: append_events
 -- The whole append; see functions/append_events.sql for the shape of the arrays.
 SELECT a.sequences, a.positions, a.recorded, a.hashes, a.known, a.refusals
 FROM {schema}.append_events(%s, %s, %s, %s, %s, %s, %s, %s) AS a

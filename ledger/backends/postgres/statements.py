@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import LiteralString, cast
 
 from psycopg import sql
 
@@ -25,12 +24,13 @@ class Statements:
             "event": _EVENT,
         }
         found = {
-            name: _template(text).format(**names).as_bytes(None)
+            name: sql.SQL(text).format(**names).as_bytes(None)
             for name, text in _named(_read("queries.sql")).items()
         }
         self.settings = found["settings"]
         self.guest_settings = found["guest_settings"]
-        self.append = found["append"]
+        self.append_event = found["append_event"]
+        self.append_events = found["append_events"]
         self.append_within = found["append_within"]
         self.read = found["read"]
         self.read_newest_first = found["read_newest_first"]
@@ -68,16 +68,11 @@ class OpeningStatements:
         return [self._composed(path.read_text("utf-8")) for path in ordered]
 
     def _composed(self, text: str) -> bytes:
-        return _template(text).format(schema=self._schema).as_bytes(None)
+        return sql.SQL(text).format(schema=self._schema).as_bytes(None)
 
 
 def _read(name: str) -> str:
     return (_FILES / name).read_text("utf-8")
-
-
-def _template(text: str) -> sql.SQL:
-    # The files are part of this package, which is as literal as a string in a module.
-    return sql.SQL(cast(LiteralString, text))
 
 
 def _named(text: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from ..base import FeedQuery, OpenOptions, Place, SessionQuery
 from ..queries import load_queries
 from .appends import store
 from .connections import Readers, Writer, connect
+from .errors import translated
 from .opening import open_file
 from .watcher import Watcher
 from .within import store_within
@@ -132,7 +133,8 @@ class SqliteBackend:
 
     def token(self, bucket: int | None) -> int:
         self._check_open()
-        self._watcher.start()
+        with translated(self.path):
+            self._watcher.start()
         return self._wakeups.token(bucket)
 
     def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool:

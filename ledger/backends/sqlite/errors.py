@@ -59,7 +59,7 @@ def writer_error(error: apsw.Error, path: str, bucket: int, timeout_s: float) ->
 def error_of(error: apsw.Error, path: str) -> LedgerError:
     """Return the error that tells a caller what to do about one of SQLite's."""
     if isinstance(error, _BUSY):
-        return BackendUnavailable(f"{path} is locked by another process ({error}).")
+        return BackendUnavailable(f"{path}: another process holds it for itself.")
     if isinstance(error, apsw.FullError):
         return StorageFailed(f"{path}: the disk is full; nothing of this call was stored.")
     if isinstance(error, _DENIED):

@@ -7,6 +7,8 @@ import random
 import stat
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 
 import apsw
@@ -49,7 +51,7 @@ def open_file(path: str, options: OpenOptions) -> tuple[apsw.Connection, LedgerI
     if options.buckets is not None and not 1 <= options.buckets <= BUCKETS_MAX:
         raise InvalidArgument("buckets", f"it is between 1 and {BUCKETS_MAX}")
     _refuse_special_file(path)
-    with translated(path):
+    with translated(path), _foreign_files_refused(path):
         connection = connect(path, options.lock_timeout_s, create=True)
         try:
             identity = _identity(connection, path)
@@ -64,6 +66,14 @@ def open_file(path: str, options: OpenOptions) -> tuple[apsw.Connection, LedgerI
             raise
 
 
+@contextmanager
+def _foreign_files_refused(path: str) -> Iterator[None]:
+    try:
+        yield
+    except apsw.NotADBError as error:
+        raise NotALedger(f"{path} is no SQLite database.") from error
+
+
 def _refuse_special_file(path: str) -> None:
     try:
         mode = os.stat(path).st_mode
@@ -75,14 +85,11 @@ def _refuse_special_file(path: str) -> None:
 
 
 def _identity(connection: apsw.Connection, path: str) -> _Identity:
-    try:
-        identity = _Identity(
-            connection.pragma("application_id"),
-            connection.pragma("user_version"),
-            connection.execute(_SQL["foreign_objects"]).get,
-        )
-    except apsw.NotADBError as error:
-        raise NotALedger(f"{path} is no SQLite database.") from error
+    identity = _Identity(
+        connection.pragma("application_id"),
+        connection.pragma("user_version"),
+        connection.execute(_SQL["foreign_objects"]).get,
+    )
     if not identity.new and identity.application_id != APPLICATION_ID:
         raise NotALedger(f"{path} is a SQLite database, but of another application.")
     if identity.schema > SCHEMA:

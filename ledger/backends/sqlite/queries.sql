@@ -21,7 +21,7 @@ SELECT count(*) FROM main.sqlite_schema
 
 -- name: bucket
 -- Where the next event of a bucket goes.
-SELECT bucket, position, recorded_us FROM main.buckets WHERE bucket = ?1
+SELECT position, recorded_us FROM main.buckets WHERE bucket = ?1
 
 -- name: advance_bucket
 -- After the rows of an append.
@@ -29,7 +29,7 @@ UPDATE main.buckets SET position = ?2, recorded_us = ?3 WHERE bucket = ?1
 
 -- name: session_end
 -- What the next event of a session is chained to.
-SELECT tenant, session_id, sequence, event_hash FROM main.events
+SELECT sequence, event_hash FROM main.events
 WHERE bucket = ?1 AND tenant = ?2 AND session_id = ?3
 ORDER BY sequence DESC LIMIT 1
 

@@ -10,7 +10,8 @@ import apsw
 from ...wakeups import Wakeups
 from ..queries import load_queries
 
-POLL_S = 0.02
+#: A wake-up costs about 0.1 ms of CPU, whatever it does: 30 ms keep an idle process under 0.5 %.
+POLL_S = 0.03
 _POSITIONS = load_queries(__package__, "queries.sql")["positions"]
 
 
@@ -25,7 +26,10 @@ class Watcher:
         self._connect = connect
         self._wakeups = wakeups
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        # Held while the thread may run: waiting for it costs half of waiting for an Event.
+        self._running = threading.Lock()
+        self._running.acquire()
+        self._closed = False
         self._thread: threading.Thread | None = None
         self._started = False
         self._positions: list[int] = []
@@ -33,7 +37,7 @@ class Watcher:
     def start(self) -> None:
         """Watch from now on: a commit after this returns is noticed; again does nothing."""
         with self._lock:
-            if self._started or self._stop.is_set():
+            if self._started or self._closed:
                 return
             connection = self._connect()
             version = _version(connection)
@@ -53,13 +57,16 @@ class Watcher:
     def close(self) -> None:
         """End the thread; the last waiters are woken by the caller."""
         with self._lock:
-            self._stop.set()
+            if self._closed:
+                return
+            self._closed = True
+            self._running.release()
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
     def _run(self, connection: apsw.Connection, version: int) -> None:
-        while not self._stop.wait(POLL_S):
+        while not self._running.acquire(timeout=POLL_S):
             try:
                 seen = _version(connection)
                 if seen == version:

@@ -11,13 +11,14 @@ CREATE TABLE {schema}.ledger_info (
     created_us bigint NOT NULL
 );
 
--- One row per bucket is locked and updated by every append; the room left on its page keeps those
--- updates HOT, so the key's index never grows.
+-- One row per bucket, locked and updated by every append. The rows are spread over pages that stay
+-- mostly empty, so that updates are HOT. Later the setting is taken back (opening.sql): it also
+-- tells the server how full a page may be before every access prunes it.
 CREATE TABLE {schema}.buckets (
     bucket integer PRIMARY KEY,
     position bigint NOT NULL DEFAULT 0,
     recorded_us bigint NOT NULL DEFAULT 0
-) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+) WITH (fillfactor = 25);
 
 -- The columns of ledger.records.Record, in order. COLLATE "C" sorts by code point, as Python does.
 CREATE TABLE {schema}.events (

@@ -1,0 +1,136 @@
+"""The connections of the threads' backend: pools, retries, translation of failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from ...errors import AppendTimeout, LedgerClosed
+from ..base import OpenOptions
+from .arrays import register_arrays
+from .connecting import READ_ATTEMPTS_MAX, Target, lock_timeout
+from .errors import LOCK_NOT_AVAILABLE, is_broken, translated
+from .statements import Statements
+
+Rows = list[TupleRow]
+
+
+class Database:
+    """Runs the ledger's statements on pooled connections, and lends out others."""
+
+    def __init__(self, target: Target, options: OpenOptions, statements: Statements) -> None:
+        self._options = options
+        self._statements = statements
+        self._closed = False
+        # The pool hands out the connection that rested longest. Using the one that worked last is
+        # faster: its plans are made and its server process is warm. So a few stay out of the pool;
+        # fewer than it has, which means that whoever waits for the pool is served.
+        self._parked: list[Connection[TupleRow]] = []
+        self._pool: ConnectionPool[Connection[TupleRow]] = ConnectionPool(
+            **target.pool(options),
+            min_size=1,
+            max_size=options.pool_size + options.lanes,
+            configure=self._configure,
+            open=True,
+        )
+        self._guests: ConnectionPool[Connection[TupleRow]] = ConnectionPool(
+            **target.pool(options),
+            min_size=0,
+            max_size=options.pool_size,
+            configure=self._configure_guest,
+            open=False,
+        )
+
+    def read(self, statement: bytes, parameters: dict[str, Any]) -> Rows:
+        """Run a reading statement; a broken connection is replaced and the read repeated."""
+        attempt = 1
+        while True:
+            try:
+                return self._run(statement, parameters)
+            except psycopg.Error as error:
+                self._after(error)
+                attempt += 1
+                if attempt > READ_ATTEMPTS_MAX or not is_broken(error) or _gave_up(error):
+                    raise translated(error) from error
+
+    def append(self, statement: bytes, parameters: Sequence[Any], buckets: list[int]) -> TupleRow:
+        """Run an append once: whoever knows the event ids decides about repeating it."""
+        try:
+            [row] = self._run(statement, parameters)
+        except psycopg.Error as error:
+            if error.sqlstate == LOCK_NOT_AVAILABLE:
+                raise AppendTimeout(buckets[0], self._options.lock_timeout_s) from error
+            self._after(error)
+            raise translated(error) from error
+        return row
+
+    @contextmanager
+    def lent(self) -> Iterator[Connection[TupleRow]]:
+        """Lend a connection with the settings any connection has; errors stay the driver's."""
+        self.check_open()
+        self._guests.open()
+        with self._guests.connection() as connection:
+            yield connection
+
+    def check_open(self) -> None:
+        """Raise LedgerClosed after `close`."""
+        if self._closed:
+            raise LedgerClosed("The ledger is closed.")
+
+    def close(self) -> None:
+        """Close every connection that is not in use, and the others when they are given back."""
+        self._closed = True
+        self._unpark()
+        self._pool.close()
+        self._guests.close()
+
+    def _run(self, statement: bytes, parameters: Sequence[Any] | dict[str, Any]) -> Rows:
+        self.check_open()
+        try:
+            connection = self._parked.pop()
+        except IndexError:
+            connection = self._pool.getconn()
+        try:
+            cursor = connection.execute(statement, parameters, prepare=True, binary=True)
+            rows = cursor.fetchall()
+        except BaseException:
+            self._pool.putconn(connection)
+            raise
+        if len(self._parked) < self._options.lanes:
+            self._parked.append(connection)
+        else:
+            self._pool.putconn(connection)
+        if self._closed:
+            self._unpark()
+        return rows
+
+    def _unpark(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._pool.putconn(self._parked.pop())
+
+    def _after(self, error: psycopg.Error) -> None:
+        self.check_open()
+        if is_broken(error) and not _gave_up(error):
+            # Others of the pool broke with this one: replace them before they are handed out.
+            self._unpark()
+            self._pool.check()
+
+    def _configure(self, connection: Connection[TupleRow]) -> None:
+        register_arrays(connection)
+        connection.execute(self._statements.settings, {"lock_timeout": lock_timeout(self._options)})
+
+    def _configure_guest(self, connection: Connection[TupleRow]) -> None:
+        timeout = {"lock_timeout": lock_timeout(self._options)}
+        connection.execute(self._statements.guest_settings, timeout)
+
+
+def _gave_up(error: psycopg.Error) -> bool:
+    """Whether the pool itself found no connection for as long as it may look for one."""
+    return isinstance(error, PoolTimeout)

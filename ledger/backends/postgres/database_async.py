@@ -1,0 +1,138 @@
+"""The connections of the tasks' backend: pools, retries, translation of failures."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from ...errors import AppendTimeout, LedgerClosed
+from ..base import OpenOptions
+from .arrays import register_arrays
+from .connecting import READ_ATTEMPTS_MAX, Target, lock_timeout
+from .errors import LOCK_NOT_AVAILABLE, is_broken, translated
+from .statements import Statements
+
+Rows = list[TupleRow]
+
+
+class AsyncDatabase:
+    """Runs the ledger's statements on pooled connections, and lends out others."""
+
+    def __init__(self, target: Target, options: OpenOptions, statements: Statements) -> None:
+        self._options = options
+        self._statements = statements
+        self._closed = False
+        # The pool hands out the connection that rested longest. Using the one that worked last is
+        # faster: its plans are made and its server process is warm. So a few stay out of the pool;
+        # fewer than it has, which means that whoever waits for the pool is served.
+        self._parked: list[AsyncConnection[TupleRow]] = []
+        self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
+            **target.pool(options),
+            min_size=1,
+            max_size=options.pool_size + options.lanes,
+            configure=self._configure,
+            open=False,
+        )
+        self._guests: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
+            **target.pool(options),
+            min_size=0,
+            max_size=options.pool_size,
+            configure=self._configure_guest,
+            open=False,
+        )
+
+    async def open(self) -> None:
+        """Start the pool: it belongs to the running event loop from now on."""
+        await self._pool.open()
+
+    async def read(self, statement: bytes, parameters: dict[str, Any]) -> Rows:
+        """Run a reading statement; a broken connection is replaced and the read repeated."""
+        attempt = 1
+        while True:
+            try:
+                return await self._run(statement, parameters)
+            except psycopg.Error as error:
+                await self._after(error)
+                attempt += 1
+                if attempt > READ_ATTEMPTS_MAX or not is_broken(error) or _gave_up(error):
+                    raise translated(error) from error
+
+    async def append(
+        self, statement: bytes, parameters: Sequence[Any], buckets: list[int]
+    ) -> TupleRow:
+        """Run an append once: whoever knows the event ids decides about repeating it."""
+        try:
+            [row] = await self._run(statement, parameters)
+        except psycopg.Error as error:
+            if error.sqlstate == LOCK_NOT_AVAILABLE:
+                raise AppendTimeout(buckets[0], self._options.lock_timeout_s) from error
+            await self._after(error)
+            raise translated(error) from error
+        return row
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """Lend a connection with the settings any connection has; errors stay the driver's."""
+        self.check_open()
+        await self._guests.open()
+        async with self._guests.connection() as connection:
+            yield connection
+
+    def check_open(self) -> None:
+        """Raise LedgerClosed after `close`."""
+        if self._closed:
+            raise LedgerClosed("The ledger is closed.")
+
+    async def close(self) -> None:
+        """Close every connection that is not in use, and the others when they are given back."""
+        self._closed = True
+        await self._unpark()
+        await self._pool.close()
+        await self._guests.close()
+
+    async def _run(self, statement: bytes, parameters: Sequence[Any] | dict[str, Any]) -> Rows:
+        self.check_open()
+        connection = self._parked.pop() if self._parked else await self._pool.getconn()
+        try:
+            cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
+            rows = await cursor.fetchall()
+        except BaseException:
+            await self._pool.putconn(connection)
+            raise
+        if len(self._parked) < self._options.lanes and not self._closed:
+            self._parked.append(connection)
+        else:
+            await self._pool.putconn(connection)
+        return rows
+
+    async def _unpark(self) -> None:
+        while self._parked:
+            await self._pool.putconn(self._parked.pop())
+
+    async def _after(self, error: psycopg.Error) -> None:
+        self.check_open()
+        if is_broken(error) and not _gave_up(error):
+            # Others of the pool broke with this one: replace them before they are handed out.
+            await self._unpark()
+            await self._pool.check()
+
+    async def _configure(self, connection: AsyncConnection[TupleRow]) -> None:
+        register_arrays(connection)
+        await connection.execute(
+            self._statements.settings, {"lock_timeout": lock_timeout(self._options)}
+        )
+
+    async def _configure_guest(self, connection: AsyncConnection[TupleRow]) -> None:
+        timeout = {"lock_timeout": lock_timeout(self._options)}
+        await connection.execute(self._statements.guest_settings, timeout)
+
+
+def _gave_up(error: psycopg.Error) -> bool:
+    """Whether the pool itself found no connection for as long as it may look for one."""
+    return isinstance(error, PoolTimeout)

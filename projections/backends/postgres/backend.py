@@ -1,0 +1,91 @@
+"""Views in PostgreSQL, for threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import Connection
+from psycopg_pool import PoolClosed, PoolTimeout
+
+from ledger import LedgerClosed
+from ledger.backends.postgres import PostgresBackend
+from ledger.backends.postgres.errors import is_broken, translated
+from ledger.plans import Plan, run
+
+from ...folding import Change
+from ...tables import Key, Row, Table
+from ..base import RowQuery
+from .statements import Call
+from .storing import Results, Send, Storing
+
+#: More than a pool holds: after a restart of the server each of its connections fails once.
+ATTEMPTS_MAX = 20
+T = TypeVar("T")
+
+
+class PostgresViews:
+    """Tables in the ledger's schema, reached through the ledger's connections."""
+
+    def __init__(self, log: PostgresBackend) -> None:
+        self._log = log
+        self._storing = Storing(log.schema, log.info.buckets)
+
+    def prepare(self, tables: Sequence[Table]) -> None:
+        self._run(lambda send: self._storing.prepare(send, tables))
+
+    def checkpoints(self, bucket: int) -> Mapping[tuple[str, int], int]:
+        return self._run(lambda send: self._storing.checkpoints(send, bucket))
+
+    def positions(self, table: Table) -> list[int]:
+        return self._run(lambda send: self._storing.positions(send, table))
+
+    def load(
+        self, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
+    ) -> list[dict[Key, Row]]:
+        return self._run(lambda send: self._storing.load(send, bucket, wanted))
+
+    def store(self, bucket: int, changes: Sequence[Change]) -> bool:
+        return self._run(lambda send: self._storing.store(send, bucket, changes))
+
+    def select(self, query: RowQuery) -> list[Row]:
+        return self._run(lambda send: self._storing.select(send, query))
+
+    def _run(self, plan: Callable[[Send], Plan[T]]) -> T:
+        attempt = 1
+        while True:
+            try:
+                with self._log.connection() as connection:
+                    return run(plan(lambda calls: _send(connection, calls)))
+            except psycopg.Error as error:
+                if not may_repeat(error, attempt):
+                    raise failure(error) from error
+                attempt += 1
+
+
+def may_repeat(error: psycopg.Error, attempt: int) -> bool:
+    """Whether an operation is begun again after its connection broke.
+
+    All of them can be: one that was stored unnoticed finds its checkpoint moved.
+    """
+    given_up = isinstance(error, (PoolTimeout, PoolClosed))
+    return is_broken(error) and not given_up and attempt < ATTEMPTS_MAX
+
+
+def failure(error: psycopg.Error) -> Exception:
+    """Return the ledger's error for one of the driver's."""
+    if isinstance(error, PoolClosed):
+        return LedgerClosed("The ledger is closed.")
+    return translated(error)
+
+
+def _send(connection: Connection[Any], calls: Sequence[Call]) -> Results:
+    if len(calls) == 1:
+        cursors = [connection.execute(*calls[0], binary=True)]
+    else:
+        with connection.pipeline():
+            cursors = [connection.execute(*call, binary=True) for call in calls]
+    return [
+        (cursor.fetchall() if cursor.description else [], cursor.rowcount) for cursor in cursors
+    ]

@@ -1,0 +1,77 @@
+"""Views in PostgreSQL, for tasks of one event loop; see backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+
+from ledger.plans import Plan, arun
+
+from ...folding import Change
+from ...tables import Key, Row, Table
+from ..base import RowQuery
+from .backend import failure, may_repeat
+from .statements import Call
+from .storing import Results, Send, Storing
+
+T = TypeVar("T")
+
+
+class AsyncPostgresViews:
+    """Tables in the ledger's schema, reached through the ledger's connections."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self._storing = Storing(log.schema, log.info.buckets)
+
+    async def prepare(self, tables: Sequence[Table]) -> None:
+        await self._run(lambda send: self._storing.prepare(send, tables))
+
+    async def checkpoints(self, bucket: int) -> Mapping[tuple[str, int], int]:
+        return await self._run(lambda send: self._storing.checkpoints(send, bucket))
+
+    async def positions(self, table: Table) -> list[int]:
+        return await self._run(lambda send: self._storing.positions(send, table))
+
+    async def load(
+        self, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
+    ) -> list[dict[Key, Row]]:
+        return await self._run(lambda send: self._storing.load(send, bucket, wanted))
+
+    async def store(self, bucket: int, changes: Sequence[Change]) -> bool:
+        return await self._run(lambda send: self._storing.store(send, bucket, changes))
+
+    async def select(self, query: RowQuery) -> list[Row]:
+        return await self._run(lambda send: self._storing.select(send, query))
+
+    async def _run(self, plan: Callable[[Send], Plan[T]]) -> T:
+        attempt = 1
+        while True:
+            try:
+                async with self._log.connection() as connection:
+
+                    def send(
+                        calls: Sequence[Call], connection: AsyncConnection[Any] = connection
+                    ) -> Any:
+                        return _send(connection, calls)
+
+                    return await arun(plan(send))
+            except psycopg.Error as error:
+                if not may_repeat(error, attempt):
+                    raise failure(error) from error
+                attempt += 1
+
+
+async def _send(connection: AsyncConnection[Any], calls: Sequence[Call]) -> Results:
+    if len(calls) == 1:
+        cursors = [await connection.execute(*calls[0], binary=True)]
+    else:
+        async with connection.pipeline():
+            cursors = [await connection.execute(*call, binary=True) for call in calls]
+    return [
+        (await cursor.fetchall() if cursor.description else [], cursor.rowcount)
+        for cursor in cursors
+    ]

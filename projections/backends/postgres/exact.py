@@ -1,0 +1,26 @@
+"""JSON numbers that survive jsonb."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+# A string, to be stepped over, or a number with an exponent.
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?\d+(?:\.\d+)?[eE][+-]?\d+)')
+_SUSPECT = re.compile(r"\d[eE][+-]?\d")
+
+
+def exact_numbers(text: str) -> str:
+    """Return JSON text in which no float can be taken for an integer.
+
+    jsonb writes 1e16 as 10000000000000000, which comes back as an int, and 1.2345678901234567e18
+    as an int that is not even equal to it. With a point in it, it stays a float.
+    """
+    if _SUSPECT.search(text) is None:
+        return text
+    return _TOKENS.sub(lambda match: _plain(match[1]) if match[1] else match[0], text)
+
+
+def _plain(number: str) -> str:
+    digits = format(Decimal(number), "f")
+    return digits if "." in digits else f"{digits}.0"

@@ -1,0 +1,53 @@
+"""The entry point: commands together, and errors as one line and an exit code.
+
+0 done · 1 `verify` found something · 2 the call must change · 3 try again later · 4 an operator
+must act · 130 interrupted. A traceback would bury the sentence that says what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from ledger import LedgerError, RetryableError, StopError
+
+from .safe_text import safe
+
+app = typer.Typer(
+    name="ledger",
+    help="An append-only ledger of agent sessions, and its views.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    """Run the command in sys.argv and exit with its code."""
+    from . import reading, show, transfer, verify, writing  # noqa: F401  # each adds its commands
+
+    try:
+        app(prog_name="ledger")
+    except LedgerError as error:
+        _fail(str(error), exit_code(error))
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            # Whoever read from us has enough; a second error at exit would say nothing new.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}", 2)
+
+
+def exit_code(error: LedgerError) -> int:
+    """Return the exit code of an error, by what its caller can do."""
+    if isinstance(error, RetryableError):
+        return 3
+    return 4 if isinstance(error, StopError) else 2
+
+
+def _fail(problem: str, code: int) -> None:
+    print(f"ledger: {safe(problem)}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,72 @@
+"""What all commands share: the options that name a ledger, how it is opened, where output goes."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ledger import InvalidArgument, Ledger
+from ledger.urls import parse
+
+Url = Annotated[
+    str,
+    typer.Option(
+        envvar="LEDGER_URL",
+        show_envvar=True,
+        help="memory:, sqlite:///file.db or postgresql://user@host/database",
+    ),
+]
+Tenant = Annotated[str, typer.Option(help="The tenant that the sessions belong to.")]
+Session = Annotated[str, typer.Argument(metavar="SESSION", help="The id of the session.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, in ASCII.")]
+
+DEFAULT_URL = "sqlite:///ledger.db"
+NO_TTY_WIDTH = 120
+
+
+def open_ledger(url: str, buckets: int | None = None) -> Ledger:
+    """Open the ledger at a URL, creating it first if need be."""
+    return Ledger.open(url, buckets=buckets)
+
+
+def open_existing(url: str) -> Ledger:
+    """Open the ledger at a URL for a command that reads: a mistyped file must not come to be."""
+    address = parse(url)
+    if address.kind == "sqlite" and not Path(address.target).exists():
+        raise InvalidArgument(
+            "url", f"there is no file {address.target!r}; init, append and import make one"
+        )
+    return open_ledger(url)
+
+
+def moment(text: str | None, name: str) -> datetime | None:
+    """Return the datetime in ISO 8601 text."""
+    if text is None:
+        return None
+    try:
+        # Python 3.11 reads "Z"; a space before the offset is what shells and dates like to add.
+        return datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", text))
+    except ValueError as error:
+        raise InvalidArgument(name, f"expected ISO 8601 text, got {text!r}") from error
+
+
+def output() -> Console:
+    """Return the console for results; piped tables get a width of their own."""
+    return _console(stderr=False)
+
+
+def notices() -> Console:
+    """Return the console for progress and remarks, on stderr: results stay clean in a pipe."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else NO_TTY_WIDTH
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)

@@ -1,0 +1,64 @@
+"""Text that agents wrote, made harmless for a terminal.
+
+Everything in a ledger may come from a model or from whoever talked to it: an escape sequence
+could retitle the window, hide a line or fill the clipboard, a bidi override could turn a path
+around. What does not simply show itself is shown as its code point instead.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Any
+
+from rich.text import Text
+
+CELL_CHARS_MAX = 200
+#: Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separator.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+#: How many marks a letter may carry: more of them climb over the lines above.
+MARKS_MAX = 3
+
+
+def safe(text: str) -> str:
+    """Return text in one line that a terminal shows as it is and does not obey."""
+    if text.isascii() and text.isprintable():
+        return text
+    shown = []
+    marks = 0
+    for character in text:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if category in _HIDDEN or marks > MARKS_MAX:
+            shown.append(_code(character))
+        else:
+            shown.append(character)
+    return "".join(shown)
+
+
+def cell(value: Any, chars_max: int = CELL_CHARS_MAX) -> Text:
+    """Return a value as a cell of a table: safe, cut, and never read as markup."""
+    if value is None:
+        return Text("")
+    if not isinstance(value, str):
+        value = one_line_json(value)
+    # Cut before and after: one character becomes up to ten.
+    shown = safe(value[: 2 * chars_max].replace("\n", " "))
+    return Text(shown if len(shown) <= chars_max else shown[: chars_max - 1] + "…")
+
+
+def one_line_json(value: Any) -> str:
+    """Return JSON that keeps other scripts readable; `safe` makes it fit for a terminal."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def ascii_json(value: Any) -> str:
+    """Return JSON in printable ASCII alone: safe on a terminal, exact for a program."""
+    return json.dumps(value, separators=(",", ":"), default=str).replace("\x7f", "\\u007f")
+
+
+def _code(character: str) -> str:
+    number = ord(character)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -1,0 +1,214 @@
+"""`show`: the views of a session as tables, or the list of sessions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ledger import InvalidArgument, Ledger
+
+from ..qa import QAEntry
+from ..runs import Run
+from ..sessions import Session
+from ..traces import Span
+from ..views import Views
+from .main import app
+from .options import DEFAULT_URL, Tenant, Url, open_existing, output
+from .safe_text import cell
+
+SHOWN_MAX = 1_000
+DEPTH_MAX = 16
+
+
+@app.command()
+def show(
+    session: Annotated[
+        str | None, typer.Argument(metavar="[SESSION]", help="Without it: all sessions.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+    tenant: Tenant = "",
+    limit: Annotated[int, typer.Option(help="How many sessions to list.")] = 100,
+    archived: Annotated[bool, typer.Option("--archived", help="List those, too.")] = False,
+) -> None:
+    """Show a session with its runs, answers and traces; or list the sessions."""
+    with open_existing(url) as ledger:
+        if session is not None:
+            show_session(ledger, session, tenant)
+            return
+        found = Views(ledger).sessions(tenant=tenant, limit=limit, archived=archived)
+    output().print(_sessions(found)) if found else typer.echo("no sessions")
+
+
+def show_session(ledger: Ledger, session_id: str, tenant: str) -> None:
+    """Print the views of one session."""
+    views = Views(ledger)
+    session = views.session(session_id, tenant=tenant)
+    if session is None:
+        raise InvalidArgument("session", f"there is no session {session_id!r}")
+    console = output()
+    title = Text.assemble("Session ", cell(session_id))
+    console.print(_section(title, _session(session)))
+    for name, table in (
+        ("Runs", _runs(views.runs(session_id, tenant=tenant, limit=SHOWN_MAX))),
+        ("Questions and answers", _qa(views.qa(session_id, tenant=tenant, last_n=SHOWN_MAX))),
+        ("Traces", _traces(views.traces(session_id, tenant=tenant, limit=SHOWN_MAX))),
+    ):
+        if table.row_count:
+            console.print(_section(Text(name), table))
+
+
+def _section(title: Text, table: Table) -> RenderableType:
+    title.stylize("bold")
+    return Group(Text(""), title, table)
+
+
+def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(header_style="dim", pad_edge=False, box=None)
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return table
+
+
+def _sessions(sessions: list[Session]) -> Table:
+    table = _table(
+        "session",
+        "status",
+        "label",
+        "runs",
+        "messages",
+        "cost",
+        "last activity",
+        right=("runs", "messages", "cost"),
+    )
+    for session in sessions:
+        table.add_row(
+            cell(session.session_id, 60),
+            cell(session.status),
+            cell(session.label, 60),
+            str(session.run_count),
+            str(session.message_count),
+            _usd(session.cost_usd or None),
+            f"{session.last_activity_at:%Y-%m-%d %H:%M:%S}",
+        )
+    return table
+
+
+def _session(session: Session) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    tokens = f"{session.input_tokens} in, {session.output_tokens} out"
+    counts = (
+        f"{session.run_count} runs, {session.turn_count} turns, {session.message_count} messages, "
+        f"{session.tool_call_count} tool calls ({session.tool_failure_count} failed)"
+    )
+    for name, value in (
+        ("label", cell(session.label)),
+        ("status", cell(session.status)),
+        ("agent", cell(session.agent_id)),
+        ("channel", cell(session.channel)),
+        ("tags", cell(", ".join(session.tags))),
+        ("forked from", _fork(session)),
+        ("counts", Text(counts)),
+        ("tokens", Text(tokens if session.input_tokens or session.output_tokens else "")),
+        ("cost", Text(_usd(session.cost_usd or None))),
+        ("created", Text(f"{session.created_at:%Y-%m-%d %H:%M:%S}")),
+        ("last activity", Text(f"{session.last_activity_at:%Y-%m-%d %H:%M:%S}")),
+    ):
+        if value.plain:
+            table.add_row(name, value)
+    return table
+
+
+def _fork(session: Session) -> Text:
+    if session.forked_from is None:
+        return Text("")
+    return Text.assemble(cell(session.forked_from), f" at {session.forked_at}")
+
+
+def _runs(runs: list[Run]) -> Table:
+    table = _table(
+        "run",
+        "status",
+        "time",
+        "turns",
+        "tools",
+        "tokens",
+        "cost",
+        "feedback",
+        "error",
+        right=("time", "turns", "tools", "tokens", "cost"),
+    )
+    for run in runs:
+        table.add_row(
+            cell(run.run_id, 40),
+            cell(run.status),
+            _duration(run.duration_us),
+            str(run.turn_count),
+            str(run.tool_call_count),
+            str(run.token_usage.get("total_tokens", "")),
+            _usd(run.cost_usd),
+            _feedback(run),
+            cell(run.error_message or run.error_code, 80),
+        )
+    return table
+
+
+def _feedback(run: Run) -> Text:
+    said = [] if run.score is None else [f"{run.score}/5"]
+    if run.reward is not None:
+        said.append(f"reward {run.reward:g}")
+    if run.feedback_text:
+        said.append(run.feedback_text)
+    return cell(", ".join(said), 80)
+
+
+def _qa(entries: list[QAEntry]) -> Table:
+    table = _table("question", "answer", "score", "feedback")
+    for entry in entries:
+        score = "" if entry.feedback_score is None else f"{entry.feedback_score}/5"
+        feedback = cell(entry.feedback_text, 80)
+        table.add_row(cell(entry.question), cell(entry.answer), score, feedback)
+    return table
+
+
+def _traces(spans: list[Span]) -> Table:
+    table = _table("work", "status", "time", "in", "out", right=("time",))
+    parents = {span.span_id: span.parent_span_id for span in spans}
+    for span in spans:
+        what = span.kind if span.name is None else f"{span.kind} {span.name}"
+        if span.source == "run":
+            what = f"run {span.own_id}"
+        table.add_row(
+            Text("  " * _depth(span.span_id, parents)) + cell(what, 60),
+            cell(span.status, 20),
+            _duration(span.duration_us),
+            cell(span.input, 60),
+            cell(span.output if span.error is None else span.error, 60),
+        )
+    return table
+
+
+def _depth(span_id: str, parents: dict[str, str | None]) -> int:
+    depth = 0
+    parent = parents.get(span_id)
+    # Bounded, because whoever writes spans can also write circles.
+    while parent in parents and depth < DEPTH_MAX:
+        depth += 1
+        parent = parents[parent]
+    return depth
+
+
+def _usd(cost: float | None) -> str:
+    return "" if cost is None else f"${cost:.4f}"
+
+
+def _duration(microseconds: int | None) -> str:
+    if microseconds is None:
+        return ""
+    seconds = microseconds / 1_000_000
+    return f"{seconds:.3f} s" if seconds < 60 else f"{int(seconds) // 60}:{int(seconds) % 60:02}"

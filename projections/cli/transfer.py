@@ -1,0 +1,155 @@
+"""`export` and `import`: a ledger as a file, and foreign transcripts as sessions."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import msgspec
+import typer
+
+from ledger import ImportReport, InvalidArgument, Ledger
+
+from ..chat_import import conversations, facts
+from .main import app
+from .options import DEFAULT_URL, Url, notices, open_existing, open_ledger
+from .show import show_session
+
+#: What an import with --show prints; a large file would fill the terminal for minutes.
+SHOWN_SESSIONS_MAX = 5
+LINE_BYTES_MAX = 268_435_456
+TRANSCRIPT_BYTES_MAX = 1_073_741_824
+APPEND_EVENTS = 1_000
+
+SessionKey = tuple[str, str]
+
+
+class Format(StrEnum):
+    """What an imported file holds."""
+
+    JSONL = "jsonl"
+    OPENAI_CHAT = "openai-chat"
+
+
+class _Place(msgspec.Struct):
+    tenant: str
+    session_id: str
+
+
+@app.command()
+def export(
+    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Default: stdout.")] = "-",
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Write the whole log, of all tenants, as JSON Lines that `import` reads."""
+    with open_existing(url) as ledger, _written(file) as out:
+        count = -2
+        for line in ledger.export_lines():
+            out.write(line)
+            count += 1
+    typer.echo(f"exported {count} events", err=True)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file, or - for stdin.")],
+    url: Url = DEFAULT_URL,
+    tenant: Annotated[str, typer.Option(help="The tenant of openai-chat sessions.")] = "",
+    format: Annotated[Format, typer.Option(help="What the file holds.")] = Format.JSONL,
+    show: Annotated[bool, typer.Option("--show", help="Show the sessions afterwards.")] = False,
+) -> None:
+    """Import an export, verifying every line, or chat transcripts; repeating adds nothing."""
+    seen: dict[SessionKey, None] = {}
+    with _opened(file) as source, open_ledger(url) as ledger:
+        if format is Format.JSONL:
+            if tenant:
+                raise InvalidArgument("tenant", "an export says itself whose its sessions are")
+            report = ledger.import_lines(_noted(_lines(source), seen), progress=_progress)
+        else:
+            report = _import_chat(ledger, source, file, tenant, seen)
+        typer.echo(summary(report))
+        if show:
+            for session_tenant, session_id in list(seen)[:SHOWN_SESSIONS_MAX]:
+                show_session(ledger, session_id, session_tenant)
+            if len(seen) > SHOWN_SESSIONS_MAX:
+                typer.echo(f"and {len(seen) - SHOWN_SESSIONS_MAX} more; see `ledger show`")
+
+
+def summary(report: ImportReport) -> str:
+    """Return what an import did, in a sentence."""
+    if not report.stored:
+        return f"Nothing new: all {report.events} events were there already."
+    return f"Imported {report.stored} events; {report.already_stored} were there already."
+
+
+def _import_chat(
+    ledger: Ledger, source: BinaryIO, file: str, tenant: str, seen: dict[SessionKey, None]
+) -> ImportReport:
+    data = source.read(TRANSCRIPT_BYTES_MAX + 1)
+    if len(data) > TRANSCRIPT_BYTES_MAX:
+        raise InvalidArgument("file", f"larger than {TRANSCRIPT_BYTES_MAX} bytes; split it")
+    report = ImportReport()
+    for conversation in conversations(data, "stdin" if file == "-" else Path(file).stem):
+        events = facts(conversation)
+        seen[tenant, conversation.session_id] = None
+        for first in range(0, len(events), APPEND_EVENTS):
+            part = events[first : first + APPEND_EVENTS]
+            answers = ledger.append(conversation.session_id, part, tenant=tenant)
+            stored = sum(answer.stored for answer in answers)
+            report = ImportReport(
+                report.stored + stored, report.already_stored + len(answers) - stored
+            )
+    return report
+
+
+def _progress(report: ImportReport) -> None:
+    console = notices()
+    if console.is_terminal:
+        console.print(f"{report.events} events", end="\r")
+
+
+def _noted(lines: Iterator[bytes], seen: dict[SessionKey, None]) -> Iterator[bytes]:
+    for line in lines:
+        yield line
+        if line.startswith(b'{"tenant"'):
+            place = msgspec.json.decode(line, type=_Place)
+            seen[place.tenant, place.session_id] = None
+
+
+def _lines(source: BinaryIO) -> Iterator[bytes]:
+    while line := source.readline(LINE_BYTES_MAX):
+        yield line
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
+    if file == "-":
+        yield sys.stdin.buffer
+    else:
+        with Path(file).open("rb") as source:
+            yield source
+
+
+@contextmanager
+def _written(file: str) -> Iterator[BinaryIO]:
+    """A whole file or none: the name appears when the last line is on disk."""
+    if file == "-":
+        if sys.stdout.isatty():
+            raise InvalidArgument("file", "an export is no text for a terminal; name a file")
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    unfinished = Path(f"{file}.{os.getpid()}.part")
+    try:
+        with unfinished.open("xb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,64 @@
+"""The README is executed: its Python as one program, its commands against the command line."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import run_cli
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+FIRST_BLOCK_LINES_MAX = 25
+
+if not README.exists():
+    pytest.skip("there is no README.md", allow_module_level=True)
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands(name: str) -> list[list[str]]:
+    """Return the calls of a program in console blocks, without what follows a pipe."""
+    lines = "".join(blocks("(?:console|sh|shell|bash)")).replace("\\\n", " ").splitlines()
+    calls = [re.split(r"\s[|>#&]|;", line.removeprefix("$ "))[0] for line in lines]
+    return [shlex.split(call)[1:] for call in calls if call.split()[:1] == [name]]
+
+
+def test_the_python_blocks_run_one_after_the_other(tmp_path: Path) -> None:
+    program = tmp_path / "readme.py"
+    program.write_text("\n".join(blocks("python")))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(program)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_first_python_block_is_short() -> None:
+    first = blocks("python")[0]
+    assert len(first.splitlines()) <= FIRST_BLOCK_LINES_MAX
+
+
+def test_every_ledger_command_and_option_exists() -> None:
+    listed = set(re.findall(r"^  (\w+) ", run_cli("--help").out, re.MULTILINE))
+    for command, *arguments in filter(None, commands("ledger")):
+        assert command in listed
+        known = re.findall(r"--[\w-]+", run_cli(command, "--help").out)
+        assert {word.split("=")[0] for word in arguments if word.startswith("--")} <= set(known)
+
+
+def test_every_make_target_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {word for call in commands("make") for word in call if "=" not in word}
+    assert named <= targets

@@ -1,0 +1,169 @@
+"""The tables behind the views: made once, one readable column per field, exact values."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import apsw
+import msgspec
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger import NewEvent
+from projections import TableMismatch
+from tests.support.builders import on_durable, only_sync, together
+from tests.support.views import (
+    SAMPLE,
+    TALLY,
+    Everything,
+    Part,
+    Tally,
+    counted,
+    everything,
+    views_of,
+)
+
+text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+bigint = st.integers(-(2**63), 2**63 - 1)
+json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | finite | text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+    max_leaves=8,
+)
+moments = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=st.just(UTC))
+parts = st.builds(Part, number=bigint, text=st.none() | text)
+rows = st.builds(
+    Everything,
+    tenant=st.just(""),
+    session_id=st.just("s"),
+    text=text,
+    choice=st.sampled_from(["a", "b"]),
+    integer=bigint,
+    real=finite,
+    boolean=st.booleans(),
+    moment=moments,
+    part=parts,
+    mapping=st.dictionaries(text, json, max_size=3),
+    listed=st.lists(bigint, max_size=3).map(tuple),
+    text_or_none=st.none() | text,
+    integer_or_none=st.none() | bigint,
+    real_or_none=st.none() | finite,
+    boolean_or_none=st.none() | st.booleans(),
+    moment_or_none=st.none() | moments,
+    part_or_none=st.none() | parts,
+    anything=json,
+)
+seen = NewEvent({}, "thing.seen")
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(row=rows)
+def test_every_value_comes_back_as_it_was(ledger: Any, row: Everything) -> None:
+    views = views_of(ledger, everything(lambda event: row))
+    ledger.append("s", NewEvent({}, "thing.seen"))
+    assert views.row("everything", ("", "s")) == row
+
+
+@pytest.mark.parametrize("number", [1e16, -1.2345678901234567e18, 1.5e300, 5e-324, 1e22, 0.1])
+def test_large_floats_in_json_stay_floats(ledger: Any, number: float) -> None:
+    row = msgspec.structs.replace(SAMPLE, anything=["1e16", '\\"1e16', number, {"1e5": number}])
+    views = views_of(ledger, everything(lambda event: row))
+    ledger.append("s", seen)
+    found = views.row("everything", ("", "s")).anything
+    assert found == row.anything
+    assert type(found[2]) is float
+
+
+def test_moments_come_back_in_utc(ledger: Any) -> None:
+    views = views_of(ledger, everything(lambda event: SAMPLE))
+    ledger.append("s", seen)
+    moment = views.row("everything", ("", "s")).moment
+    assert (moment, moment.tzinfo) == (SAMPLE.moment, UTC)
+
+
+@on_durable
+@only_sync
+def test_other_programs_read_one_column_per_field(ledger: Any, url: str) -> None:
+    views = views_of(ledger, everything(lambda event: SAMPLE))
+    ledger.append("s", seen)
+    views.catch_up()
+    if url.startswith("sqlite"):
+        statement = """
+            SELECT text, integer, real, boolean, moment, part ->> 'number', mapping ->> '$.k[0]',
+                "order", text_or_none, strftime('%Y', moment)
+            FROM view_everything_v1 WHERE bucket = 0 AND session_id = 's'
+        """
+        [found] = apsw.Connection(url.removeprefix("sqlite:///")).execute(statement).fetchall()
+        moment: Any = "2026-01-02T03:34:05.000006Z"
+        assert found == (
+            *("it's", -5, 0.5, 1, moment, 1, 1.5),
+            *("a word that SQL keeps for itself", None, "2026"),
+        )
+    else:
+        statement = """
+            SELECT text, integer, "real", "boolean", moment, (part ->> 'number')::int,
+                mapping @> '{"k": [1.5]}', "order", text_or_none
+            FROM ledger.view_everything_v1 WHERE session_id = 's'
+        """
+        with psycopg.connect(url) as connection:
+            [row] = connection.execute(statement).fetchall()
+        assert row == (
+            *("it's", -5, 0.5, True, SAMPLE.moment, 1, True),
+            *("a word that SQL keeps for itself", None),
+        )
+
+
+def test_views_may_be_opened_at_the_same_time(open_ledger: Any) -> None:
+    ledger = open_ledger()
+    ledger.append("s", counted())
+    opened = [views_of(ledger, TALLY) for _ in range(6)]
+    assert together([views.catch_up for views in opened]) == [None] * 6
+    assert views_of(ledger, TALLY).row("tally", ("", "s", "x")).count == 1
+
+
+def test_a_table_of_another_struct_is_refused(ledger: Any) -> None:
+    class Other(Tally, frozen=True, kw_only=True):
+        color: str = ""
+
+    views_of(ledger, TALLY).catch_up()
+    views = views_of(ledger, msgspec.structs.replace(TALLY, view=Other))
+    with pytest.raises(TableMismatch, match="color") as caught:
+        views.catch_up()
+    assert (caught.value.table, caught.value.surplus) == ("view_tally_v1", [])
+
+
+def test_a_new_version_has_a_table_of_its_own(ledger: Any) -> None:
+    ledger.append("s", counted())
+    old = views_of(ledger, TALLY)
+    old.catch_up()
+    new = views_of(ledger, msgspec.structs.replace(TALLY, version=2))
+    assert new.rows("tally", "s", consistency="eventual") == []
+    assert new.rows("tally", "s") == old.rows("tally", "s")
+
+
+@on_durable
+@only_sync
+def test_dropped_tables_are_folded_again(open_ledger: Any, url: str) -> None:
+    ledger = open_ledger()
+    ledger.append("s", [counted(), counted()])
+    views_of(ledger, TALLY).catch_up()
+    if url.startswith("sqlite"):
+        apsw.Connection(url.removeprefix("sqlite:///")).execute("DROP TABLE view_tally_v1")
+    else:
+        with psycopg.connect(url) as connection:
+            connection.execute("DROP TABLE ledger.view_tally_v1")
+    assert views_of(ledger, TALLY).row("tally", ("", "s", "x")).count == 2
+
+
+@on_durable
+def test_views_outlive_the_ledger_object(open_ledger: Any) -> None:
+    ledger = open_ledger()
+    ledger.append("s", counted())
+    views_of(ledger, TALLY).catch_up()
+    ledger.close()
+    again = views_of(open_ledger(), TALLY)
+    assert again.row("tally", ("", "s", "x")).count == 1

@@ -1,0 +1,142 @@
+"""Disks that are full: the append says so, nothing is half there, and space brings it back."""
+
+import os
+import random
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ledger import NewEvent, StorageFailed
+from tests.support.builders import note, only_sync, whole_feed
+from tests.support.postgres import PostgresServer
+
+TRIES_MAX = 2_000
+PAYLOAD_BYTES = 60_000
+CHANCE = random.Random(1)
+
+needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+
+
+@pytest.fixture
+def url() -> str:
+    """No ledger in particular: each test has a disk of its own."""
+    return ""
+
+
+@contextmanager
+def small_disk(path: Path, megabytes: int) -> Iterator[Path]:
+    """A file system in memory that ends after some megabytes."""
+    path.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def big(part: int = 0) -> NewEvent:
+    """An event that no compression makes small."""
+    return NewEvent(CHANCE.randbytes(PAYLOAD_BYTES), "blob", content_type="a/b", actor=str(part))
+
+
+def fill(ledger: Any) -> int:
+    """Append single events and batches in turns until the disk is full; return what was stored."""
+    stored = 0
+    for number in range(TRIES_MAX):
+        events = [big()] if number % 2 else [big(part) for part in range(3)]
+        try:
+            stored += len(ledger.append("s", events))
+        except StorageFailed:
+            return stored
+    raise AssertionError("the disk never got full")
+
+
+def check_full_disk(ledger: Any, make_room: Callable[[], None]) -> None:
+    first = ledger.append("s", note("first")).event
+    stored = fill(ledger)
+    assert stored > 0
+    # Also the next one fails, instead of leaving something behind.
+    with pytest.raises(StorageFailed):
+        ledger.append("s", [big(part) for part in range(9)])
+    assert ledger.read("s", limit=1) == [first]
+    assert ledger.head("s") == len(whole_feed(ledger)) == 1 + stored
+    assert ledger.verify().ok
+    make_room()
+    assert ledger.append("s", big()).sequence == 2 + stored
+    assert ledger.verify().events == 2 + stored
+
+
+@pytest.fixture
+def small_file(tmp_path: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The URL of a ledger on a small disk, and a function that makes room on it."""
+    with small_disk(tmp_path / "disk", megabytes=4) as disk:
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(2_000_000))
+        yield f"sqlite:///{disk}/ledger.db", ballast.unlink
+
+
+@needs_mount
+def test_a_full_disk_under_sqlite_stops_appends_until_there_is_room(
+    small_file: tuple[str, Callable[[], None]], open_ledger: Callable[..., Any]
+) -> None:
+    url, make_room = small_file
+    check_full_disk(open_ledger(url), make_room)
+
+
+@only_sync
+def test_a_full_sqlite_file_stops_appends_until_it_may_grow(
+    open_ledger: Callable[..., Any], tmp_path: Path
+) -> None:
+    ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
+
+    def allow(pages: int) -> None:
+        with ledger.backend.transaction() as connection:
+            connection.pragma("max_page_count", pages)
+
+    allow(500)
+    check_full_disk(ledger, lambda: allow(100_000))
+
+
+@pytest.fixture
+def small_tablespace(
+    server: PostgresServer, tmp_path: Path
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The URL of a database on a small disk, and a function that makes room on it."""
+    with psycopg.connect(server.url(), autocommit=True) as admin:
+        [data] = admin.execute("SHOW data_directory").fetchone() or [""]
+        owner = Path(data).stat()
+        # Beside the data, where the server's user can enter.
+        with small_disk(Path(data).parent / "disk", megabytes=24) as disk:
+            os.chown(disk, owner.st_uid, owner.st_gid)
+            ballast = disk / "ballast"
+            ballast.write_bytes(bytes(4_000_000))
+            admin.execute(
+                sql.SQL("CREATE TABLESPACE small LOCATION {}").format(sql.Literal(str(disk)))
+            )
+            admin.execute("CREATE DATABASE small TABLESPACE small TEMPLATE template0")
+            yield server.url("small"), ballast.unlink
+            admin.execute("DROP DATABASE small WITH (FORCE)")
+            admin.execute("DROP TABLESPACE small")
+    (Path(data).parent / "disk").rmdir()
+
+
+@needs_mount
+@pytest.mark.postgres
+def test_a_full_disk_under_postgres_stops_appends_until_there_is_room(
+    small_tablespace: tuple[str, Callable[[], None]], open_ledger: Callable[..., Any]
+) -> None:
+    url, make_room = small_tablespace
+    check_full_disk(open_ledger(url), make_room)

@@ -1,0 +1,118 @@
+"""A caller's own transaction that stays open: who waits for it, and for how long."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from ledger import AppendTimeout, RetryableError
+from tests.support.blocking import Blocking, LoopThread
+from tests.support.builders import (
+    DEADLINE_S,
+    background,
+    eventually,
+    note,
+    on_postgres,
+    sessions_in_buckets,
+    texts,
+    together,
+)
+
+BUCKETS = 16
+
+pytestmark = on_postgres
+
+
+@pytest.fixture
+def outbox(url: str, loop: LoopThread | None) -> Iterator[Any]:
+    """A caller's own connection, outside autocommit."""
+    if loop is None:
+        connection: Any = psycopg.connect(url)
+    else:
+        connection = Blocking(loop.run(psycopg.AsyncConnection.connect(url)), loop)
+    yield connection
+    connection.close()
+
+
+def waiters(url: str) -> int:
+    with psycopg.connect(url) as observer:
+        row = observer.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def open_transaction(ledger: Any, outbox: Any, session: str) -> None:
+    connection = outbox._target if isinstance(outbox, Blocking) else outbox
+    ledger.append(session, note("from the outbox"), connection=connection)
+
+
+def test_an_open_outbox_transaction_stops_only_its_own_bucket(
+    open_ledger: Callable[..., Any], outbox: Any
+) -> None:
+    ledger = open_ledger(buckets=BUCKETS)
+    held, *others = sessions_in_buckets(ledger, BUCKETS)
+    open_transaction(ledger, outbox, held)
+    waiting = background(lambda: ledger.append(held, note("behind it")))
+    answers = together(
+        [lambda session=session: ledger.append(session, note("beside it")) for session in others]
+    )
+    assert [getattr(answer, "sequence", answer) for answer in answers] == [1] * len(others)
+    assert not waiting.done()
+    outbox.commit()
+    assert waiting.result(DEADLINE_S).sequence == 2
+    assert texts(ledger.read(held)) == ["from the outbox", "behind it"]
+    assert ledger.verify().ok
+
+
+def test_appends_behind_a_long_transaction_time_out_and_can_be_repeated(
+    open_ledger: Callable[..., Any], outbox: Any
+) -> None:
+    ledger = open_ledger(buckets=BUCKETS, lock_timeout_s=0.2)
+    held, *_ = sessions_in_buckets(ledger, BUCKETS)
+    events = [note(f"late {number}", event_id=f"e{number}") for number in range(6)]
+    open_transaction(ledger, outbox, held)
+    refused = together([lambda event=event: ledger.append(held, event) for event in events])
+    assert {type(answer) for answer in refused} == {AppendTimeout}
+    assert issubclass(AppendTimeout, RetryableError)
+    outbox.commit()
+    for event in events:
+        assert ledger.append(held, event).stored
+    assert ledger.head(held) == 1 + len(events)
+    assert ledger.verify().ok
+
+
+def test_a_rolled_back_outbox_transaction_lets_the_waiting_appends_through(
+    open_ledger: Callable[..., Any], outbox: Any, url: str
+) -> None:
+    ledger = open_ledger(buckets=BUCKETS)
+    held, *_ = sessions_in_buckets(ledger, BUCKETS)
+    open_transaction(ledger, outbox, held)
+    waiting = [
+        background(lambda text=text: ledger.append(held, note(text))) for text in ("a", "b", "c")
+    ]
+    eventually(lambda: waiters(url) > 0)
+    outbox.rollback()
+    assert sorted(append.result(DEADLINE_S).sequence for append in waiting) == [1, 2, 3]
+    assert sorted(texts(ledger.read(held))) == ["a", "b", "c"]
+
+
+def test_more_held_buckets_than_waiting_lines_leave_the_others_going(
+    open_ledger: Callable[..., Any], url: str, outbox: Any
+) -> None:
+    ledger = open_ledger(buckets=BUCKETS)
+    sessions = sessions_in_buckets(ledger, BUCKETS)
+    held, free = sessions[:8], sessions[8:]
+    for session in held:
+        open_transaction(ledger, outbox, session)
+    waiting = [
+        background(lambda session=session: ledger.append(session, note("behind")))
+        for session in held
+    ]
+    for session in free:
+        assert ledger.append(session, note("beside")).sequence == 1
+    assert not any(append.done() for append in waiting)
+    outbox.commit()
+    assert [append.result(DEADLINE_S).sequence for append in waiting] == [2] * len(held)

@@ -1,0 +1,140 @@
+"""Tables derived from structs, and the parity of the two faces of the views."""
+
+import inspect
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+
+from ledger import InvalidArgument
+from projections import AsyncViews, Views
+from projections.backends.base import AsyncViewBackend, ViewBackend
+from projections.backends.postgres.exact import exact_numbers
+from projections.builtin import BUILTIN
+from projections.tables import Kind, Table
+from tests.support.views import SAMPLE, TALLY, everything
+
+
+class Kinds(msgspec.Struct, frozen=True):
+    tenant: str
+    choice: Literal["a", "b"]
+    noted: Annotated[int | None, "note"]
+    either: int | str
+    numbers: Literal[1, 2]
+    maybe: float | None
+    flag: bool
+    moment: datetime | None
+    nested: dict[str, Any] | None
+    anything: Any
+
+
+def with_view(view: type, key: tuple[str, ...] = ("tenant",)) -> Any:
+    return msgspec.structs.replace(TALLY, view=view, key=key, indexes=())
+
+
+def test_every_annotation_has_its_kind_of_column() -> None:
+    table = Table(with_view(Kinds))
+    assert [(column.name, column.kind, column.optional) for column in table.columns] == [
+        ("tenant", Kind.TEXT, False),
+        ("choice", Kind.TEXT, False),
+        ("noted", Kind.INTEGER, True),
+        ("either", Kind.JSON, False),
+        ("numbers", Kind.JSON, False),
+        ("maybe", Kind.REAL, True),
+        ("flag", Kind.BOOLEAN, False),
+        ("moment", Kind.MOMENT, True),
+        ("nested", Kind.JSON, True),
+        ("anything", Kind.JSON, True),
+    ]
+
+
+@pytest.mark.parametrize("projection", BUILTIN, ids=lambda projection: projection.name)
+def test_built_in_projections_have_tables(projection: Any) -> None:
+    table = Table(projection)
+    assert table.name == f"view_{projection.name}_v{projection.version}"
+    assert table.of_sessions
+
+
+@pytest.mark.parametrize(
+    ("view", "key"),
+    [
+        (msgspec.defstruct("V", [("bucket", str)]), ("bucket",)),
+        (msgspec.defstruct("V", [("Tenant", str)]), ("Tenant",)),
+        (msgspec.defstruct("V", [("x" * 59, str)]), ("x" * 59,)),
+        (msgspec.defstruct("V", [("tenant", str)]), ("missing",)),
+        (msgspec.defstruct("V", [("tenant", str)]), ()),
+        (msgspec.defstruct("V", [("tenant", int)]), ("tenant",)),
+        (msgspec.defstruct("V", [("tenant", str | None)]), ("tenant",)),
+    ],
+)
+def test_what_cannot_be_a_table_is_refused(view: type, key: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidArgument):
+        Table(with_view(view, key))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("text", 1),
+        ("text", None),
+        ("integer", 2**63),
+        ("integer", True),
+        ("integer", 1.0),
+        ("real", float("nan")),
+        ("real", "1"),
+        ("boolean", 1),
+        ("moment", datetime(2026, 1, 1)),
+        ("moment", "2026-01-01"),
+        ("anything", object()),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_its_field(field: str, value: Any) -> None:
+    table = Table(everything(lambda event: SAMPLE))
+    with pytest.raises(ValueError, match=f"field {field}"):
+        table.encode(msgspec.structs.replace(SAMPLE, **{field: value}))
+
+
+@pytest.mark.parametrize(
+    ("text", "exact"),
+    [
+        ("1e16", "10000000000000000.0"),
+        ("-1.5e+17", "-150000000000000000.0"),
+        ("[5e-324]", f"[0.{'0' * 323}5]"),
+        ('{"1e5":"a\\"1e5","b":1e2}', '{"1e5":"a\\"1e5","b":100.0}'),
+        ('["\\\\",1e2,"1e2"]', '["\\\\",100.0,"1e2"]'),
+        ("[1,2.5,true]", "[1,2.5,true]"),
+    ],
+)
+def test_exponents_are_written_out_outside_of_strings(text: str, exact: str) -> None:
+    assert exact_numbers(text) == exact
+
+
+def methods(cls: type) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in vars(cls).items()
+        if inspect.isfunction(value) and (name == "__init__" or not name.startswith("_"))
+    }
+
+
+def parameters(method: Any) -> list[tuple[str, Any, Any]]:
+    signature = inspect.signature(method).parameters.values()
+    return [(parameter.name, parameter.kind, parameter.default) for parameter in signature]
+
+
+def test_both_faces_have_the_same_methods_arguments_and_docstrings() -> None:
+    sync, asynchronous = methods(Views), methods(AsyncViews)
+    assert list(sync) == list(asynchronous)
+    for name, method in sync.items():
+        twin = asynchronous[name]
+        assert parameters(method) == parameters(twin)
+        assert inspect.getdoc(method) == inspect.getdoc(twin)
+        assert inspect.iscoroutinefunction(twin) == (name != "__init__")
+
+
+def test_both_storage_protocols_have_the_same_methods() -> None:
+    sync, asynchronous = methods(ViewBackend), methods(AsyncViewBackend)
+    assert list(sync) == list(asynchronous)
+    for name, method in sync.items():
+        assert parameters(method) == parameters(asynchronous[name])

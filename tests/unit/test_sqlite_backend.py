@@ -1,0 +1,482 @@
+"""What the contract cannot see of the SQLite backend: plans, triggers, files, processes, threads."""
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+import pytest
+
+from ledger import (
+    Append,
+    InvalidArgument,
+    Ledger,
+    LedgerClosed,
+    NotALedger,
+    RetryableError,
+    StorageFailed,
+)
+from ledger.backends.base import OpenOptions
+from ledger.backends.memory import MemoryBackend
+from ledger.backends.queries import load_queries
+from ledger.backends.sqlite import SqliteBackend, open_sqlite
+from ledger.backends.threaded import ThreadedBackend
+from ledger.records import Record, Unit
+from tests.support.builders import DEADLINE_S, background, eventually, note, notes, texts
+
+ROOT = Path(__file__).resolve().parents[2]
+SQL = load_queries("ledger.backends.sqlite", "queries.sql")
+WAKE_UPS = 15
+MEDIAN_MAX_S = 0.05
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[Ledger]:
+    with Ledger.open(f"sqlite:///{path}", lock_timeout_s=5.0) as opened:
+        yield opened
+
+
+@pytest.fixture
+def backend(ledger: Ledger) -> SqliteBackend:
+    assert isinstance(ledger.backend, SqliteBackend)
+    return ledger.backend
+
+
+@pytest.fixture
+def own(ledger: Ledger, path: Path) -> Iterator[apsw.Connection]:
+    """A caller's connection to the ledger's file."""
+    connection = apsw.Connection(str(path))
+    yield connection
+    connection.close(True)
+
+
+def unit(ledger: Ledger, session_id: str, *words: str) -> Unit:
+    return ledger.door.batch([Append(session_id, notes(words))]).unit
+
+
+# Tables and statements.
+
+
+def test_the_columns_are_the_fields_of_record(backend: SqliteBackend) -> None:
+    with backend.reader() as connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(events)")]
+        strict = {row[1]: row[5] for row in connection.execute("PRAGMA table_list")}
+    assert names == list(Record.__struct_fields__)
+    assert [strict[table] for table in ("events", "buckets", "ledger_info")] == [1, 1, 1]
+
+
+def test_every_connection_is_durable_and_unmapped(backend: SqliteBackend) -> None:
+    asked = ("journal_mode", "synchronous", "mmap_size")
+    with backend.transaction() as writer, backend.reader() as reader:
+        for connection in (writer, reader):
+            assert [connection.pragma(name) for name in asked] == ["wal", 2, 0]
+
+
+INDEXES = {
+    "session_end": {"events_by_sequence"},
+    "known_events": {"events_by_id"},
+    "event": {"events_by_id"},
+    "head": {"events_by_sequence", "events_deleting"},
+    "read": {"events_by_sequence", "events_deleting"},
+    "read_newest_first": {"events_by_sequence", "events_deleting"},
+    "feed": {"events_by_position"},
+    "session_ids": {"events_by_sequence", "events_deleting"},
+    "scan": {"events_by_sequence"},
+}
+MAY_SCAN = {"ledger_info", "foreign_objects", "positions"}
+
+
+@pytest.mark.parametrize("state", ["empty", "filled", "analysed"])
+@pytest.mark.parametrize("name", SQL)
+def test_no_statement_sorts_or_scans_the_log(
+    ledger: Ledger, backend: SqliteBackend, own: apsw.Connection, name: str, state: str
+) -> None:
+    if state != "empty":
+        appends = [Append(f"s{n}", notes("abc", run_id=f"r{n % 2}")) for n in range(300)]
+        ledger.append_many(appends)
+        ledger.append_many([Append("hot", notes(map(str, range(2_000))))])
+        ledger.delete_session("s7")
+    if state == "analysed":
+        own.execute("ANALYZE")
+    # A connection of the backend's own, made after ANALYZE.
+    with backend.reader() as connection:
+        details = [row[3] for row in explained(connection, SQL[name])]
+    plan = "\n".join(details)
+    assert "TEMP B-TREE" not in plan
+    if name not in MAY_SCAN:
+        scans = [step for step in details if step.startswith("SCAN ")]
+        # Lists that a statement brings itself, or what its recursion found.
+        assert all(step.split()[1] in ("given", "json_each", "found") for step in scans), plan
+    for index in INDEXES.get(name, ()):
+        assert f"INDEX {index} " in plan, plan
+
+
+def explained(connection: apsw.Connection, statement: str) -> list[Any]:
+    asked = apsw.ext.query_info(connection, statement)
+    names = asked.bindings_names
+    values: Any = (
+        dict.fromkeys(name for name in names if name)
+        if any(name and not name.isdigit() for name in names)
+        else (None,) * asked.bindings_count
+    )
+    return connection.execute("EXPLAIN QUERY PLAN " + statement, values).fetchall()
+
+
+def test_listing_sessions_costs_probes_not_events(ledger: Ledger, backend: SqliteBackend) -> None:
+    for session in ("a", "b", "c"):
+        ledger.append(session, notes(map(str, range(3_000))))
+    steps: list[int] = []
+    with backend.reader() as connection:
+        connection.trace_v2(
+            apsw.SQLITE_TRACE_PROFILE,
+            lambda event: steps.append(event["stmt_status"]["SQLITE_STMTSTATUS_VM_STEP"]),
+        )
+        found = connection.execute(SQL["session_ids"], (0, "", "", 10, False)).fetchall()
+        connection.trace_v2(0)
+    assert found == [("a",), ("b",), ("c",)]
+    assert max(steps) < 1_000
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET payload = x''",
+        "UPDATE OR REPLACE events SET position = 2",
+        "DELETE FROM events",
+        "INSERT OR REPLACE INTO events SELECT * FROM events",
+    ],
+)
+def test_the_log_refuses_to_be_changed(
+    ledger: Ledger, own: apsw.Connection, statement: str
+) -> None:
+    before = ledger.append("s", notes("ab"))
+    with pytest.raises(apsw.ConstraintError, match="append-only"):
+        own.execute(statement)
+    assert ledger.read("s") == [answer.event for answer in before]
+
+
+@pytest.mark.parametrize("kept", ["bucket, position", "sequence", "event_id", "rowid"])
+def test_replacing_is_refused_by_each_key_alone(
+    ledger: Ledger, own: apsw.Connection, kept: str
+) -> None:
+    event = ledger.append("s", note("a")).event
+    columns = {name: name for name in ("rowid", *Record.__struct_fields__)}
+    new = {"rowid": "9", "position": "9", "sequence": "9", "event_id": "'new'"}
+    columns |= {name: value for name, value in new.items() if name not in kept.split(", ")}
+    replace = f"REPLACE INTO events ({', '.join(columns)}) SELECT {', '.join(columns.values())}"
+    with pytest.raises(apsw.ConstraintError, match="REPLACE is refused"):
+        own.execute(f"{replace} FROM events")
+    assert ledger.read("s") == [event]
+
+
+def test_hashes_are_those_of_the_memory_backend(ledger: Ledger, backend: SqliteBackend) -> None:
+    parts = ledger.door.batch([Append("a", notes("abc")), Append("b", notes("d"))]).unit.parts
+    fixed = Unit(
+        tuple(
+            msgspec.structs.replace(
+                part,
+                drafts=tuple(msgspec.structs.replace(d, recorded_us=7) for d in part.drafts),
+            )
+            for part in parts
+        )
+    )
+    memory = MemoryBackend(OpenOptions())
+    assert backend.append([fixed], wait=True) == memory.append([fixed], wait=True)
+
+
+# Files.
+
+
+def test_a_read_only_file_is_a_storage_failure(path: Path) -> None:
+    Ledger.open(f"sqlite:///{path}").close()
+    with read_only(path), pytest.raises(StorageFailed, match=r"cannot be written"):
+        open_sqlite(path, OpenOptions())
+
+
+def test_a_read_only_directory_is_a_storage_failure(tmp_path: Path) -> None:
+    directory = tmp_path / "closed"
+    directory.mkdir()
+    open_sqlite(directory / "old.db", OpenOptions()).close()
+    with read_only(directory):
+        for name in ("old.db", "new.db"):
+            with pytest.raises(StorageFailed, match="directory that can be written"):
+                open_sqlite(directory / name, OpenOptions())
+
+
+@contextmanager
+def read_only(path: Path) -> Iterator[None]:
+    """Make a path read-only, for root too, whom permissions do not stop."""
+    if os.geteuid() != 0:
+        path.chmod(0o500 if path.is_dir() else 0o400)
+        yield
+        path.chmod(0o700)
+        return
+    for command in (["--bind", str(path), str(path)], ["-o", "remount,bind,ro", str(path)]):
+        if subprocess.run(["mount", *command], capture_output=True, check=False).returncode:
+            pytest.skip("nothing can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.mark.parametrize("special", ["/dev/null", "/proc/version", "/proc/new.db"])
+def test_what_cannot_hold_a_ledger_is_refused(special: str) -> None:
+    with pytest.raises((NotALedger, StorageFailed), match=special):
+        open_sqlite(special, OpenOptions())
+
+
+def test_another_application_id_is_refused_without_a_write(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.pragma("application_id", 77)
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(NotALedger, match="another application"):
+        open_sqlite(path, OpenOptions())
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_file_is_a_storage_failure(path: Path) -> None:
+    with Ledger.open(f"sqlite:///{path}") as ledger:
+        ledger.append("s", notes(map(str, range(500))))
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    with pytest.raises(StorageFailed, match="damaged"), open_again(path) as ledger:
+        ledger.append("s", note("more"))
+
+
+def open_again(path: Path) -> Ledger:
+    return Ledger.open(f"sqlite:///{path}")
+
+
+def test_closing_leaves_one_file_and_no_thread(ledger: Ledger, backend: SqliteBackend) -> None:
+    ledger.append("s", note("a"))
+    backend.token(None)
+    before = {thread for thread in threading.enumerate() if thread.name == "ledger-watcher"}
+    ledger.close()
+    assert [path.name for path in Path(backend.path).parent.iterdir()] == ["ledger.db"]
+    assert not any(thread.is_alive() for thread in before)
+    with pytest.raises(LedgerClosed), backend.transaction():
+        pass
+    with pytest.raises(LedgerClosed), backend.reader():
+        pass
+
+
+# Transactions of callers and of views.
+
+
+def test_a_caller_who_began_by_reading_is_told_to_begin_again(
+    ledger: Ledger, own: apsw.Connection
+) -> None:
+    own.execute("BEGIN")
+    own.execute("SELECT count(*) FROM events").fetchall()
+    ledger.append("s", note("between"))
+    with pytest.raises(RetryableError, match="BEGIN IMMEDIATE"):
+        ledger.append("s", note("late"), connection=own)
+    own.execute("ROLLBACK; BEGIN IMMEDIATE")
+    ledger.append("s", note("again"), connection=own)
+    own.execute("COMMIT")
+    assert texts(ledger.read("s")) == ["between", "again"]
+
+
+def test_a_copy_of_the_ledger_is_another_file(
+    ledger: Ledger, backend: SqliteBackend, tmp_path: Path
+) -> None:
+    ledger.append("s", note("a"))
+    copy = apsw.Connection(str(tmp_path / "copy.db"))
+    with backend.reader() as connection, copy.backup("main", connection, "main") as backup:
+        backup.step()
+    copy.execute("BEGIN IMMEDIATE")
+    with pytest.raises(InvalidArgument, match="connection"):
+        ledger.append("s", note("b"), connection=copy)
+    copy.close()
+
+
+def test_a_callers_temporary_tables_and_tracers_do_not_matter(
+    ledger: Ledger, own: apsw.Connection
+) -> None:
+    own.execute("CREATE TEMP TABLE events (x); CREATE TEMP TABLE buckets (x)")
+    own.row_trace = lambda _, row: {"row": row}
+    own.execute("BEGIN IMMEDIATE")
+    assert ledger.append("s", note("a"), connection=own).sequence == 1
+    assert ledger.append("s", note("b"), connection=own).sequence == 2
+    own.execute("COMMIT")
+    assert texts(ledger.read("s")) == ["a", "b"]
+
+
+def test_a_disk_that_fills_inside_a_callers_transaction_stores_nothing(
+    ledger: Ledger, own: apsw.Connection
+) -> None:
+    ledger.append("s", note("first"))
+    own.pragma("max_page_count", own.pragma("page_count") + 2)
+    own.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageFailed, match="full"):
+        ledger.append("s", note("x" * 100_000), connection=own)
+    if own.in_transaction:
+        own.execute("ROLLBACK")
+    assert texts(ledger.read("s")) == ["first"]
+    assert ledger.append("s", note("second")).sequence == 2
+
+
+def test_appending_inside_a_transaction_of_the_same_thread_is_refused(
+    ledger: Ledger, backend: SqliteBackend
+) -> None:
+    with backend.transaction() as connection:
+        with pytest.raises(InvalidArgument, match="append_within"):
+            backend.append([unit(ledger, "s", "outside")], wait=True)
+        backend.append_within(unit(ledger, "s", "inside"), connection)
+    assert texts(ledger.read("s")) == ["inside"]
+
+
+def test_readers_do_not_wait_for_the_writer(ledger: Ledger, backend: SqliteBackend) -> None:
+    ledger.append("s", note("before"))
+    with backend.transaction() as connection:
+        backend.append_within(unit(ledger, "s", "during"), connection)
+        read = background(lambda: texts(ledger.read("s"))).result(DEADLINE_S)
+    assert read == ["before"]
+
+
+def test_a_statement_left_open_by_a_borrower_pins_no_snapshot(
+    ledger: Ledger, backend: SqliteBackend, own: apsw.Connection
+) -> None:
+    ledger.append("s", notes("abc"))
+    with backend.reader() as connection:
+        left_open = connection.execute("SELECT * FROM events")
+        next(left_open)
+    ledger.append("s", note("d"))
+    busy, _, _ = own.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
+    assert busy == 0
+
+
+# Processes and threads.
+
+WRITER = """
+import json, sys
+from ledger import Ledger, NewEvent
+url, session = sys.argv[1:]
+print("ready", flush=True)
+sys.stdin.readline()
+with Ledger.open(url) as ledger:
+    for number, _ in enumerate(iter(sys.stdin.readline, "")):
+        event = ledger.append(session, NewEvent({"text": str(number)}, "note")).event
+        print(json.dumps([event.position, event.event_id]), flush=True)
+"""
+
+
+class Writer:
+    """A process that opens the ledger on the first line it is sent, and appends on each other."""
+
+    def __init__(self, path: Path, session: str) -> None:
+        command = [sys.executable, "-c", WRITER, f"sqlite:///{path}", session]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n"
+
+    def send(self, lines: int) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n" * lines)
+        self.process.stdin.flush()
+
+    def answer(self) -> list[Any]:
+        assert self.process.stdout is not None
+        answer: list[Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def end(self) -> list[list[Any]]:
+        out, _ = self.process.communicate(timeout=DEADLINE_S)
+        return [json.loads(line) for line in out.splitlines() if line.endswith("]")]
+
+
+def test_processes_that_make_one_file_at_once_all_succeed(path: Path) -> None:
+    writers = [Writer(path, f"s{number}") for number in range(4)]
+    for writer in writers:
+        writer.send(1 + 50)
+    positions = [position for writer in writers for position, _ in writer.end()]
+    assert sorted(positions) == list(range(1, 201))
+    with open_again(path) as ledger:
+        assert ledger.verify().ok
+
+
+def test_what_a_killed_process_was_told_is_stored(path: Path) -> None:
+    writer = Writer(path, "s")
+    writer.send(1 + 100_000 // 1)
+    told = [writer.answer() for _ in range(30)]
+    writer.process.kill()
+    told += writer.end()
+    with open_again(path) as ledger:
+        stored = [[event.position, event.event_id] for event in ledger.read("s")]
+        assert stored[: len(told)] == told
+        assert len(stored) - len(told) <= 1
+        assert ledger.verify().ok
+        assert ledger.append("s", note("next")).sequence == len(stored) + 1
+
+
+def test_commits_of_another_process_wake_within_50_ms(path: Path, backend: SqliteBackend) -> None:
+    writer = Writer(path, "s")
+    writer.send(1)
+    delays = []
+    for _ in range(WAKE_UPS):
+        token = backend.token(0)
+        writer.send(1)
+        waiting = background(lambda token=token: woken(backend, token))
+        writer.answer()
+        committed = time.monotonic()
+        delays.append(waiting.result(DEADLINE_S) - committed)
+    writer.end()
+    assert statistics.median(delays) < MEDIAN_MAX_S
+
+
+def woken(backend: SqliteBackend, token: int) -> float:
+    assert backend.wait(0, token, DEADLINE_S)
+    return time.monotonic()
+
+
+def test_commits_that_append_nothing_wake_nobody(
+    backend: SqliteBackend, own: apsw.Connection
+) -> None:
+    token = backend.token(None)
+    own.execute("CREATE TABLE view (x)")
+    assert not backend.wait(None, token, 0.2)
+
+
+def test_a_cancelled_append_that_queues_is_dropped_and_one_that_runs_is_stored(
+    ledger: Ledger, backend: SqliteBackend, own: apsw.Connection
+) -> None:
+    async def cancel_both() -> None:
+        threaded = ThreadedBackend(backend)
+        units = [unit(ledger, "s", "running"), unit(ledger, "s", "queued")]
+        own.execute("BEGIN IMMEDIATE")
+        tasks = [asyncio.create_task(threaded.append([one], wait=True)) for one in units]
+        await asyncio.sleep(0)
+        # The lane has one thread: the first waits for the file, the second for the first.
+        await asyncio.to_thread(eventually, lambda: backend._writer._lock.acquire(False) is False)
+        for task in tasks:
+            task.cancel()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [asyncio.CancelledError] * 2
+        own.execute("COMMIT")
+        assert await threaded.append([unit(ledger, "s", "last")], wait=True)
+        await threaded.close()
+        with pytest.raises(LedgerClosed):
+            await threaded.positions()
+
+    asyncio.run(cancel_both())
+    with open_again(Path(backend.path)) as again:
+        assert texts(again.read("s")) == ["running", "last"]
