@@ -87,7 +87,11 @@ def read_lineage(
                 deleted=youngest.deleted,
             )
         )
-        if not first or first[0].type != SESSION_FORKED:
+        if not first:
+            # Whatever comes later may be a fork, whose parents this read would not know.
+            line.pop()
+            break
+        if first[0].type != SESSION_FORKED:
             break
         if len(line) > LINEAGE_DEPTH_MAX:
             raise IntegrityError(f"The lineage is longer than {LINEAGE_DEPTH_MAX} forks.")

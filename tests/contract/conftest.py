@@ -1,5 +1,6 @@
 """One contract, every backend, sync and async: the fixtures that make a test run six times."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,16 @@ def loop(request: pytest.FixtureRequest) -> Iterator[LoopThread | None]:
         return
     thread = LoopThread()
     yield thread
+    left = thread.run(remaining_tasks())
     thread.stop()
+    assert left == [], "a closed ledger left tasks behind"
+
+
+async def remaining_tasks() -> list[str]:
+    """The tasks of the loop that do not end by themselves."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    _, left = await asyncio.wait(tasks, timeout=2) if tasks else (set(), set())
+    return [str(task) for task in left]
 
 
 @pytest.fixture

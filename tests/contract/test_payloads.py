@@ -40,8 +40,14 @@ class Plain(BaseModel):
 
 def test_asm_40_an_unknown_type_comes_back_exactly(ledger: Any) -> None:
     for name, value in VALUES.items():
-        answer = ledger.append(name, NewEvent({"v": value}, "nobody.knows", schema_version=9))
-        for event in (answer.event, *ledger.read(name), whole_feed(ledger)[-1]):
+        answer = ledger.append(
+            "s", NewEvent({"v": value}, "nobody.knows", schema_version=9), tenant=name
+        )
+        for event in (
+            answer.event,
+            *ledger.read("s", tenant=name),
+            *whole_feed(ledger, tenant=name),
+        ):
             assert (event.type, event.schema_version) == ("nobody.knows", 9)
             # By repr, for 1, 1.0 and True are three things; the keys above are in sorted order.
             assert repr(event.data) == repr({"v": value})

@@ -14,6 +14,7 @@ from tests.support.processes import Child, child
 from tests.support.workers import open_only
 
 KILLS = 30
+LIFETIME_MIN_S = 0.001
 
 
 def time_to_open(url: str) -> float:
@@ -25,29 +26,31 @@ def time_to_open(url: str) -> float:
         return time.monotonic() - started
 
 
-def killed_within(opener: Child, lifetime_s: float) -> str:
-    """Kill a child some time after it began to open; return the last thing it said."""
+def killed_within(opener: Child, lifetime_s: float) -> bool:
+    """Kill a child some time after it began to open; return whether it had opened by then."""
     assert opener.answer() == "started"
-    until = time.monotonic() + lifetime_s
-    while (left_s := until - time.monotonic()) > 0 and not opener.pipe.poll(left_s):
-        pass
+    opener.pipe.poll(lifetime_s)
     opener.kill()
-    return ["started", *opener.said()][-1]
+    return "opened" in opener.said()
 
 
 def check_kills(seed: int, place: Callable[[int], tuple[str, str]], first_url: str) -> None:
     chance = random.Random(seed)
     lifetime_max_s = time_to_open(first_url)
-    last_words = []
+    too_late = 0
     for number in range(KILLS):
         url, schema = place(number)
         with child(open_only, url, schema) as opener:
-            last_words.append(killed_within(opener, chance.uniform(0, lifetime_max_s)))
+            lifetime_s = chance.uniform(0, lifetime_max_s)
+            if killed_within(opener, lifetime_s):
+                too_late += 1
+                # The machine has become faster: aim at what it needs now.
+                lifetime_max_s = max(lifetime_s, LIFETIME_MIN_S)
         with Ledger.open(url, schema=schema, buckets=64) as ledger:
             assert ledger.append("s", note("after the kill")).sequence == 1
             assert ledger.verify().ok
-    print(f"{last_words.count('started')} of {KILLS} were killed before the ledger was open.")
-    assert last_words.count("started") > KILLS / 3
+    print(f"{KILLS - too_late} of {KILLS} were killed before the ledger was open.")
+    assert too_late < KILLS * 2 / 3
 
 
 @pytest.mark.parametrize("seed", [1])

@@ -207,8 +207,9 @@ def test_a_cancelled_append_leaves_its_neighbours_theirs(
         with appends_blocked(url):
             cancelled = asyncio.create_task(ledger.append("s", mine))
             neighbours += [asyncio.create_task(ledger.append("s", note())) for _ in range(3)]
-            # In flight: all of them stand in a lane and the lane's own task has been started.
-            for _ in range(20):
+            await asyncio.sleep(0)
+            # In flight: the one round with all of them has been handed to the backend.
+            while any(lane._waiting for lane in ledger._commits._lanes):  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0)
             cancelled.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -33,16 +33,18 @@ class Child:
         return self.answer()
 
     def answer(self) -> Any:
-        """Return the next message; AssertionError if none comes in time."""
-        assert self.pipe.poll(DEADLINE_S), "the child did not answer in time"
-        return self.pipe.recv()
+        """Return the next message or raise it; AssertionError if none comes in time."""
+        assert self.pipe.poll(DEADLINE_S), "the child neither spoke nor ended in time"
+        message = self.pipe.recv()
+        if isinstance(message, Exception):
+            raise message
+        return message
 
     def said(self) -> Iterator[Any]:
         """Yield messages until the child has ended."""
         while True:
-            assert self.pipe.poll(DEADLINE_S), "the child neither spoke nor ended in time"
             try:
-                yield self.pipe.recv()
+                yield self.answer()
             except (EOFError, ConnectionResetError):
                 return
 
