@@ -5,22 +5,20 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 import msgspec
 
 from . import cursor as cursors
 from .arguments import SessionArguments, event_types, session_query
-from .backends.base import SessionQuery
+from .backends.base import Backend, SessionQuery
 from .batch import Door
 from .errors import InvalidArgument, LedgerClosed, RetryableError
 from .events import Event
 from .plans import Plan, run
 from .reading import Storage, feed_page, read_session
 from .records import Record, event_of_record
-
-if TYPE_CHECKING:
-    from .ledger import Ledger
+from .upcasts import Upcasts
 
 FOLLOW_PAGE_EVENTS = 1_000
 #: One wait's length; it bounds how long `close` of a follower goes unnoticed.
@@ -148,8 +146,10 @@ def next_page(
 class Follower:
     """An endless iterator of events; it belongs to one thread, `close` may come from any."""
 
-    def __init__(self, ledger: Ledger, source: Source) -> None:
-        self._ledger = ledger
+    def __init__(self, backend: Backend, source: Source, ledger_id: str, upcasts: Upcasts) -> None:
+        self._backend = backend
+        self._ledger_id = ledger_id
+        self._upcasts = upcasts
         self._source = source
         self._page: deque[Record] = deque()
         self._closed = False
@@ -160,18 +160,18 @@ class Follower:
     def __next__(self) -> Event:
         if not self._page and not self._closed:
             self._source.finished_page()
-            page = next_page(self._ledger.backend, self._source, time.sleep, lambda: self._closed)
+            page = next_page(self._backend, self._source, time.sleep, lambda: self._closed)
             self._page.extend(run(page))
         if self._closed or not self._page:
             raise StopIteration
         record = self._page.popleft()
         self._source.passed(record)
-        return event_of_record(record, self._ledger.upcasts)
+        return event_of_record(record, self._upcasts)
 
     @property
     def cursor(self) -> str:
         """The cursor behind the last event handed out; a session has none."""
-        return cursor_of(self._source, self._ledger.ledger_id)
+        return cursor_of(self._source, self._ledger_id)
 
     def close(self) -> None:
         """End the iteration; a wait under way ends within a second."""

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from .backends.base import AsyncBackend
 from .events import Event
 from .following import Source, cursor_of, next_page
 from .plans import arun
 from .records import Record, event_of_record
-
-if TYPE_CHECKING:
-    from .ledger_async import AsyncLedger
+from .upcasts import Upcasts
 
 
 class AsyncFollower:
     """An endless iterator of events; it belongs to one task, `close` may come from any."""
 
-    def __init__(self, ledger: AsyncLedger, source: Source) -> None:
-        self._ledger = ledger
+    def __init__(
+        self, backend: AsyncBackend, source: Source, ledger_id: str, upcasts: Upcasts
+    ) -> None:
+        self._backend = backend
+        self._ledger_id = ledger_id
+        self._upcasts = upcasts
         self._source = source
         self._page: deque[Record] = deque()
         self._closed = False
@@ -30,20 +33,18 @@ class AsyncFollower:
     async def __anext__(self) -> Event:
         if not self._page and not self._closed:
             self._source.finished_page()
-            page = next_page(
-                self._ledger.backend, self._source, asyncio.sleep, lambda: self._closed
-            )
+            page = next_page(self._backend, self._source, asyncio.sleep, lambda: self._closed)
             self._page.extend(await arun(page))
         if self._closed or not self._page:
             raise StopAsyncIteration
         record = self._page.popleft()
         self._source.passed(record)
-        return event_of_record(record, self._ledger.upcasts)
+        return event_of_record(record, self._upcasts)
 
     @property
     def cursor(self) -> str:
         """The cursor behind the last event handed out; a session has none."""
-        return cursor_of(self._source, self._ledger.ledger_id)
+        return cursor_of(self._source, self._ledger_id)
 
     async def close(self) -> None:
         """End the iteration; a wait under way ends within a second."""

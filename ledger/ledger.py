@@ -299,7 +299,7 @@ class Ledger:
         source = source_of(
             self.door, self.ledger_id, self.buckets, session_id, cursor, after, types, tenant
         )
-        return Follower(self, source)
+        return Follower(self.backend, source, self.ledger_id, self.upcasts)
 
     def list_session_ids(
         self,

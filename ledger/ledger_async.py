@@ -305,7 +305,7 @@ class AsyncLedger:
         source = source_of(
             self.door, self.ledger_id, self.buckets, session_id, cursor, after, types, tenant
         )
-        return AsyncFollower(self, source)
+        return AsyncFollower(self.backend, source, self.ledger_id, self.upcasts)
 
     async def list_session_ids(
         self,

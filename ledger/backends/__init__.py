@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from ..errors import StopError
-from ..urls import parse
-from .base import AsyncBackend, Backend, OpenOptions
+from ..urls import Address, parse
+from .base import AsyncBackend, Backend, OpenOptions, WaitableBackend
 
 
 def open_backend(url: str, options: OpenOptions) -> Backend:
     """Open the backend that a URL names."""
     address = parse(url)
-    if address.kind == "memory":
-        from .memory import MemoryBackend
-
-        return MemoryBackend(options)
-    if address.kind == "sqlite":
-        from .sqlite import open_sqlite
-
-        return open_sqlite(address.target, options)
+    if address.kind != "postgresql":
+        return _open_local(address, options)
     try:
         from .postgres import open_postgres
     except ImportError as error:
@@ -28,15 +22,29 @@ def open_backend(url: str, options: OpenOptions) -> Backend:
 async def open_backend_async(url: str, options: OpenOptions) -> AsyncBackend:
     """Open the backend that a URL names, for the running event loop."""
     address = parse(url)
-    if address.kind == "postgresql":
-        try:
-            from .postgres import open_postgres_async
-        except ImportError as error:
-            raise _missing_driver() from error
-        return await open_postgres_async(address.target, options)
-    from .threaded import ThreadedBackend
+    if address.kind != "postgresql":
+        import asyncio
 
-    return ThreadedBackend(open_backend(url, options), inline=address.kind == "memory")
+        from .threaded import ThreadedBackend
+
+        # Opening a file may wait for the process that is making it.
+        local = await asyncio.to_thread(_open_local, address, options)
+        return ThreadedBackend(local, inline=address.kind == "memory")
+    try:
+        from .postgres import open_postgres_async
+    except ImportError as error:
+        raise _missing_driver() from error
+    return await open_postgres_async(address.target, options)
+
+
+def _open_local(address: Address, options: OpenOptions) -> WaitableBackend:
+    if address.kind == "memory":
+        from .memory import MemoryBackend
+
+        return MemoryBackend(options)
+    from .sqlite import open_sqlite
+
+    return open_sqlite(address.target, options)
 
 
 def _missing_driver() -> StopError:

@@ -142,6 +142,12 @@ class Backend(Protocol):
         ...
 
 
+class WaitableBackend(Backend, Protocol):
+    """A sync backend whose waiters may be tasks, which then need no thread each."""
+
+    async def wait_async(self, bucket: int | None, token: int, timeout_s: float) -> bool: ...
+
+
 class AsyncBackend(Protocol):
     """The same storage for tasks of one event loop; docstrings as in Backend."""
 

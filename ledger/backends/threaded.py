@@ -6,21 +6,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from ..errors import LedgerClosed
 from ..records import Head, Outcome, Record, Unit
-from .base import Backend, FeedQuery, Place, SessionQuery
+from .base import FeedQuery, Place, SessionQuery, WaitableBackend
 
 READ_THREADS = 4
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class WaitableBackend(Backend, Protocol):
-    """A sync backend whose waiters may be tasks, which then need no thread each."""
-
-    async def wait_async(self, bucket: int | None, token: int, timeout_s: float) -> bool: ...
 
 
 class ThreadedBackend:

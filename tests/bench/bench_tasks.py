@@ -12,12 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
-from psycopg_pool import AsyncConnectionPool
-
 from ledger import Append, AsyncLedger, Ledger
-from ledger.backends.postgres import appending
-from ledger.backends.postgres.arrays import register_arrays
-from ledger.backends.postgres.statements import Statements
 from ledger.codec import encode_json
 from ledger.group_commit import numbers_or_raise
 from tests.bench import raw
@@ -72,44 +67,19 @@ def appending_tasks(url: str, sizes: Sizes) -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def ungrouped_tasks(url: str, sizes: Sizes) -> Iterator[Callable[[], int]]:
-    """Yield the same round with a call of the append function, so a transaction, per append."""
+    """Yield the same round with a call of the append function, so a commit, for every append."""
     loop = Loop()
-    # Only for its door and answers, which are a part of both sides.
-    ledger = loop.run(AsyncLedger.open(url))
-    statements = Statements("ledger", ledger.ledger_id)
-
-    async def configure(connection: Any) -> None:
-        register_arrays(connection)
-        await connection.execute(statements.settings, {"lock_timeout": "10s"})
-
-    async def opened() -> AsyncConnectionPool[Any]:
-        pool = AsyncConnectionPool(
-            url,
-            kwargs={"autocommit": True},
-            min_size=POOL_SIZE,
-            max_size=POOL_SIZE,
-            configure=configure,
-            open=False,
-        )
-        await pool.open(wait=True)
-        return pool
-
-    pool = loop.run(opened())
+    # The backend beneath the group commit is a pool of connections, and each call takes one.
+    ledger = loop.run(AsyncLedger.open(url, pool_size=POOL_SIZE, lanes=1))
 
     async def append(session_id: str) -> None:
         batch = ledger.door.batch([Append(session_id, (event(),))])
-        arrays = appending.Parameters([batch.unit]).arrays
-        async with pool.connection() as connection:
-            cursor = await connection.execute(
-                statements.append, (True, *arrays), prepare=True, binary=True
-            )
-            [row] = await cursor.fetchall()
-        batch.answer(numbers_or_raise(appending.outcomes([batch.unit], row)[0]), ledger.upcasts)
+        [outcome] = await ledger.backend.append([batch.unit], wait=True)
+        batch.answer(numbers_or_raise(outcome), ledger.upcasts)
 
     try:
         yield lambda: loop.tasks(sizes, append)
     finally:
-        loop.run(pool.close())
         loop.run(ledger.close())
         loop.close()
 
