@@ -30,7 +30,7 @@ from .following import Follower
 from .ledger import Ledger
 from .limits import Limits
 from .pages import FeedPage, SessionIds
-from .transfer_import import ImportReport
+from .transfer import ImportReport
 from .upcasts import Upcasts
 from .verify import Finding, VerifyReport
 

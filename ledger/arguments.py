@@ -49,7 +49,9 @@ def session_query(door: Door, given: SessionArguments) -> SessionQuery:
         limit=1,
         after=natural(given.after, "after"),
         before=None if given.before is None else natural(given.before, "before"),
-        run_id=None if given.run_id is None else check_text(given.run_id, "run_id", FILTER_BYTES_MAX),
+        run_id=None
+        if given.run_id is None
+        else check_text(given.run_id, "run_id", FILTER_BYTES_MAX),
         types=event_types(given.types),
         since_us=microseconds(given.since, "since"),
         until_us=microseconds(given.until, "until"),

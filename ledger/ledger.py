@@ -35,7 +35,6 @@ from .pages import FeedPage, SessionIds, decode_place, encode_place
 from .plans import run
 from .reading import feed_page, read_lineage, read_pages, read_session
 from .records import event_of_record
-from .transfer_import import ImportReport
 from .upcasts import Upcasts
 from .verify import Progress, VerifyReport, verify_everything, verify_session
 
@@ -342,7 +341,7 @@ class Ledger:
         return run(plan)
 
     def export_lines(self) -> Iterator[bytes]:
-        """Yield the whole log as JSON Lines, line ends included; see ledger.transfer_format.
+        """Yield the whole log as JSON Lines, line ends included; see ledger.transfer.format.
 
         Logs of equal content give equal bytes, whatever their backends and buckets. What is
         appended meanwhile is left out.
@@ -351,7 +350,7 @@ class Ledger:
 
     def import_lines(
         self, lines: Iterable[bytes], *, progress: transfer.ImportProgress | None = None
-    ) -> ImportReport:
+    ) -> transfer.ImportReport:
         """Store the lines of an export with their numbers, times and hashes, all verified first.
 
         Repeating an import stores nothing. Raises InvalidImport for the first wrong line, or a

@@ -37,7 +37,6 @@ from .pages import FeedPage, SessionIds, decode_place, encode_place
 from .plans import arun
 from .reading import feed_page, read_lineage, read_pages, read_session
 from .records import event_of_record
-from .transfer_import import ImportReport
 from .upcasts import Upcasts
 from .verify import Progress, VerifyReport, verify_everything, verify_session
 
@@ -350,7 +349,7 @@ class AsyncLedger:
         return await arun(plan)
 
     def export_lines(self) -> AsyncIterator[bytes]:
-        """Yield the whole log as JSON Lines, line ends included; see ledger.transfer_format.
+        """Yield the whole log as JSON Lines, line ends included; see ledger.transfer.format.
 
         Logs of equal content give equal bytes, whatever their backends and buckets. What is
         appended meanwhile is left out.
@@ -359,7 +358,7 @@ class AsyncLedger:
 
     async def import_lines(
         self, lines: transfer.AnyLines, *, progress: transfer.ImportProgress | None = None
-    ) -> ImportReport:
+    ) -> transfer.ImportReport:
         """Store the lines of an export with their numbers, times and hashes, all verified first.
 
         Repeating an import stores nothing. Raises InvalidImport for the first wrong line, or a

@@ -29,9 +29,7 @@ class RecordPage(msgspec.Struct, frozen=True):
     more: bool
 
 
-def read_pages(
-    backend: Storage, query: SessionQuery, limit: int | None
-) -> Plan[list[Record]]:
+def read_pages(backend: Storage, query: SessionQuery, limit: int | None) -> Plan[list[Record]]:
     """Read one session, page by page."""
     found: list[Record] = []
     while limit is None or len(found) < limit:

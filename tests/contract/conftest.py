@@ -81,6 +81,10 @@ async def remaining_tasks() -> list[str]:
     """The tasks of the loop that do not end by themselves."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     _, left = await asyncio.wait(tasks, timeout=2) if tasks else (set(), set())
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left)
     return [str(task) for task in left]
 
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from ledger import NewEvent
 from projections import TableMismatch
-from tests.support.builders import on_durable, only_sync, together
+from projections.backends.postgres.statements import TableStatements
+from projections.tables import Table
+from tests.support.builders import on_durable, on_postgres, only_sync, together
 from tests.support.views import (
     SAMPLE,
     TALLY,
@@ -167,3 +169,25 @@ def test_views_outlive_the_ledger_object(open_ledger: Any) -> None:
     ledger.close()
     again = views_of(open_ledger(), TALLY)
     assert again.row("tally", ("", "s", "x")).count == 1
+
+
+@on_postgres
+@only_sync
+def test_a_page_is_loaded_by_key_also_from_a_table_that_was_never_analysed(
+    ledger: Any, url: str
+) -> None:
+    views_of(ledger, TALLY).catch_up()
+    load = TableStatements(Table(TALLY), "ledger").load(0, [("", f"s{n}", "x") for n in range(500)])
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE ledger.view_tally_v1 SET (autovacuum_enabled = off)")
+        connection.execute(
+            """
+            INSERT INTO ledger.view_tally_v1 (bucket, tenant, session_id, name, count, sequences)
+            SELECT 0, '', 's' || n, 'x', 1, '[1]' FROM generate_series(1, 20000) AS n
+            """
+        )
+        rows = connection.execute(b"EXPLAIN " + load.statement, load.parameters).fetchall()
+    plan = "\n".join(line for (line,) in rows)
+    assert "using view_tally_v1_pkey" in plan
+    assert "Seq Scan" not in plan
+    assert "Join" not in plan

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger import Event
+from ledger import BackendUnavailable, Event
 from tests.support.builders import DEADLINE_S, background, eventually, only_sync
 from tests.support.claims import SESSIONS, Claims, check_numbers, write_until
 from tests.support.postgres import PostgresServer
@@ -24,9 +24,16 @@ def url(server: PostgresServer) -> Iterator[str]:
         yield url
 
 
-def restart(server: PostgresServer, way: str) -> None:
+def restart(server: PostgresServer, way: str, ledger: Any) -> None:
     if way == "kill":
         server.kill()
+        server.start()
+    elif way == "outage":
+        server.stop()
+        # Three times as long as anybody waits for a connection.
+        for _ in range(3):
+            with pytest.raises(BackendUnavailable):
+                ledger.head(SESSIONS[0])
         server.start()
     elif way == "fast":
         server.restart("fast")
@@ -40,11 +47,12 @@ def gathered(follower: Any, seen: list[Event]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("way", ["fast", "immediate", "kill"])
+@pytest.mark.parametrize("way", ["fast", "immediate", "kill", "outage"])
 def test_a_restarted_server_costs_no_acknowledged_event_and_ends_no_follower(
     open_ledger: Callable[..., Any], server: PostgresServer, way: str
 ) -> None:
-    ledger, claims, enough = open_ledger(), Claims(), threading.Event()
+    ledger = open_ledger(connect_timeout_s=0.3 if way == "outage" else DEADLINE_S)
+    claims, enough = Claims(), threading.Event()
     log, session = ledger.follow(), ledger.follow(SESSIONS[0])
     seen_log: list[Event] = []
     seen_session: list[Event] = []
@@ -60,7 +68,7 @@ def test_a_restarted_server_costs_no_acknowledged_event_and_ends_no_follower(
     for _ in range(2):
         before = len(claims)
         eventually(lambda before=before: len(claims) > before + BETWEEN_RESTARTS)
-        restart(server, way)
+        restart(server, way, ledger)
     before = len(claims)
     eventually(lambda: len(claims) > before + BETWEEN_RESTARTS)
     enough.set()

@@ -8,7 +8,7 @@ import msgspec
 
 from ledger.digests import genesis, payload_digest
 from ledger.records import Record
-from ledger.transfer_format import (
+from ledger.transfer.format import (
     FORMAT,
     VERSION,
     HeaderLine,

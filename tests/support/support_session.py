@@ -17,7 +17,7 @@ import msgspec
 from ledger import Ledger, NewEvent
 from ledger.backends.base import SessionQuery
 from ledger.digests import genesis, payload_digest
-from ledger.transfer_format import event_line
+from ledger.transfer.format import event_line
 from ledger.verify import recompute
 from tests.support.exports import sealed
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import InvalidImport, Ledger, Limits, NewEvent
-from ledger.transfer_import import AHEAD_US_MAX
+from ledger.transfer.importing import AHEAD_US_MAX
 from tests.support.exports import HEADER, forged, hash_of, in_export_order, sealed
 
 FORK = {"type": "session.forked", "payload": b'{"at":1,"parent":"p"}'}

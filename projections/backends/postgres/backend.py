@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from ledger import LedgerClosed
@@ -82,10 +82,14 @@ def failure(error: psycopg.Error) -> Exception:
 
 def _send(connection: Connection[Any], calls: Sequence[Call]) -> Results:
     if len(calls) == 1:
-        cursors = [connection.execute(*calls[0], binary=True)]
+        cursors = [_execute(connection, calls[0])]
     else:
         with connection.pipeline():
-            cursors = [connection.execute(*call, binary=True) for call in calls]
+            cursors = [_execute(connection, call) for call in calls]
     return [
         (cursor.fetchall() if cursor.description else [], cursor.rowcount) for cursor in cursors
     ]
+
+
+def _execute(connection: Connection[Any], call: Call) -> Cursor[Any]:
+    return connection.execute(call.statement, call.parameters, prepare=call.prepare, binary=True)

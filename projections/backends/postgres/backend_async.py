@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 
 from ledger.plans import Plan, arun
 
@@ -67,11 +67,17 @@ class AsyncPostgresViews:
 
 async def _send(connection: AsyncConnection[Any], calls: Sequence[Call]) -> Results:
     if len(calls) == 1:
-        cursors = [await connection.execute(*calls[0], binary=True)]
+        cursors = [await _execute(connection, calls[0])]
     else:
         async with connection.pipeline():
-            cursors = [await connection.execute(*call, binary=True) for call in calls]
+            cursors = [await _execute(connection, call) for call in calls]
     return [
         (await cursor.fetchall() if cursor.description else [], cursor.rowcount)
         for cursor in cursors
     ]
+
+
+async def _execute(connection: AsyncConnection[Any], call: Call) -> AsyncCursor[Any]:
+    return await connection.execute(
+        call.statement, call.parameters, prepare=call.prepare, binary=True
+    )

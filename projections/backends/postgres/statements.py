@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import msgspec
 from psycopg import sql
@@ -38,8 +38,17 @@ _COMMON = (
     "move_checkpoint",
 )
 
-#: A statement and its parameters.
-Call = tuple[bytes, Sequence[Any]]
+
+class Call(NamedTuple):
+    """A statement, its parameters, and whether it is prepared: None is when used often.
+
+    False is for joins and lists: what a prepared one decided on a small table, it would do on a
+    big one.
+    """
+
+    statement: bytes
+    parameters: Sequence[Any] = ()
+    prepare: bool | None = None
 
 
 class SchemaStatements:
@@ -75,20 +84,25 @@ class TableStatements:
         ]
         self.create = self._create()
         self._upsert = self._composed_upsert()
-        by_key = {
-            "table": self._name,
-            "key": _listed(table.key),
-            "parameters": _joined(", ", [sql.SQL("%s::text[]")] * len(table.key)),
-            "matches": _joined(
+        by_key = sql.SQL("{} = {}")
+        self._load = _composed(
+            "load",
+            columns=self._columns,
+            table=self._name,
+            key=_listed(table.key),
+            parameters=_joined(", ", [sql.SQL("%s::text[]")] * len(table.key)),
+            matches=_joined(
                 " AND ",
                 (
-                    sql.SQL("{} = {}").format(_of_v(n), sql.Identifier("wanted", n))
-                    for n in table.key
+                    by_key.format(sql.Identifier("t", name), sql.Identifier("wanted", name))
+                    for name in table.key
                 ),
             ),
-        }
-        self._load = _composed("load", columns=self._columns, **by_key)
-        self._delete = _composed("delete", **by_key)
+        )
+        conditions = (by_key.format(sql.Identifier(name), sql.Placeholder()) for name in table.key)
+        self._delete = _composed(
+            "delete", table=self._name, conditions=_joined(" AND ", conditions)
+        )
         self._clear = _composed("clear", table=self._name)
 
     @property
@@ -101,15 +115,16 @@ class TableStatements:
 
     def load(self, bucket: int, keys: Sequence[Key]) -> Call:
         """Return the call that reads rows by their keys."""
-        return self._load, (*_by_field(keys), bucket)
+        by_field = [list(values) for values in zip(*keys, strict=True)]
+        return Call(self._load, (*by_field, bucket), prepare=False)
 
-    def delete(self, bucket: int, keys: Sequence[Key]) -> Call:
-        """Return the call that deletes rows by their keys."""
-        return self._delete, (*_by_field(keys), bucket)
+    def delete(self, bucket: int, key: Key) -> Call:
+        """Return the call that deletes a row."""
+        return Call(self._delete, (bucket, *key))
 
-    def clear(self, bucket: int, sessions: Sequence[Key]) -> Call:
-        """Return the call that deletes all rows of some sessions."""
-        return self._clear, (*_by_field(sessions), bucket)
+    def clear(self, bucket: int, session: Key) -> Call:
+        """Return the call that deletes all rows of a session."""
+        return Call(self._clear, (bucket, *session))
 
     def upsert(self, bucket: int, rows: Sequence[Row]) -> Call:
         """Return the call that inserts or replaces rows."""
@@ -120,7 +135,7 @@ class TableStatements:
             }
             for row in rows
         ]
-        return self._upsert, (bucket, msgspec.json.encode(objects).decode())
+        return Call(self._upsert, (bucket, msgspec.json.encode(objects).decode()))
 
     def select(self, query: RowQuery) -> Call:
         """Return the call for a reader's query."""
@@ -151,7 +166,7 @@ class TableStatements:
         if query.limit is not None:
             parts.append(sql.Composed([sql.SQL("LIMIT %s")]))
             parameters.append(query.limit)
-        return _joined("\n", parts).as_bytes(None), parameters
+        return Call(_joined("\n", parts).as_bytes(None), parameters, prepare=False)
 
     def row(self, values: Row) -> Row:
         """Return a row from what PostgreSQL returned."""
@@ -221,10 +236,6 @@ def _raw_json(value: str) -> msgspec.Raw:
 _WRITERS: dict[Kind, Callable[[Any], Any]] = {Kind.MOMENT: _moment, Kind.JSON: _raw_json}
 # JSON comes back as text: it is decoded once, into the field's own type.
 _SELECTED = {kind: sql.SQL("{}::text" if kind is Kind.JSON else "{}") for kind in Kind}
-
-
-def _by_field(keys: Sequence[Key]) -> list[list[str]]:
-    return [list(values) for values in zip(*keys, strict=True)]
 
 
 def _of_v(name: str) -> sql.Identifier:

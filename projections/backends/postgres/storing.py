@@ -18,9 +18,9 @@ Results = list[tuple[list[Any], int]]
 Send = Callable[[Sequence[Call]], Any]
 
 _CHECKPOINTS = "view_checkpoints"
-_BEGIN: Call = (b"BEGIN ISOLATION LEVEL READ COMMITTED", ())
-_COMMIT: Call = (b"COMMIT", ())
-_ROLLBACK: Call = (b"ROLLBACK", ())
+_BEGIN = Call(b"BEGIN ISOLATION LEVEL READ COMMITTED")
+_COMMIT = Call(b"COMMIT")
+_ROLLBACK = Call(b"ROLLBACK")
 
 
 class Storing:
@@ -36,27 +36,27 @@ class Storing:
         """Create what is missing under a lock; look first, for nothing mostly is."""
         if (yield from self._is_ready(send, tables)):
             return
-        yield send([_BEGIN, (self._statements.lock, (self._schema,))])
+        yield send([_BEGIN, Call(self._statements.lock, (self._schema,))])
         layouts = yield from self._layouts(send, tables)
-        calls: list[Call] = [(self._statements.create_checkpoints, ())]
+        calls = [Call(self._statements.create_checkpoints)]
         for table in tables:
             identity = _identity(table)
             if table.name not in layouts:
                 # Somebody dropped the table: it is folded again from the start.
-                calls.append((self._statements.forget_checkpoints, identity))
-            calls += [(statement, ()) for statement in self._of(table).create]
-            calls.append((self._statements.create_checkpoint, identity))
+                calls.append(Call(self._statements.forget_checkpoints, identity))
+            calls += [Call(statement) for statement in self._of(table).create]
+            calls.append(Call(self._statements.create_checkpoint, identity))
         yield send([*calls, _COMMIT])
         self._check(tables, (yield from self._layouts(send, tables)))
 
     def checkpoints(self, send: Send, bucket: int) -> Plan[Mapping[tuple[str, int], int]]:
         """Read one bucket's checkpoints."""
-        results: Results = yield send([(self._statements.checkpoints, (bucket,))])
+        results: Results = yield send([Call(self._statements.checkpoints, (bucket,))])
         return {(name, version): position for name, version, position in results[0][0]}
 
     def positions(self, send: Send, table: Table) -> Plan[list[int]]:
         """Read one projection's checkpoints."""
-        results: Results = yield send([(self._statements.positions, _identity(table))])
+        results: Results = yield send([Call(self._statements.positions, _identity(table))])
         return [position for (position,) in results[0][0]]
 
     def load(
@@ -85,10 +85,8 @@ class Storing:
         calls: list[Call] = []
         for change in ordered:
             statements = self._of(change.table)
-            if change.cleared:
-                calls.append(statements.clear(bucket, change.cleared))
-            if change.gone:
-                calls.append(statements.delete(bucket, change.gone))
+            calls += [statements.clear(bucket, session) for session in change.cleared]
+            calls += [statements.delete(bucket, key) for key in change.gone]
             if change.rows:
                 calls.append(statements.upsert(bucket, change.rows))
         yield send([*calls, _COMMIT])
@@ -101,14 +99,14 @@ class Storing:
         return [statements.row(row) for row in results[0][0]]
 
     def _move(self, bucket: int, change: Change) -> Call:
-        identity = _identity(change.table)
-        return self._statements.move_checkpoint, (change.after, bucket, *identity, change.before)
+        places = (change.after, bucket, *_identity(change.table), change.before)
+        return Call(self._statements.move_checkpoint, places)
 
     def _is_ready(self, send: Send, tables: Sequence[Table]) -> Plan[bool]:
         layouts = yield from self._layouts(send, tables)
         if any(name not in layouts for name in (_CHECKPOINTS, *(table.name for table in tables))):
             return False
-        results: Results = yield send([(self._statements.count_checkpoints, ())])
+        results: Results = yield send([Call(self._statements.count_checkpoints)])
         counted = {(name, version): count for name, version, count in results[0][0]}
         if any(counted.get(_identity(table)) != self._buckets for table in tables):
             return False
@@ -117,7 +115,7 @@ class Storing:
 
     def _layouts(self, send: Send, tables: Sequence[Table]) -> Plan[dict[str, frozenset[str]]]:
         names = [_CHECKPOINTS, *(table.name for table in tables)]
-        results: Results = yield send([(self._statements.layouts, (self._schema, names))])
+        results: Results = yield send([Call(self._statements.layouts, (self._schema, names))])
         found: dict[str, set[str]] = {}
         for table, column, type_, not_null in results[0][0]:
             lines = found.setdefault(table, set())

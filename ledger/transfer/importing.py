@@ -16,15 +16,15 @@ from typing import Any
 
 import msgspec
 
-from .backends.base import SessionQuery
-from .batch import Door
-from .digests import bucket_of, genesis, payload_digest
-from .errors import InvalidImport
-from .group_commit import store_round
-from .plans import Plan
-from .reading import Storage
-from .records import Head, Outcome, Part, Record, Unit
-from .transfer_checks import (
+from ..backends.base import SessionQuery
+from ..batch import Door
+from ..digests import bucket_of, genesis, payload_digest
+from ..errors import InvalidImport
+from ..group_commit import store_round
+from ..plans import Plan
+from ..reading import Storage
+from ..records import Head, Outcome, Part, Record, Unit
+from .checks import (
     Chain,
     Fork,
     Session,
@@ -35,9 +35,9 @@ from .transfer_checks import (
     fork_of,
     session_of,
 )
-from .transfer_drafts import draft_of
-from .transfer_export import event_at
-from .transfer_format import (
+from .drafts import draft_of
+from .exporting import event_at
+from .format import (
     FORMAT,
     HEADER_BYTES_MAX,
     TRAILER_START,

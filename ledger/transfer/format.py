@@ -19,11 +19,11 @@ from typing import TypeVar
 
 import msgspec
 
-from .codec import check_json, check_text, parse_json_object
-from .digests import HASH_BYTES, SALT_BYTES
-from .errors import InvalidEvent, InvalidImport
-from .events import JSON_CONTENT_TYPE
-from .limits import (
+from ..codec import check_json, check_text, parse_json_object
+from ..digests import HASH_BYTES, SALT_BYTES
+from ..errors import InvalidEvent, InvalidImport
+from ..events import JSON_CONTENT_TYPE
+from ..limits import (
     CONTENT_TYPE_BYTES_MAX,
     ID_BYTES_MAX,
     METADATA_BYTES_MAX,
@@ -32,7 +32,7 @@ from .limits import (
     TENANT_BYTES_MAX,
     TYPE_BYTES_MAX,
 )
-from .records import Record
+from ..records import Record
 
 FORMAT = "agent-session-ledger"
 VERSION = 1

@@ -14,15 +14,15 @@ from bisect import bisect_right
 from collections import deque
 from hashlib import sha256
 
-from .backends.base import FeedQuery, SessionQuery
-from .codec import decode_json
-from .digests import bucket_of, genesis
-from .errors import IntegrityError
-from .events import SESSION_FORKED
-from .plans import Plan
-from .reading import Storage
-from .records import Record
-from .transfer_format import (
+from ..backends.base import FeedQuery, SessionQuery
+from ..codec import decode_json
+from ..digests import bucket_of, genesis
+from ..errors import IntegrityError
+from ..events import SESSION_FORKED
+from ..plans import Plan
+from ..reading import Storage
+from ..records import Record
+from .format import (
     FORMAT,
     VERSION,
     HeaderLine,

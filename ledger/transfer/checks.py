@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .codec import decode_json
-from .digests import genesis
-from .errors import CallError, IntegrityError, InvalidImport
-from .events import JSON_CONTENT_TYPE, SESSION_FORKED
-from .group_commit import numbers_or_raise
-from .records import Outcome, Record
-from .transfer_format import Imported
-from .verify import recompute
+from ..codec import decode_json
+from ..digests import genesis
+from ..errors import CallError, IntegrityError, InvalidImport
+from ..events import JSON_CONTENT_TYPE, SESSION_FORKED
+from ..group_commit import numbers_or_raise
+from ..records import Outcome, Record
+from ..verify import recompute
+from .format import Imported
 
 Session = tuple[str, str]
 

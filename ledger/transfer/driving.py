@@ -1,15 +1,15 @@
-"""Export and import, driven: the four loops behind the ledger's methods; see transfer_format."""
+"""Export and import, driven: the four loops behind the ledger's methods; see format."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 
-from .backends.base import AsyncBackend, Backend
-from .batch import Door
-from .plans import arun, run
-from .transfer_export import Exporter
-from .transfer_import import Importer, ImportReport
+from ..backends.base import AsyncBackend, Backend
+from ..batch import Door
+from ..plans import arun, run
+from .exporting import Exporter
+from .importing import Importer, ImportReport
 
 ImportProgress = Callable[[ImportReport], None]
 #: What an async import reads.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .digests import body_digest, meta_digest
-from .records import Draft, Record
+from ..digests import body_digest, meta_digest
+from ..records import Draft, Record
 
 
 def draft_of(record: Record) -> Draft:

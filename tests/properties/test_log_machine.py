@@ -1,0 +1,267 @@
+"""The log against its model: random calls, and after each the two must agree."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import seed
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from ledger import Append, LedgerError
+from tests.properties.model import Fact, Log, Refused, Row, Session, seen, wanted
+from tests.properties.profile import SEED, examples
+from tests.support.builders import all_session_ids
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+MOMENTS = [NOON + timedelta(minutes=minute) for minute in range(3)]
+TENANTS = ("t", "u")
+SESSIONS = ("a", "b", "c", "d")
+TYPES = ("a", "b", "session.forked", "session.deleted")
+
+tenants = st.sampled_from(TENANTS)
+sessions = st.sampled_from(SESSIONS)
+facts = st.builds(
+    Fact,
+    event_id=st.sampled_from([f"e{number}" for number in range(12)]),
+    type=st.sampled_from(["a", "b"]),
+    text=st.sampled_from(["x", "y"]),
+    run_id=st.sampled_from([None, "r"]),
+    occurred=st.sampled_from([None, *MOMENTS]),
+)
+fresh = st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=4)
+expectations = st.sampled_from([None, "right", "stale"])
+small = st.integers(0, 8)
+filters = st.fixed_dictionaries(
+    {},
+    optional={
+        "after": small,
+        "before": small,
+        "run_id": st.just("r"),
+        "types": st.lists(st.sampled_from(TYPES), max_size=3),
+        "since": st.sampled_from(MOMENTS),
+        "until": st.sampled_from(MOMENTS),
+        "limit": st.integers(0, 5),
+        "newest_first": st.booleans(),
+        "lineage": st.booleans(),
+        "deleted": st.booleans(),
+    },
+)
+
+
+class Consumer:
+    """A reader of the feed that remembers nothing but its cursor."""
+
+    def __init__(self, cursor: str, **options: Any) -> None:
+        self.cursor = cursor
+        self.options = options
+        self.seen: dict[int, list[Any]] = defaultdict(list)
+
+    def poll(self, ledger: Any, limit: int) -> bool:
+        page = ledger.feed(self.cursor, limit=limit, **self.options)
+        assert len(page.events) <= limit
+        self.cursor = page.cursor
+        for event in page.events:
+            self.seen[event.bucket] += seen([event])
+        return bool(page.more)
+
+    def wants(self, row: Row) -> bool:
+        types, tenant = self.options.get("types"), self.options.get("tenant")
+        return (types is None or row.fact.type in types) and tenant in (None, row.session[0])
+
+
+class LogMachine(RuleBasedStateMachine):
+    """Calls on a ledger and on the model; tenants are new in every example."""
+
+    open_ledger: Callable[..., Any]
+    durable: bool
+    numbers = count()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger = self.open_ledger()
+        self.log = Log(self.ledger.door.bucket)
+        self.prefix = f"{next(self.numbers)}:"
+        self.ids = count()
+        start = self.ledger.feed().cursor
+        while (page := self.ledger.feed(start, limit=10_000)).events:
+            start = page.cursor
+        self.consumers = [
+            Consumer(start),
+            Consumer(start),
+            Consumer(start, types=["a", "session.deleted"]),
+            Consumer(start, tenant=self.tenant("t")),
+            Consumer(start, types=["b"], tenant=self.tenant("u")),
+        ]
+
+    def tenant(self, name: str) -> str:
+        return self.prefix + name
+
+    def expected(self, session: Session, kind: str | None) -> int | None:
+        head = self.log.head(session)
+        return {None: None, "right": head, "stale": head + 1 if head == 0 else head - 1}[kind]
+
+    def both(self, call: Callable[[], Any], model: Callable[[], Any]) -> tuple[Any, Any]:
+        """Make a call on both sides; what one refuses the other refuses for the same reason."""
+        try:
+            got: Any = call()
+        except LedgerError as error:
+            got = type(error).__name__
+        try:
+            return got, model()
+        except Refused as refused:
+            assert got == str(refused)
+            return None, None
+
+    def append(self, parts: list[tuple[Session, list[Fact], int | None]]) -> None:
+        appends = [
+            Append(session, [fact.event() for fact in some], tenant, expected)
+            for (tenant, session), some, expected in parts
+        ]
+        got, answer = self.both(
+            lambda: self.ledger.append_many(appends), lambda: self.log.append(parts)
+        )
+        if answer is not None:
+            assert [[(one.sequence, one.stored) for one in part] for part in got] == answer
+            for (session, some, _), part in zip(parts, got, strict=True):
+                stored = [self.log.find(session, fact.event_id) for fact in some]
+                assert seen(one.event for one in part) == wanted(stored)
+
+    @rule(tenant=tenants, session=sessions, types=fresh, kind=expectations)
+    def append_new(self, tenant: str, session: str, types: list[str], kind: str | None) -> None:
+        key = (self.tenant(tenant), session)
+        some = [Fact(f"n{next(self.ids)}", one, one) for one in types]
+        self.append([(key, some, self.expected(key, kind))])
+
+    @rule(
+        tenant=tenants,
+        session=sessions,
+        some=st.lists(facts, min_size=1, max_size=3),
+        kind=expectations,
+    )
+    def append_perhaps_again(
+        self, tenant: str, session: str, some: list[Fact], kind: str | None
+    ) -> None:
+        key = (self.tenant(tenant), session)
+        self.append([(key, some, self.expected(key, kind))])
+
+    @rule(data=st.data(), tenant=tenants, session=sessions, kind=expectations)
+    def append_one_that_is_there(
+        self, data: st.DataObject, tenant: str, session: str, kind: str | None
+    ) -> None:
+        key = (self.tenant(tenant), session)
+        there = [row.fact for row in self.log.rows(key) if row.fact.type in ("a", "b")]
+        if there:
+            some = [data.draw(st.sampled_from(there)), Fact(f"n{next(self.ids)}")]
+            self.append([(key, some, self.expected(key, kind))])
+
+    @rule(
+        parts=st.lists(
+            st.tuples(tenants, sessions, st.lists(facts, min_size=1, max_size=2), expectations),
+            min_size=2,
+            max_size=4,
+        )
+    )
+    def append_to_several(self, parts: list[tuple[str, str, list[Fact], str | None]]) -> None:
+        told: set[Session] = set()
+        given = []
+        for tenant, session, some, kind in parts:
+            key = (self.tenant(tenant), session)
+            given.append((key, some, None if key in told else self.expected(key, kind)))
+            told.add(key)
+        self.append(given)
+
+    @rule(tenant=tenants, parent=sessions, into=sessions, at=small)
+    def fork(self, tenant: str, parent: str, into: str, at: int) -> None:
+        owner = self.tenant(tenant)
+        got, answer = self.both(
+            lambda: self.ledger.fork(parent, at, into, tenant=owner),
+            lambda: self.log.fork(owner, parent, at, into),
+        )
+        if answer is not None:
+            assert (got.sequence, got.stored) == answer
+
+    @rule(tenant=tenants, session=sessions)
+    def delete(self, tenant: str, session: str) -> None:
+        owner = self.tenant(tenant)
+        got = self.ledger.delete(session, tenant=owner)
+        assert got == self.log.delete((owner, session), f"d{next(self.ids)}")
+
+    @rule(tenant=tenants, session=sessions, options=filters)
+    def read(self, tenant: str, session: str, options: dict[str, Any]) -> None:
+        owner = self.tenant(tenant)
+        events = self.ledger.read(session, tenant=owner, **options)
+        assert seen(events) == wanted(self.log.read((owner, session), **options))
+
+    @rule(tenant=tenants, session=sessions, fact=facts, deleted=st.booleans())
+    def get(self, tenant: str, session: str, fact: Fact, deleted: bool) -> None:
+        key = (self.tenant(tenant), session)
+        event = self.ledger.get(session, fact.event_id, tenant=key[0], deleted=deleted)
+        rows = self.log.rows(key) if deleted else self.log.visible(key)
+        found = [row for row in rows if row.fact.event_id == fact.event_id]
+        assert seen([event] if event else []) == wanted(found)
+
+    @rule(tenant=tenants, session=sessions)
+    def head(self, tenant: str, session: str) -> None:
+        owner = self.tenant(tenant)
+        assert self.ledger.head(session, tenant=owner) == self.log.head((owner, session))
+
+    @rule(tenant=tenants, limit=st.integers(1, 5), deleted=st.booleans())
+    def list_sessions(self, tenant: str, limit: int, deleted: bool) -> None:
+        owner = self.tenant(tenant)
+        found = all_session_ids(self.ledger, tenant=owner, limit=limit, deleted=deleted)
+        assert sorted(found) == sorted(self.log.session_ids(owner, deleted=deleted))
+
+    @rule(number=st.integers(0, 4), limit=st.integers(1, 7))
+    def poll(self, number: int, limit: int) -> None:
+        self.consumers[number].poll(self.ledger, limit)
+
+    @precondition(lambda self: self.durable)
+    @rule()
+    def reopen(self) -> None:
+        self.ledger.close()
+        self.ledger = self.open_ledger()
+
+    def teardown(self) -> None:
+        for consumer in self.consumers:
+            while consumer.poll(self.ledger, 3):
+                pass
+            for bucket in range(self.ledger.buckets):
+                rows = [row for row in self.log.buckets.get(bucket, []) if consumer.wants(row)]
+                assert consumer.seen[bucket] == wanted(rows)
+        for tenant, session in self.log.sessions:
+            events = self.ledger.read(session, tenant=tenant, deleted=True)
+            assert seen(events) == wanted(self.log.rows((tenant, session)))
+        if self.durable:
+            self.ledger.close()
+
+
+EXAMPLES = {"memory": 60, "sqlite": 25, "postgres": 12}
+
+
+def run_machine(url: str, open_ledger: Callable[..., Any], times: int = 1) -> None:
+    kind = url.partition(":")[0].replace("ql", "")
+    shared = open_ledger(buckets=3)
+
+    class Machine(LogMachine):
+        durable = kind != "memory"
+
+        def __init__(self) -> None:
+            self.open_ledger = open_ledger if self.durable else lambda: shared
+            super().__init__()
+
+    machine = seed(SEED)(Machine)
+    settings = examples(times * EXAMPLES[kind], stateful_step_count=40)
+    run_state_machine_as_test(machine, settings=settings)
+
+
+def test_the_log_is_what_its_model_says(url: str, open_ledger: Callable[..., Any]) -> None:
+    run_machine(url, open_ledger)
+
+
+@pytest.mark.soak
+def test_the_log_is_what_its_model_says_for_long(url: str, open_ledger: Callable[..., Any]) -> None:
+    run_machine(url, open_ledger, times=40)

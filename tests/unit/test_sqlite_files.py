@@ -1,0 +1,79 @@
+"""Files that cannot hold a ledger, and those that no longer do: what the SQLite backend says."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import pytest
+
+from ledger import Ledger, NotALedger, StorageFailed
+from ledger.backends.base import OpenOptions
+from ledger.backends.sqlite import open_sqlite
+from tests.support.builders import note, notes
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+def test_a_read_only_file_is_a_storage_failure(path: Path) -> None:
+    Ledger.open(f"sqlite:///{path}").close()
+    with read_only(path), pytest.raises(StorageFailed, match=r"cannot be written"):
+        open_sqlite(path, OpenOptions())
+
+
+def test_a_read_only_directory_is_a_storage_failure(tmp_path: Path) -> None:
+    directory = tmp_path / "closed"
+    directory.mkdir()
+    open_sqlite(directory / "old.db", OpenOptions()).close()
+    with read_only(directory):
+        for name in ("old.db", "new.db"):
+            with pytest.raises(StorageFailed, match="directory that can be written"):
+                open_sqlite(directory / name, OpenOptions())
+
+
+@contextmanager
+def read_only(path: Path) -> Iterator[None]:
+    """Make a path read-only, for root too, whom permissions do not stop."""
+    if os.geteuid() != 0:
+        path.chmod(0o500 if path.is_dir() else 0o400)
+        yield
+        path.chmod(0o700)
+        return
+    for command in (["--bind", str(path), str(path)], ["-o", "remount,bind,ro", str(path)]):
+        if subprocess.run(["mount", *command], capture_output=True, check=False).returncode:
+            pytest.skip("nothing can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.mark.parametrize("special", ["/dev/null", "/proc/version", "/proc/new.db"])
+def test_what_cannot_hold_a_ledger_is_refused(special: str) -> None:
+    with pytest.raises((NotALedger, StorageFailed), match=special):
+        open_sqlite(special, OpenOptions())
+
+
+def test_another_application_id_is_refused_without_a_write(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.pragma("application_id", 77)
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(NotALedger, match="another application"):
+        open_sqlite(path, OpenOptions())
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_file_is_a_storage_failure(path: Path) -> None:
+    with Ledger.open(f"sqlite:///{path}") as ledger:
+        ledger.append("s", notes(map(str, range(500))))
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    with pytest.raises(StorageFailed, match="damaged"), Ledger.open(f"sqlite:///{path}") as ledger:
+        ledger.append("s", note("more"))
