@@ -10,7 +10,7 @@ import msgspec
 
 from .digests import event_hash
 from .errors import EventIdReused, SequenceConflict
-from .records import Draft, Head, Numbered, Outcome, Part, Record, Unit, same_content
+from .records import Head, Numbered, Outcome, Part, Record, Unit, record_of, same_content
 
 
 class BucketHead(msgspec.Struct):
@@ -69,7 +69,16 @@ class Numbering:
         for draft in part.drafts:
             known = self.known.get((*session, draft.event_id))
             if known is not None:
-                numbers.append(_numbered(known, stored=False))
+                numbers.append(
+                    Numbered(
+                        known.sequence,
+                        known.position,
+                        known.occurred_us,
+                        known.recorded_us,
+                        known.event_hash,
+                        False,
+                    )
+                )
                 continue
             recorded_us = draft.recorded_us
             if recorded_us is None:
@@ -78,49 +87,12 @@ class Numbering:
             bucket.position += 1
             sequence += 1
             hash_ = event_hash(hash_, sequence, recorded_us, draft.body_digest)
-            record = _record(part, draft, sequence, bucket.position, recorded_us, hash_)
+            number = Numbered(
+                sequence, bucket.position, draft.occurred_us, recorded_us, hash_, True
+            )
+            record = record_of(part, draft, number)
             self.known[(*session, draft.event_id)] = record
             self.rows.append(record)
-            numbers.append(_numbered(record, stored=True))
+            numbers.append(number)
         if sequence > head.sequence:
             self.heads[session] = Head(sequence, hash_, head.deleted)
-
-
-def _numbered(record: Record, *, stored: bool) -> Numbered:
-    return Numbered(
-        record.sequence,
-        record.position,
-        record.occurred_us,
-        record.recorded_us,
-        record.event_hash,
-        stored,
-    )
-
-
-def _record(
-    part: Part, draft: Draft, sequence: int, position: int, recorded_us: int, digest: bytes
-) -> Record:
-    return Record(
-        part.bucket,
-        position,
-        part.tenant,
-        part.session_id,
-        sequence,
-        draft.event_id,
-        draft.type,
-        draft.schema_version,
-        draft.run_id,
-        draft.occurred_us,
-        recorded_us,
-        draft.actor,
-        draft.causation_id,
-        draft.correlation_id,
-        draft.trace_id,
-        draft.span_id,
-        draft.metadata,
-        draft.content_type,
-        draft.payload,
-        draft.salt,
-        draft.payload_digest,
-        digest,
-    )

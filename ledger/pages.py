@@ -38,4 +38,7 @@ def decode_place(token: str | None, ledger_id: str, buckets: int) -> tuple[int, 
     bucket = int.from_bytes(body[1:3])
     if body[:1] != b"s" or bucket >= buckets:
         raise InvalidCursor("The cursor belongs to another kind of list.")
-    return bucket, body[3:].decode()
+    try:
+        return bucket, body[3:].decode()
+    except UnicodeDecodeError as error:
+        raise InvalidCursor("The cursor is damaged.") from error

@@ -165,9 +165,23 @@ def _ranges(cursor: Cursor, heads: list[int], room: int) -> list[tuple[int, int,
 
 
 def _check_dense(ranges: list[tuple[int, int, int]], records: list[Record]) -> None:
-    found = iter(records)
+    end = 0
     for bucket, after, upto in ranges:
-        for position in range(after + 1, upto + 1):
-            record = next(found, None)
-            if record is None or (record.bucket, record.position) != (bucket, position):
-                raise IntegrityError(f"Position {position} of bucket {bucket} is missing.")
+        start, end = end, end + upto - after
+        found = records[start:end]
+        # Rows come in order and no position occurs twice, so both ends tell about all between.
+        if (
+            len(found) < upto - after
+            or (found[0].bucket, found[0].position) != (bucket, after + 1)
+            or (found[-1].bucket, found[-1].position) != (bucket, upto)
+        ):
+            raise IntegrityError(_first_missing(bucket, after, found))
+
+
+def _first_missing(bucket: int, after: int, found: list[Record]) -> str:
+    expected = after + 1
+    for record in found:
+        if (record.bucket, record.position) != (bucket, expected):
+            break
+        expected += 1
+    return f"Position {expected} of bucket {bucket} is missing."

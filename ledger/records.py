@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import astuple
 
 from .codec import decode_json
 from .errors import LedgerError
@@ -41,11 +40,6 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     salt: bytes
     payload_digest: bytes
     event_hash: bytes
-
-
-# An Event has the same fields in the same order up to metadata; test_records holds them together.
-_VERSION = Record.__struct_fields__.index("schema_version")
-_METADATA = Record.__struct_fields__.index("metadata")
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
@@ -154,14 +148,30 @@ def same_content(first: Record | Draft, again: Draft) -> bool:
 
 
 def event_of_record(record: Record, upcasts: Upcasts) -> Event:
-    """Decode a stored row for a reader."""
-    data, version = _decoded(record, upcasts)
-    # By position: naming 20 columns would cost as much as decoding half of the payload.
-    row = astuple(record)
+    """Decode a stored row for a reader; old payloads are upcast here and nowhere else."""
+    data: Any = record.payload
+    version = record.schema_version
+    if record.content_type == JSON_CONTENT_TYPE:
+        data = decode_json(data)
+        if upcasts.has(record.type):
+            data, version = upcasts.newest(record.type, version, data)
     return Event(
-        *row[:_VERSION],
+        record.bucket,
+        record.position,
+        record.tenant,
+        record.session_id,
+        record.sequence,
+        record.event_id,
+        record.type,
         version,
-        *row[_VERSION + 1 : _METADATA],
+        record.run_id,
+        record.occurred_us,
+        record.recorded_us,
+        record.actor,
+        record.causation_id,
+        record.correlation_id,
+        record.trace_id,
+        record.span_id,
         {} if record.metadata == "{}" else decode_json(record.metadata),
         record.content_type,
         data,
@@ -171,8 +181,12 @@ def event_of_record(record: Record, upcasts: Upcasts) -> Event:
 
 def event_of_draft(part: Part, draft: Draft, number: Numbered, upcasts: Upcasts) -> Event:
     """Return the event that an append stored, or the original one, without reading it back."""
-    data, version = _decoded(draft, upcasts)
-    return Event(
+    return event_of_record(record_of(part, draft, number), upcasts)
+
+
+def record_of(part: Part, draft: Draft, number: Numbered) -> Record:
+    """Return the row that a draft becomes with its numbers."""
+    return Record(
         part.bucket,
         number.position,
         part.tenant,
@@ -180,7 +194,7 @@ def event_of_draft(part: Part, draft: Draft, number: Numbered, upcasts: Upcasts)
         number.sequence,
         draft.event_id,
         draft.type,
-        version,
+        draft.schema_version,
         draft.run_id,
         number.occurred_us,
         number.recorded_us,
@@ -189,18 +203,10 @@ def event_of_draft(part: Part, draft: Draft, number: Numbered, upcasts: Upcasts)
         draft.correlation_id,
         draft.trace_id,
         draft.span_id,
-        {} if draft.metadata == "{}" else decode_json(draft.metadata),
+        draft.metadata,
         draft.content_type,
-        data,
+        draft.payload,
+        draft.salt,
+        draft.payload_digest,
         number.event_hash,
     )
-
-
-def _decoded(stored: Record | Draft, upcasts: Upcasts) -> tuple[Any, int]:
-    """Return payload and schema version; old payloads are upcast here and nowhere else."""
-    if stored.content_type != JSON_CONTENT_TYPE:
-        return stored.payload, stored.schema_version
-    data = decode_json(stored.payload)
-    if upcasts.has(stored.type):
-        return upcasts.newest(stored.type, stored.schema_version, data)
-    return data, stored.schema_version

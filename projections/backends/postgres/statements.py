@@ -181,18 +181,19 @@ class TableStatements:
 
     def _create(self) -> list[bytes]:
         definitions = _joined(",\n    ", (_definition(column) for column in self.table.columns))
-        statements = [
-            _composed(
-                "create_table",
-                table=self._name,
-                definitions=definitions,
-                key=_listed(self.table.key),
-            )
+        return [
+            _composed("create_table", table=self._name, definitions=definitions),
+            *(
+                _composed(
+                    "create_index",
+                    table=self._name,
+                    index=sql.Identifier(name),
+                    columns=_listed(columns),
+                )
+                for name, columns in self.table.indexes.items()
+            ),
+            _composed("create_key", table=self._name, key=_listed(self.table.key)),
         ]
-        for name, columns in self.table.indexes.items():
-            parts = {"index": sql.Identifier(name), "columns": _listed(columns)}
-            statements.append(_composed("create_index", table=self._name, **parts))
-        return statements
 
     def _composed_upsert(self) -> bytes:
         table = self.table

@@ -2,16 +2,20 @@
 -- the like are filled in by statements.py as identifiers, values are always parameters.
 
 -- name: create_table
--- One column per field; bucket leads the key, as in the log, so that both can be distributed by it.
-CREATE TABLE IF NOT EXISTS {table} (
+-- One column per field.
+CREATE TABLE {table} (
     bucket integer NOT NULL,
-    {definitions},
-    PRIMARY KEY (bucket, {key})
+    {definitions}
 )
 
 -- name: create_index
 -- Without bucket in front: lists go over all buckets, and only unique keys need it.
-CREATE INDEX IF NOT EXISTS {index} ON {table} ({columns})
+CREATE INDEX {index} ON {table} ({columns})
+
+-- name: create_key
+-- Led by bucket, as in the log, so that both can be distributed by it. Created last: of indexes
+-- that look equally cheap, and before the first ANALYZE most do, the planner takes the youngest.
+ALTER TABLE {table} ADD PRIMARY KEY (bucket, {key})
 
 -- name: layouts
 -- What the tables that were there before look like.

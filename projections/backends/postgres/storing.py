@@ -42,9 +42,9 @@ class Storing:
         for table in tables:
             identity = _identity(table)
             if table.name not in layouts:
-                # Somebody dropped the table: it is folded again from the start.
+                # If somebody dropped the table, it is folded again from the start.
                 calls.append(Call(self._statements.forget_checkpoints, identity))
-            calls += [Call(statement) for statement in self._of(table).create]
+                calls += [Call(statement) for statement in self._of(table).create]
             calls.append(Call(self._statements.create_checkpoint, identity))
         yield send([*calls, _COMMIT])
         self._check(tables, (yield from self._layouts(send, tables)))
