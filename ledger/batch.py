@@ -209,14 +209,20 @@ class Door:
         return to_microseconds(moment)
 
     def _check_size(self, parts: Sequence[Part]) -> None:
-        counts = [len(part.drafts) for part in parts]
-        if not counts or 0 in counts:
+        count = size = 0
+        for part in parts:
+            if not part.drafts:
+                count = 0
+                break
+            count += len(part.drafts)
+            for draft in part.drafts:
+                size += len(draft.payload)
+        if not count:
             raise InvalidArgument("events", "nothing to append")
-        if sum(counts) > self._limits.batch_events_max:
+        if count > self._limits.batch_events_max:
             raise InvalidArgument(
-                "events", f"{sum(counts)} events, at most {self._limits.batch_events_max} at once"
+                "events", f"{count} events, at most {self._limits.batch_events_max} at once"
             )
-        size = sum([len(draft.payload) for part in parts for draft in part.drafts])
         if size > self._limits.batch_bytes_max:
             raise InvalidArgument(
                 "events", f"{size} bytes, at most {self._limits.batch_bytes_max} at once"

@@ -29,7 +29,7 @@ Consistency = Literal["strong", "eventual"]
 SESSIONS_LIMIT_MAX = 10_000
 RUNNING = "running"
 
-Session_ = tuple[str, str]
+SessionKey = tuple[str, str]
 
 
 class Reader:
@@ -79,7 +79,7 @@ class Reader:
     def rows(
         self,
         name: str,
-        session: Session_,
+        session: SessionKey,
         consistency: Consistency,
         *,
         order: tuple[str, ...] | None = None,
@@ -133,7 +133,7 @@ class Reader:
 
     def runs(
         self,
-        session: Session_,
+        session: SessionKey,
         consistency: Consistency,
         *,
         limit: int | None,
@@ -151,7 +151,7 @@ class Reader:
             status=status,
         )
 
-    def active_run(self, session: Session_, consistency: Consistency) -> Plan[Any]:
+    def active_run(self, session: SessionKey, consistency: Consistency) -> Plan[Any]:
         """Return the session's running run, the newest if there are several, or None."""
         running = yield from self.runs(
             session, consistency, limit=1, newest_first=True, status=RUNNING
@@ -159,7 +159,7 @@ class Reader:
         return running[0] if running else None
 
     def qa(
-        self, session: Session_, consistency: Consistency, *, last_n: int | None
+        self, session: SessionKey, consistency: Consistency, *, last_n: int | None
     ) -> Plan[list[Any]]:
         """Return a session's answered questions, or the last of them, oldest first."""
         newest_first = last_n is not None
@@ -175,7 +175,7 @@ class Reader:
 
     def traces(
         self,
-        session: Session_,
+        session: SessionKey,
         consistency: Consistency,
         *,
         limit: int | None,
@@ -195,7 +195,7 @@ class Reader:
 
     def messages(
         self,
-        session: Session_,
+        session: SessionKey,
         consistency: Consistency,
         *,
         limit: int | None,
@@ -238,7 +238,7 @@ class Reader:
             raise InvalidArgument("projection", f"these views have none named {name!r}")
         return self._tables[name]
 
-    def _bucket(self, session: Session_) -> int:
+    def _bucket(self, session: SessionKey) -> int:
         return self._door.bucket(*self._door.session_key(*session))
 
 

@@ -23,65 +23,55 @@ from tests.bench.workload import event, payload
 
 Report = Callable[[Comparison], None]
 AppendOne = Callable[[str], Awaitable[Any]]
-# What did best here of 4, 8, 16 and 64: with more, the server's processes fight for two cores.
-POOL_SIZE = 8
+# What did best here of 4, 8, 16 and 32, for both baselines.
+POOL_SIZE = 16
 
 
-class Loop:
-    """An event loop that runs round after round, with its connections kept open between them."""
+def run_tasks(runner: asyncio.Runner, sizes: Sizes, append: AppendOne) -> int:
+    """Let all tasks append to their own sessions; return how many appends that was."""
 
-    def __init__(self) -> None:
-        self._runner = asyncio.Runner()
-        self.run = self._runner.run
-        self.close = self._runner.close
+    async def writer(session_id: str) -> None:
+        for _ in range(sizes.appends_per_task):
+            await append(session_id)
 
-    def tasks(self, sizes: Sizes, append: AppendOne) -> int:
-        """Let all tasks append to their own sessions; return how many appends that was."""
+    async def writers() -> None:
+        await asyncio.gather(*(writer(f"task-{number}") for number in range(sizes.tasks)))
 
-        async def writer(session_id: str) -> None:
-            for _ in range(sizes.appends_per_task):
-                await append(session_id)
-
-        async def round_() -> None:
-            await asyncio.gather(*(writer(f"task-{n}") for n in range(sizes.tasks)))
-
-        self.run(round_())
-        return sizes.tasks * sizes.appends_per_task
+    runner.run(writers())
+    return sizes.tasks * sizes.appends_per_task
 
 
 @contextmanager
 def appending_tasks(url: str, sizes: Sizes) -> Iterator[Callable[[], int]]:
-    """Yield a round of tasks on a ledger."""
-    loop = Loop()
-    ledger = loop.run(AsyncLedger.open(url))
+    """Yield a round of tasks on a ledger, which stays open between the rounds."""
+    with asyncio.Runner() as runner:
+        ledger = runner.run(AsyncLedger.open(url))
 
-    async def append(session_id: str) -> None:
-        await ledger.append(session_id, event())
+        async def append(session_id: str) -> None:
+            await ledger.append(session_id, event())
 
-    try:
-        yield lambda: loop.tasks(sizes, append)
-    finally:
-        loop.run(ledger.close())
-        loop.close()
+        try:
+            yield lambda: run_tasks(runner, sizes, append)
+        finally:
+            runner.run(ledger.close())
 
 
 @contextmanager
 def ungrouped_tasks(url: str, sizes: Sizes) -> Iterator[Callable[[], int]]:
     """Yield the same round with a call of the append function, so a commit, for every append."""
-    loop = Loop()
-    # The backend beneath the group commit is a pool of connections, and each call takes one.
-    ledger = loop.run(AsyncLedger.open(url, pool_size=POOL_SIZE, lanes=1))
+    with asyncio.Runner() as runner:
+        # The backend beneath the group commit is a pool of connections, and each call takes one.
+        ledger = runner.run(AsyncLedger.open(url, pool_size=POOL_SIZE, lanes=1))
 
-    async def append(session_id: str) -> None:
-        batch = ledger.door.batch([Append(session_id, (event(),))])
-        [outcome] = await ledger.backend.append([batch.unit], wait=True)
-        batch.answer(numbers_or_raise(outcome), ledger.upcasts)
+        async def append(session_id: str) -> None:
+            batch = ledger.door.batch([Append(session_id, (event(),))])
+            [outcome] = await ledger.backend.append([batch.unit], wait=True)
+            batch.answer(numbers_or_raise(outcome), ledger.upcasts)
 
-    try:
-        yield lambda: loop.tasks(sizes, append)
-    finally:
-        loop.run(ledger.close())
-        loop.close()
+        try:
+            yield lambda: run_tasks(runner, sizes, append)
+        finally:
+            runner.run(ledger.close())
 
 
 @contextmanager

@@ -98,3 +98,18 @@ def test_readers_reconnect_after_a_restart(
     write_until(lambda: len(claims) > 10, ledger, claims, "writer", 1)
     server.restart("fast")
     assert len(ledger.feed().events) == len(claims)
+
+
+def test_ledgers_that_listen_close_quietly_while_the_server_is_away(
+    open_ledger: Callable[..., Any], server: PostgresServer
+) -> None:
+    ledgers = [open_ledger(pool_size=1, lanes=1) for _ in range(20)]
+    for ledger in ledgers:
+        # Waiting for what does not come makes a ledger listen.
+        assert ledger.read("nothing", wait=0.001) == []
+    server.stop("immediate")
+    try:
+        for ledger in ledgers:
+            ledger.close()
+    finally:
+        server.start()

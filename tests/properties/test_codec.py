@@ -35,7 +35,7 @@ strange = st.sampled_from(
         -math.inf,
         2**64,
         -(2**63) - 1,
-        10**5_000,
+        10**100,
         "\0",
         "a\ud800",
         b"bytes",
@@ -99,16 +99,20 @@ def test_the_order_of_keys_does_not_show(value: dict[str, Any], random: Any) -> 
     assert encode_json(shuffled(value), "payload") == encode_json(value, "payload")
 
 
+def wrapped(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Lists and objects that hold one thing of `inner` among good ones."""
+    in_list = st.builds(lambda good, bad: [*good, bad], st.lists(leaves, max_size=2), inner)
+    good = st.dictionaries(text, leaves, max_size=2)
+    return in_list | st.builds(lambda good, key, bad: good | {key: bad}, good, text, inner)
+
+
 @seed(SEED)
 @examples(300)
-@given(st.recursive(strange, containers, max_leaves=5).filter(lambda value: value not in ([], {})))
+@given(st.recursive(strange, wrapped, max_leaves=4))
 def test_what_is_not_json_is_refused_by_its_place(value: Any) -> None:
-    for given_value in ({"x": value}, {"a": [1, {"b": [value]}]}):
-        refused = outcome(lambda given_value=given_value: encode_json(given_value, "payload"))
-        if refused is None:
-            assert not contains_strange(value)
-        else:
-            assert refused.startswith("payload.")
+    refused = outcome(lambda: encode_json({"a": [1, {"b": value}]}, "payload"))
+    assert refused is not None
+    assert refused.startswith("payload.a[1].b")
 
 
 def outcome(call: Callable[[], Any]) -> str | None:
@@ -118,19 +122,6 @@ def outcome(call: Callable[[], Any]) -> str | None:
     except InvalidEvent as error:
         return error.field
     return None
-
-
-def contains_strange(value: Any) -> bool:
-    if isinstance(value, dict):
-        plain = all(isinstance(key, str) and check(key) for key in value)
-        return not plain or any(contains_strange(item) for item in value.values())
-    if isinstance(value, list):
-        return any(contains_strange(item) for item in value)
-    return True
-
-
-def check(key: str) -> bool:
-    return key.isprintable() or "\0" not in key
 
 
 @seed(SEED)

@@ -36,7 +36,7 @@ class Watcher:
         self._notifier = notifier
         self._tried = threading.Event()
         self._closing = threading.Event()
-        # Closing must interrupt a wait for the server: a byte on this pair does.
+        # Closing must interrupt a wait for the server: the end of this pair does.
         self._bell, self._ring = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="ledger-watcher", daemon=True)
 
@@ -48,9 +48,9 @@ class Watcher:
     def close(self) -> None:
         """End the thread and its connection."""
         self._closing.set()
-        self._ring.send(b"\0")
-        self._thread.join(_GOODBYE_S)
+        # Its end, not a byte: the thread may have seen `_closing` first and have hung up already.
         self._ring.close()
+        self._thread.join(_GOODBYE_S)
 
     def _run(self) -> None:
         backoff_s = BACKOFF_MIN_S

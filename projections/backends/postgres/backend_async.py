@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 
+from ledger.backends.postgres import AsyncPostgresBackend
 from ledger.plans import Plan, arun
 
 from ...folding import Change
@@ -23,7 +24,7 @@ T = TypeVar("T")
 class AsyncPostgresViews:
     """Tables in the ledger's schema, reached through the ledger's connections."""
 
-    def __init__(self, log: Any) -> None:
+    def __init__(self, log: AsyncPostgresBackend) -> None:
         self._log = log
         self._storing = Storing(log.schema, log.info.buckets)
 
