@@ -161,7 +161,8 @@ class LogMachine(RuleBasedStateMachine):
         key = (self.tenant(tenant), session)
         there = [row.fact for row in self.log.rows(key) if row.fact.type in ("a", "b")]
         if there:
-            some = [data.draw(st.sampled_from(there)), Fact(f"n{next(self.ids)}")]
+            some = data.draw(st.lists(st.sampled_from(there), min_size=1, max_size=3))
+            some += [Fact(f"n{next(self.ids)}")] * data.draw(st.integers(0, 1))
             self.append([(key, some, self.expected(key, kind))])
 
     @rule(
