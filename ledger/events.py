@@ -72,7 +72,9 @@ class NewEvent(msgspec.Struct, frozen=True):
     metadata: Mapping[str, Any] | None = None
 
 
-class Event(msgspec.Struct, frozen=True):
+# gc=False: an event refers to decoded JSON, which refers to nothing, so it is never part of a
+# cycle, and the garbage collector walked through every event of a page several times.
+class Event(msgspec.Struct, frozen=True, gc=False):
     """An event as the log holds it: its envelope, its numbers and its decoded payload.
 
     `sequence` is the place in the session and `position` the place in the bucket, both dense from

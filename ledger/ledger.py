@@ -34,7 +34,7 @@ from .limits import Limits
 from .pages import FeedPage, SessionIds, decode_place, encode_place
 from .plans import run
 from .reading import feed_page, read_lineage, read_pages, read_session
-from .records import event_of_record
+from .records import event_of_record, events_of_records
 from .upcasts import Upcasts
 from .verify import Progress, VerifyReport, verify_everything, verify_session
 
@@ -236,7 +236,7 @@ class Ledger:
         )
         pages = partial(read_lineage, buckets=self.buckets) if lineage else read_pages
         records = run(read_session(self.backend, query, count, wait_s, pages))
-        return [event_of_record(record, self.upcasts) for record in records]
+        return events_of_records(records, self.upcasts)
 
     def get(
         self, session_id: str, event_id: str, *, tenant: str = "", deleted: bool = False
@@ -275,7 +275,7 @@ class Ledger:
         plan = feed_page(self.backend, place, feed_limit(limit), event_types(types), owner)
         page = run(plan)
         return FeedPage(
-            [event_of_record(record, self.upcasts) for record in page.records],
+            events_of_records(page.records, self.upcasts),
             cursors.encode(page.cursor, self.ledger_id),
             page.more,
         )

@@ -36,7 +36,7 @@ from .limits import Limits
 from .pages import FeedPage, SessionIds, decode_place, encode_place
 from .plans import arun
 from .reading import feed_page, read_lineage, read_pages, read_session
-from .records import event_of_record
+from .records import event_of_record, events_of_records
 from .upcasts import Upcasts
 from .verify import Progress, VerifyReport, verify_everything, verify_session
 
@@ -237,7 +237,7 @@ class AsyncLedger:
         )
         pages = partial(read_lineage, buckets=self.buckets) if lineage else read_pages
         records = await arun(read_session(self.backend, query, count, wait_s, pages))
-        return [event_of_record(record, self.upcasts) for record in records]
+        return events_of_records(records, self.upcasts)
 
     async def get(
         self, session_id: str, event_id: str, *, tenant: str = "", deleted: bool = False
@@ -281,7 +281,7 @@ class AsyncLedger:
         plan = feed_page(self.backend, place, feed_limit(limit), event_types(types), owner)
         page = await arun(plan)
         return FeedPage(
-            [event_of_record(record, self.upcasts) for record in page.records],
+            events_of_records(page.records, self.upcasts),
             cursors.encode(page.cursor, self.ledger_id),
             page.more,
         )

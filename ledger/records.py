@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -147,36 +147,50 @@ def same_content(first: Record | Draft, again: Draft) -> bool:
     )
 
 
+def events_of_records(records: Iterable[Record], upcasts: Upcasts) -> list[Event]:
+    """Decode stored rows for a reader; old payloads are upcast here and nowhere else.
+
+    One loop without calls of our own: reading a long session is mostly this loop.
+    """
+    events = []
+    for record in records:
+        data: Any = record.payload
+        version = record.schema_version
+        if record.content_type == JSON_CONTENT_TYPE:
+            data = decode_json(data)
+            if upcasts.has(record.type):
+                data, version = upcasts.newest(record.type, version, data)
+        metadata = record.metadata
+        events.append(
+            Event(
+                record.bucket,
+                record.position,
+                record.tenant,
+                record.session_id,
+                record.sequence,
+                record.event_id,
+                record.type,
+                version,
+                record.run_id,
+                record.occurred_us,
+                record.recorded_us,
+                record.actor,
+                record.causation_id,
+                record.correlation_id,
+                record.trace_id,
+                record.span_id,
+                {} if metadata == "{}" else decode_json(metadata),
+                record.content_type,
+                data,
+                record.event_hash,
+            )
+        )
+    return events
+
+
 def event_of_record(record: Record, upcasts: Upcasts) -> Event:
-    """Decode a stored row for a reader; old payloads are upcast here and nowhere else."""
-    data: Any = record.payload
-    version = record.schema_version
-    if record.content_type == JSON_CONTENT_TYPE:
-        data = decode_json(data)
-        if upcasts.has(record.type):
-            data, version = upcasts.newest(record.type, version, data)
-    return Event(
-        record.bucket,
-        record.position,
-        record.tenant,
-        record.session_id,
-        record.sequence,
-        record.event_id,
-        record.type,
-        version,
-        record.run_id,
-        record.occurred_us,
-        record.recorded_us,
-        record.actor,
-        record.causation_id,
-        record.correlation_id,
-        record.trace_id,
-        record.span_id,
-        {} if record.metadata == "{}" else decode_json(record.metadata),
-        record.content_type,
-        data,
-        record.event_hash,
-    )
+    """Decode one stored row; see events_of_records."""
+    return events_of_records((record,), upcasts)[0]
 
 
 def event_of_draft(part: Part, draft: Draft, number: Numbered, upcasts: Upcasts) -> Event:

@@ -19,6 +19,8 @@ class Upcasts:
 
     def __init__(self) -> None:
         self._steps: dict[str, dict[int, Upcaster]] = {}
+        #: Whether payloads of a type may need lifting; bound, because each event read asks.
+        self.has: Callable[[str], bool] = self._steps.__contains__
 
     def register(self, type: str, *, from_version: int, upcaster: Upcaster) -> None:
         """Add the step from `from_version` to the next; a second one for the same step is refused."""
@@ -26,10 +28,6 @@ class Upcasts:
         if from_version in steps:
             raise InvalidArgument("from_version", f"{type} has an upcaster from {from_version}")
         steps[from_version] = upcaster
-
-    def has(self, type: str) -> bool:
-        """Whether payloads of this type may need lifting."""
-        return type in self._steps
 
     def newest(self, type: str, version: int, data: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """Return the payload and its version after every step that applies."""
