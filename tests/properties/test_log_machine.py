@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import seed
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from ledger import Append, LedgerError
 from tests.properties.model import Fact, Log, Refused, Row, Session, seen, wanted
@@ -20,11 +26,13 @@ from tests.support.builders import all_session_ids
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 MOMENTS = [NOON + timedelta(minutes=minute) for minute in range(3)]
 TENANTS = ("t", "u")
-SESSIONS = ("a", "b", "c", "d")
+SESSIONS = ("a", "b")
+FORKS = ("f", "g")  # begun by forking alone
 TYPES = ("a", "b", "session.forked", "session.deleted")
 
-tenants = st.sampled_from(TENANTS)
+tenants = st.sampled_from(("t", "t", "t", "u"))  # few sessions, so that much happens in each
 sessions = st.sampled_from(SESSIONS)
+any_session = st.sampled_from(SESSIONS + FORKS)
 facts = st.builds(
     Fact,
     event_id=st.sampled_from([f"e{number}" for number in range(12)]),
@@ -33,8 +41,8 @@ facts = st.builds(
     run_id=st.sampled_from([None, "r"]),
     occurred=st.sampled_from([None, *MOMENTS]),
 )
-fresh = st.lists(facts, min_size=1, max_size=4)
-expectations = st.sampled_from([None, "right", "stale"])
+fresh = st.lists(facts, min_size=2, max_size=5)
+expectations = st.sampled_from([None, None, "right", "stale"])
 small = st.integers(0, 8)
 options_of_read: dict[str, st.SearchStrategy[Any]] = {
     "after": small,
@@ -138,6 +146,12 @@ class LogMachine(RuleBasedStateMachine):
                 stored = [self.log.find(session, fact.event_id) for fact in some]
                 assert seen(one.event for one in part) == wanted(stored)
 
+    @initialize(some=fresh, more=fresh, at=st.integers(1, 2))
+    def begin(self, some: list[Fact], more: list[Fact], at: int) -> None:
+        self.append_new("t", "a", some, None)
+        self.fork("t", "a", "f", at)
+        self.append_new("t", "f", more, None)
+
     @rule(tenant=tenants, session=sessions, some=fresh, kind=expectations)
     def append_new(self, tenant: str, session: str, some: list[Fact], kind: str | None) -> None:
         key = (self.tenant(tenant), session)
@@ -156,7 +170,12 @@ class LogMachine(RuleBasedStateMachine):
         key = (self.tenant(tenant), session)
         self.append([(key, some, self.expected(key, kind))])
 
-    @rule(data=st.data(), tenant=tenants, session=sessions, kind=expectations)
+    @rule(tenant=tenants, session=st.sampled_from(FORKS), some=fresh)
+    def append_to_a_fork(self, tenant: str, session: str, some: list[Fact]) -> None:
+        if self.log.head((self.tenant(tenant), session)):
+            self.append_new(tenant, session, some, None)
+
+    @rule(data=st.data(), tenant=tenants, session=any_session, kind=expectations)
     def append_one_that_is_there(
         self, data: st.DataObject, tenant: str, session: str, kind: str | None
     ) -> None:
@@ -183,7 +202,7 @@ class LogMachine(RuleBasedStateMachine):
             told.add(key)
         self.append(given)
 
-    @rule(tenant=tenants, parent=sessions, into=sessions, at=small)
+    @rule(tenant=tenants, parent=any_session, into=any_session, at=st.integers(0, 5))
     def fork(self, tenant: str, parent: str, into: str, at: int) -> None:
         owner = self.tenant(tenant)
         got, answer = self.both(
@@ -202,7 +221,7 @@ class LogMachine(RuleBasedStateMachine):
             row = data.draw(st.sampled_from(forks))
             self.fork(tenant, row.parent[0], row.session[1], row.parent[1])
 
-    @rule(tenant=tenants, session=sessions)
+    @rule(tenant=tenants, session=any_session)
     def delete(self, tenant: str, session: str) -> None:
         owner = self.tenant(tenant)
         got = self.ledger.delete(session, tenant=owner)
@@ -211,11 +230,20 @@ class LogMachine(RuleBasedStateMachine):
     @rule(tenant=tenants, options=filters)
     def read(self, tenant: str, options: dict[str, Any]) -> None:
         owner = self.tenant(tenant)
-        for session in SESSIONS:
+        for session in SESSIONS + FORKS:
             events = self.ledger.read(session, tenant=owner, **options)
             assert seen(events) == wanted(self.log.read((owner, session), **options))
 
-    @rule(data=st.data(), tenant=tenants, session=sessions, deleted=st.booleans())
+    @rule(tenant=tenants, options=filters)
+    def read_lineages(self, tenant: str, options: dict[str, Any]) -> None:
+        owner = self.tenant(tenant)
+        for session in FORKS:
+            events = self.ledger.read(session, tenant=owner, **(options | {"lineage": True}))
+            assert seen(events) == wanted(
+                self.log.read((owner, session), **(options | {"lineage": True}))
+            )
+
+    @rule(data=st.data(), tenant=tenants, session=any_session, deleted=st.booleans())
     def get(self, data: st.DataObject, tenant: str, session: str, deleted: bool) -> None:
         key = (self.tenant(tenant), session)
         # Deletions and forks have ids of the ledger's own.
@@ -228,7 +256,7 @@ class LogMachine(RuleBasedStateMachine):
         found = [row for row in rows if row.fact.event_id == event_id]
         assert seen([event] if event else []) == wanted(found)
 
-    @rule(tenant=tenants, session=sessions)
+    @rule(tenant=tenants, session=any_session)
     def head(self, tenant: str, session: str) -> None:
         owner = self.tenant(tenant)
         assert self.ledger.head(session, tenant=owner) == self.log.head((owner, session))

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -50,19 +51,23 @@ def whole_feed(ledger: Any, cursor: str | None = None, **options: Any) -> list[E
     while True:
         page = ledger.feed(cursor, **options)
         events += page.events
-        cursor = page.cursor
         if not page.more:
             return events
+        assert page.cursor != cursor, "the feed does not move on"
+        cursor = page.cursor
 
 
 def all_session_ids(ledger: Any, **options: Any) -> list[str]:
     """Return the session ids of all pages."""
-    page = ledger.list_session_ids(**options)
-    found: list[str] = page.session_ids
-    while page.cursor is not None:
-        page = ledger.list_session_ids(cursor=page.cursor, **options)
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = ledger.list_session_ids(cursor=cursor, **options)
         found += page.session_ids
-    return found
+        if page.cursor is None:
+            return found
+        assert page.cursor != cursor, "the list does not move on"
+        cursor = page.cursor
 
 
 def sessions_in_buckets(ledger: Any, count: int) -> list[str]:
@@ -105,7 +110,7 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
         except Exception as error:
             return error
 
-    started = [background(lambda call=call: at_the_gate(call)) for call in calls]
+    started = [background(partial(at_the_gate, call)) for call in calls]
     return [future.result(4 * DEADLINE_S) for future in started]
 
 
