@@ -47,6 +47,15 @@ def test_importing_ledger_loads_no_driver_and_no_view() -> None:
     assert loaded.isdisjoint({*DRIVERS, "projections"})
 
 
+def test_importing_views_leaves_eventsourcing_alone() -> None:
+    # It patches dataclasses and silences psycopg's loggers when imported.
+    done = run_python("import ledger, projections, sys; print(*sys.modules, sep='\\n')")
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert "projections" in loaded
+    assert loaded.isdisjoint({"eventsourcing", "projections.eventsourcing"})
+
+
 def test_importing_ledger_is_quick(tmp_path: Path) -> None:
     # Processor time, and interleaved, so that a busy machine slows both alike.
     cpu_seconds("import ledger", tmp_path)

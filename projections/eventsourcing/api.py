@@ -1,0 +1,50 @@
+"""Everything this package uses of the eventsourcing library, and its only import of it.
+
+Importing it changes the process: `dataclasses` is patched and psycopg's loggers are silenced. So
+nothing outside this package imports this package; an import contract holds both rules.
+"""
+
+from __future__ import annotations
+
+from eventsourcing.persistence import (
+    AggregateRecorder,
+    ApplicationRecorder,
+    DatabaseError,
+    DataError,
+    InfrastructureFactory,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    Notification,
+    OperationalError,
+    ProcessRecorder,
+    ProgrammingError,
+    StoredEvent,
+    Subscription,
+    Tracking,
+    TrackingRecorder,
+)
+from eventsourcing.utils import Environment, EnvType, resolve_topic, strtobool
+
+__all__ = [
+    "AggregateRecorder",
+    "ApplicationRecorder",
+    "DataError",
+    "DatabaseError",
+    "EnvType",
+    "Environment",
+    "InfrastructureFactory",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "Notification",
+    "OperationalError",
+    "ProcessRecorder",
+    "ProgrammingError",
+    "StoredEvent",
+    "Subscription",
+    "Tracking",
+    "TrackingRecorder",
+    "resolve_topic",
+    "strtobool",
+]

@@ -1,0 +1,15 @@
+"""The backends of the tests that are not the wheel's."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(params=("memory", "sqlite", "postgres"))
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a ledger that does not exist yet; see the marks on_… for less than all."""
+    if request.param == "memory":
+        return "memory:"
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    return str(request.getfixturevalue("postgres_url"))

@@ -1,0 +1,74 @@
+"""Subscriptions wake up wherever the event was appended, and miss none."""
+
+import time
+from itertools import islice
+
+import pytest
+from eventsourcing.persistence import StoredEvent
+
+from ledger.following import FOLLOW_WAIT_S
+from projections.eventsourcing import LedgerFactory
+from tests.support.builders import DEADLINE_S, background, on_durable
+
+EVENTS = 200
+SUBSCRIBERS = 4
+
+
+def stored(version: int, topic: str = "topic") -> StoredEvent:
+    return StoredEvent("one", version, topic, b"{}")
+
+
+@on_durable
+def test_subscribers_of_other_factories_get_every_event_once(url: str) -> None:
+    writer = LedgerFactory({"LEDGER_URL": url})
+    readers = [LedgerFactory({"LEDGER_URL": url}) for _ in range(2)]
+    recorder = writer.application_recorder()
+    subscriptions = [
+        readers[number % 2].application_recorder().subscribe(gt=0) for number in range(SUBSCRIBERS)
+    ]
+    taken = [background(lambda s=s: [n.id for n in islice(s, EVENTS)]) for s in subscriptions]
+    for version in range(1, EVENTS + 1):
+        recorder.insert_events([stored(version)])
+    for ids in taken:
+        assert ids.result(DEADLINE_S) == list(range(1, EVENTS + 1))
+    for factory in [writer, *readers]:
+        factory.close()
+
+
+def test_a_waiting_subscriber_is_woken_rather_than_polling(url: str) -> None:
+    factory = LedgerFactory({"LEDGER_URL": url})
+    recorder = factory.application_recorder()
+    with recorder.subscribe() as subscription:
+        delays = []
+        for version in range(1, 11):
+            arrival = background(lambda: (next(subscription), time.monotonic())[1])
+            # It waits by now or it does not: neither way may the event be missed.
+            time.sleep(0.02 * (version % 2))
+            recorder.insert_events([stored(version)])
+            appended = time.monotonic()
+            delays.append(arrival.result(DEADLINE_S) - appended)
+    # Polling alone would need half of this on average.
+    assert sorted(delays)[len(delays) // 2] < FOLLOW_WAIT_S / 4
+    factory.close()
+
+
+def test_topics_are_chosen_in_the_database(url: str) -> None:
+    factory = LedgerFactory({"LEDGER_URL": url})
+    recorder = factory.application_recorder()
+    recorder.insert_events([stored(version, f"topic{version % 3}") for version in range(1, 10)])
+    with recorder.subscribe(gt=2, topics=["topic0", "topic2"]) as subscription:
+        assert [n.id for n in islice(subscription, 5)] == [3, 5, 6, 8, 9]
+    factory.close()
+
+
+@pytest.mark.parametrize("end", ["stop", "close"])
+def test_a_waiting_subscriber_can_be_ended_from_another_thread(url: str, end: str) -> None:
+    factory = LedgerFactory({"LEDGER_URL": url})
+    subscription = factory.application_recorder().subscribe()
+    rest = background(lambda: list(subscription))
+    if end == "stop":
+        subscription.stop()
+    else:
+        factory.close()
+    assert rest.result(DEADLINE_S) == []
+    factory.close()
