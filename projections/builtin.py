@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+from .allowed_actions import ALLOWED_ACTIONS
+from .approvals import APPROVALS
+from .artifacts import ARTIFACTS
+from .consumers import CONSUMERS
+from .context import CONTEXT
+from .graph_context import GRAPH_CONTEXT
 from .messages import MESSAGES
 from .projection import Projection
 from .qa import QA
 from .runs import RUNS
+from .scenarios import SCENARIOS
+from .scripts import SCRIPTS
 from .sessions import SESSIONS
+from .step_visits import STEP_VISITS
 from .traces import TRACES
+from .turns import TURNS
+from .usage import USAGE
+from .violations import VIOLATIONS
 
-BUILTIN: tuple[Projection, ...] = (SESSIONS, RUNS, QA, TRACES, MESSAGES)
+BUILTIN: tuple[Projection, ...] = (
+    SESSIONS,
+    RUNS,
+    QA,
+    TRACES,
+    MESSAGES,
+    TURNS,
+    USAGE,
+    CONTEXT,
+    GRAPH_CONTEXT,
+    APPROVALS,
+    ALLOWED_ACTIONS,
+    VIOLATIONS,
+    SCENARIOS,
+    STEP_VISITS,
+    SCRIPTS,
+    ARTIFACTS,
+    CONSUMERS,
+)

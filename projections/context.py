@@ -165,6 +165,5 @@ CONTEXT = Projection(
     key=("tenant", "session_id", "context_id"),
     keys=keys,
     apply=apply,
-    indexes=(("tenant", "session_id", "first_sequence"),),
     types=frozenset({"context.put", *_MANY, *_FOLDS}),
 )

@@ -41,6 +41,7 @@ class Page(msgspec.Struct, frozen=True):
 
     records: Sequence[Record]
     events: Sequence[Event | Undecoded | None]
+    types: frozenset[str]
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -75,7 +76,7 @@ def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upc
         except Exception as error:
             # An upcaster's mistake stops whoever wants this event, and nobody else.
             events.append(Undecoded(error))
-    return Page(records, events)
+    return Page(records, events, frozenset(record.type for record in records))
 
 
 def work_of(table: Table, page: Page) -> Work:
@@ -84,6 +85,8 @@ def work_of(table: Table, page: Page) -> Work:
     steps: list[Step] = []
     # a dict keeps the order, which makes two runs over the same page ask for the same rows
     touched: dict[Key, None] = {}
+    if _is_idle(table, page):
+        return Work(table, steps, (), page.records[-1].position)
     for record, event in zip(page.records, page.events, strict=True):
         if record.type == SESSION_DELETED:
             if table.of_sessions:
@@ -174,6 +177,12 @@ def _take(
             del state[key]
         else:
             state[key] = new
+
+
+def _is_idle(table: Table, page: Page) -> bool:
+    """Whether a page holds nothing for a table, which is seen without looking at its events."""
+    types = table.projection.types
+    return types is not None and SESSION_DELETED not in page.types and types.isdisjoint(page.types)
 
 
 def _clear(record: Record, state: dict[Key, Any], cleared: dict[Key, None]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ledger import Ledger
 from ledger.plans import run
 
+from . import views_context, views_scenarios, views_turns
 from .backends import open_views
 from .builtin import BUILTIN
 from .messages import Message
@@ -21,7 +22,7 @@ from .traces import Span
 
 
 class Views:
-    """Sessions, runs, answers, traces and messages, folded from the log into tables beside it.
+    """What a ledger's events mean, folded from the log into tables beside it.
 
     Safe to share between threads; any number of processes may open the views of one ledger. The
     tables are made when first needed. Nothing runs in the background: a reader brings what it
@@ -226,3 +227,29 @@ class Views:
     ) -> list[Any]:
         """Return a projection's views of a session, in the order of their keys."""
         return run(self._reader.rows(projection, (tenant, session_id), consistency, limit=limit))
+
+    # Readers by subject: methods like the others, each written in the file of its subject.
+    turn = views_turns.turn
+    turns = views_turns.turns
+    recent_turns = views_turns.recent_turns
+    transcript = views_turns.transcript
+    usage = views_turns.usage
+    usage_totals = views_turns.usage_totals
+    context = views_context.context
+    context_entry = views_context.context_entry
+    graph_context = views_context.graph_context
+    artifacts = views_context.artifacts
+    artifact = views_context.artifact
+    artifact_by_key = views_context.artifact_by_key
+    consumers = views_context.consumers
+    consumer = views_context.consumer
+    scenarios = views_scenarios.scenarios
+    scenario = views_scenarios.scenario
+    scenario_positions = views_scenarios.scenario_positions
+    step_visits = views_scenarios.step_visits
+    script = views_scenarios.script
+    approvals = views_scenarios.approvals
+    approval = views_scenarios.approval
+    pending_approvals = views_scenarios.pending_approvals
+    allowed_actions = views_scenarios.allowed_actions
+    violations = views_scenarios.violations

@@ -8,6 +8,7 @@ from typing import Any
 from ledger import AsyncLedger
 from ledger.plans import arun
 
+from . import views_context_async, views_scenarios_async, views_turns_async
 from .backends import open_views_async
 from .builtin import BUILTIN
 from .messages import Message
@@ -21,7 +22,7 @@ from .traces import Span
 
 
 class AsyncViews:
-    """Sessions, runs, answers, traces and messages, folded from the log into tables beside it.
+    """What a ledger's events mean, folded from the log into tables beside it.
 
     Safe to share between tasks; any number of processes may open the views of one ledger. The
     tables are made when first needed. Nothing runs in the background: a reader brings what it
@@ -230,3 +231,29 @@ class AsyncViews:
         return await arun(
             self._reader.rows(projection, (tenant, session_id), consistency, limit=limit)
         )
+
+    # Readers by subject: methods like the others, each written in the file of its subject.
+    turn = views_turns_async.turn
+    turns = views_turns_async.turns
+    recent_turns = views_turns_async.recent_turns
+    transcript = views_turns_async.transcript
+    usage = views_turns_async.usage
+    usage_totals = views_turns_async.usage_totals
+    context = views_context_async.context
+    context_entry = views_context_async.context_entry
+    graph_context = views_context_async.graph_context
+    artifacts = views_context_async.artifacts
+    artifact = views_context_async.artifact
+    artifact_by_key = views_context_async.artifact_by_key
+    consumers = views_context_async.consumers
+    consumer = views_context_async.consumer
+    scenarios = views_scenarios_async.scenarios
+    scenario = views_scenarios_async.scenario
+    scenario_positions = views_scenarios_async.scenario_positions
+    step_visits = views_scenarios_async.step_visits
+    script = views_scenarios_async.script
+    approvals = views_scenarios_async.approvals
+    approval = views_scenarios_async.approval
+    pending_approvals = views_scenarios_async.pending_approvals
+    allowed_actions = views_scenarios_async.allowed_actions
+    violations = views_scenarios_async.violations

@@ -21,13 +21,16 @@ from ..tables import Key, Row, Table
 class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of a table, of one bucket or of all.
 
-    `equal` are (column, value) pairs; `order` are columns that are never NULL, all ascending or
-    all `descending`; `after` are their values in the last row of the page before.
+    `equal`, `at_least` and `below` are (column, value) pairs; `order` are columns that are never
+    NULL, all ascending or all `descending`; `after` are their values in the last row of the page
+    before.
     """
 
     table: Table
     bucket: int | None
     equal: tuple[tuple[str, Any], ...]
+    at_least: tuple[tuple[str, Any], ...] = ()
+    below: tuple[tuple[str, Any], ...] = ()
     order: tuple[str, ...] = ()
     descending: bool = False
     after: Row | None = None

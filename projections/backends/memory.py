@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import eq, ge, lt
 from weakref import WeakKeyDictionary
 
 from ledger.backends.memory import MemoryBackend
@@ -82,7 +83,11 @@ class MemoryViews:
 
     def select(self, query: RowQuery) -> list[Row]:
         table = query.table
-        wanted = [(table.names.index(name), value) for name, value in query.equal]
+        wanted = [
+            (table.names.index(name), holds, value)
+            for pairs, holds in ((query.equal, eq), (query.at_least, ge), (query.below, lt))
+            for name, value in pairs
+        ]
         order = [table.names.index(name) for name in query.order]
 
         def place(row: Row) -> Row:
@@ -94,7 +99,7 @@ class MemoryViews:
                 row
                 for bucket in buckets
                 for row in self._rows(table, bucket).values()
-                if all(row[number] == value for number, value in wanted)
+                if all(holds(row[number], value) for number, holds, value in wanted)
             ]
         if query.after is not None:
             after = query.after

@@ -13,6 +13,8 @@ from ledger.backends.postgres import backend as postgres
 from ledger.backends.postgres import backend_async as postgres_async
 from ledger.backends.sqlite import SqliteBackend
 from ledger.backends.threaded import ThreadedBackend
+from projections import AsyncViews, Views
+from projections.backends.base import AsyncViewBackend, ViewBackend
 
 # Where the languages differ: the dunder of the one is the dunder of the other.
 DUNDERS = {
@@ -21,7 +23,8 @@ DUNDERS = {
     "__enter__": "__aenter__",
     "__exit__": "__aexit__",
 }
-TWINS = [(Ledger, AsyncLedger), (Follower, AsyncFollower), (Backend, AsyncBackend)]
+FACES = [(Ledger, AsyncLedger), (Follower, AsyncFollower), (Views, AsyncViews)]
+TWINS = [*FACES, (Backend, AsyncBackend), (ViewBackend, AsyncViewBackend)]
 BACKENDS = [
     (Backend, MemoryBackend),
     (Backend, SqliteBackend),
@@ -88,7 +91,7 @@ def test_twins_have_the_same_signatures(sync: type, twin: type) -> None:
         assert annotations(ours) == annotations(other), one
 
 
-@pytest.mark.parametrize(("sync", "twin"), TWINS[:2], ids=name)
+@pytest.mark.parametrize(("sync", "twin"), FACES, ids=name)
 def test_twins_say_the_same(sync: type, twin: type) -> None:
     theirs = public(twin)
     for one, value in public(sync).items():

@@ -46,12 +46,70 @@ def happened(kind: str, number: int) -> NewEvent:
             {"qa_id": f"q{number % 3}", "question": "?", "answer": str(number)}, "qa.recorded"
         ),
         "span": lambda: NewEvent({"span_id": f"s{number % 3}", "name": "n"}, "span.started", **run),
+        "turn": lambda: NewEvent({"turn_id": f"t{number % 2}"}, "turn.started"),
+        "answered": lambda: NewEvent(
+            {"turn_id": f"t{number % 2}", "agent_response": str(number), "latency_ms": 1.5},
+            "turn.finished",
+        ),
+        "usage": lambda: NewEvent(
+            {"model": "ab"[number % 2], "input_tokens": number, "cost_usd": 0.1}, "usage.recorded"
+        ),
+        "context": lambda: NewEvent({"context_id": f"c{number % 2}"}, "context.put"),
+        "rated": lambda: NewEvent(
+            {"context_id": f"c{number % 2}", "helpful_delta": number - 5}, "context.rated"
+        ),
+        "served": lambda: NewEvent({"context_ids": ["c0", "c1", "c2"]}, "context.served"),
+        "graph": lambda: NewEvent(
+            {"content": None if number % 4 == 0 else str(number)}, "graph_context.set"
+        ),
+        "asked": lambda: NewEvent(
+            {"approval_id": f"a{number % 2}", "raw": [number]}, "approval.requested"
+        ),
+        "decided": lambda: NewEvent(
+            {"approval_id": f"a{number % 2}", "decision": "allow_always", "action_key": "k"},
+            "approval.decided",
+        ),
+        "revoked": lambda: NewEvent({"action_key": "k"}, "approval.revoked"),
+        "violated": lambda: NewEvent({"policy": "p", "kind": "k"}, "policy.violated"),
+        "scenario": lambda: NewEvent(
+            {"scenario_id": "x", "scenario_version": number, "variables": {"v": number}},
+            "scenario.started",
+        ),
+        "step": lambda: NewEvent(
+            {
+                "scenario_id": "xy"[number % 2],
+                "scenario_version": 1,
+                "step_id": f"s{number % 3}",
+                "step_name": None,
+                "step_content_hash": str(number),
+            },
+            "scenario.step_entered",
+        ),
+        "left": lambda: NewEvent(
+            {"scenario_id": "xy"[number % 2]},
+            f"scenario.{('exited', 'completed', 'paused')[number % 3]}",
+        ),
+        "variable": lambda: NewEvent(
+            {"name": "v", "value": number, "scenario_id": ("x", None)[number % 2]}, "variable.set"
+        ),
+        "rule": lambda: NewEvent({"rule_id": f"r{number % 2}"}, "rule.fired"),
+        "marked": lambda: NewEvent(
+            {"target_version": number, "anchor_content_hash": "h", "migration_plan_id": "p"},
+            "migration.marked",
+        ),
+        "artifact": lambda: NewEvent(
+            {"artifact_id": f"f{number % 2}", "key": str(number)}, "artifact.registered"
+        ),
+        "thrown": lambda: NewEvent({"artifact_id": f"f{number % 2}"}, "artifact.deleted"),
+        "offset": lambda: NewEvent({"consumer": "c", "count": number}, "consumer.offset_advanced"),
         "unknown": lambda: NewEvent({"n": number}, "thing.unknown"),
     }[kind]()
 
 
 KINDS = (
-    "count count_all drop created status started finished message qa span unknown delete catch_up"
+    "count count_all drop created status started finished message qa span unknown delete catch_up "
+    "turn answered usage context rated served graph asked decided revoked violated scenario step "
+    "left variable rule marked artifact thrown offset catch_up delete"
 )
 steps = st.lists(
     st.tuples(st.sampled_from(SESSIONS), st.sampled_from(KINDS.split()), st.integers(0, 11)),

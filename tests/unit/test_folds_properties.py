@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -12,20 +13,26 @@ from hypothesis import strategies as st
 
 from ledger.catalogue import FACTS, Fact, SessionDeleted
 from ledger.events import Event
-from projections import MESSAGES, QA, RUNS, SESSIONS, TRACES, Projection
+from projections import Projection
+from projections.builtin import BUILTIN
 from tests.support.folds import at, event_of, facts, fold
 
-PROJECTIONS = [MESSAGES, QA, RUNS, SESSIONS, TRACES]
-TIME_COLUMNS = {"duration_us"}
+TIME_COLUMNS = {"duration_us", "variable_updated_at"}
 LIVE = [fact for fact in FACTS if fact is not SessionDeleted]
 OFTEN_NOUNS = {"session", "run", "qa", "feedback", "message", "tool", "span", "turn", "content"}
 RUN_IDS = st.sampled_from([None, "a", "b"])
 # Half of the facts are of the nouns that several views decide about, so that they meet.
 OFTEN = [fact for fact in LIVE if fact.event_type.split(".")[0] in OFTEN_NOUNS]
-HISTORIES = st.lists(
-    st.tuples(st.one_of(facts(OFTEN), facts(LIVE)), RUN_IDS), min_size=1, max_size=16
-)
 CLOCKS = st.lists(st.sampled_from([0, 1, 1, 60, -3600]), min_size=16, max_size=16)
+
+
+@cache
+def histories(projection_name: str) -> st.SearchStrategy[list[tuple[Fact, str | None]]]:
+    """Histories of all facts, a third of which the projection looks at."""
+    [types] = [one.types for one in BUILTIN if one.name == projection_name]
+    own = [fact for fact in LIVE if types is None or fact.event_type in types]
+    said = st.one_of(facts(own), facts(OFTEN), facts(LIVE))
+    return st.lists(st.tuples(said, RUN_IDS), min_size=1, max_size=16)
 
 
 def history(said: list[tuple[Fact, str | None]], clock: list[int] | None = None) -> list[Event]:
@@ -46,23 +53,25 @@ def without_times(rows: dict[tuple[str, ...], Any]) -> dict[tuple[str, ...], dic
     }
 
 
-@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.name)
-@settings(max_examples=60, deadline=None)
-@given(said=HISTORIES, clock=CLOCKS)
+@pytest.mark.parametrize("projection", BUILTIN, ids=lambda p: p.name)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data(), clock=CLOCKS)
 def test_clocks_that_stand_still_or_go_backwards_change_only_the_time_columns(
-    projection: Projection, said: list[tuple[Fact, str | None]], clock: list[int]
+    projection: Projection, data: st.DataObject, clock: list[int]
 ) -> None:
+    said = data.draw(histories(projection.name))
     assert without_times(fold(projection, history(said, clock))) == without_times(
         fold(projection, history(said))
     )
 
 
-@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.name)
-@settings(max_examples=60, deadline=None)
-@given(said=HISTORIES)
+@pytest.mark.parametrize("projection", BUILTIN, ids=lambda p: p.name)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
 def test_a_row_that_went_through_its_table_folds_on_to_the_same_view(
-    projection: Projection, said: list[tuple[Fact, str | None]]
+    projection: Projection, data: st.DataObject
 ) -> None:
+    said = data.draw(histories(projection.name))
     rows: dict[tuple[str, ...], Any] = {}
     for event in history(said):
         if projection.types is None or event.type in projection.types:
@@ -73,12 +82,13 @@ def test_a_row_that_went_through_its_table_folds_on_to_the_same_view(
     assert rows == fold(projection, history(said))
 
 
-@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.name)
-@settings(max_examples=40, deadline=None)
-@given(said=HISTORIES)
+@pytest.mark.parametrize("projection", BUILTIN, ids=lambda p: p.name)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
 def test_folding_changes_neither_the_event_nor_the_view_before(
-    projection: Projection, said: list[tuple[Fact, str | None]]
+    projection: Projection, data: st.DataObject
 ) -> None:
+    said = data.draw(histories(projection.name))
     events = history(said)
     untouched = msgspec.msgpack.encode(events)
     rows: dict[tuple[str, ...], Any] = {}
@@ -91,7 +101,7 @@ def test_folding_changes_neither_the_event_nor_the_view_before(
     assert msgspec.msgpack.encode(events) == untouched
 
 
-@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.name)
+@pytest.mark.parametrize("projection", BUILTIN, ids=lambda p: p.name)
 @pytest.mark.parametrize("data", [None, b"\x00\x01", {}], ids=["erased", "opaque", "empty"])
 def test_an_event_whose_content_is_gone_or_not_json_stops_nothing(
     projection: Projection, data: Any
@@ -100,12 +110,12 @@ def test_an_event_whose_content_is_gone_or_not_json_stops_nothing(
     fold(projection, [*bare, *reversed(bare)])
 
 
-@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.name)
+@pytest.mark.parametrize("projection", BUILTIN, ids=lambda p: p.name)
 def test_the_deletion_of_a_session_is_left_to_the_engine(projection: Projection) -> None:
     assert fold(projection, [event_of(SessionDeleted(reason="asked for"), run_id="a")]) == {}
 
 
-@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda p: p.name)
+@pytest.mark.parametrize("projection", BUILTIN, ids=lambda p: p.name)
 def test_key_and_indexes_are_fields_of_the_view(projection: Projection) -> None:
     fields = {field.name for field in msgspec.structs.fields(projection.view)}
     assert projection.key[:2] == ("tenant", "session_id")

@@ -148,6 +148,10 @@ class TableStatements:
             else:
                 conditions.append(sql.SQL("{} = %s").format(_of_v(name)))
                 parameters.append(value)
+        for limited, pairs in (("{} >= %s", query.at_least), ("{} < %s", query.below)):
+            for name, value in pairs:
+                conditions.append(sql.SQL(limited).format(_of_v(name)))
+                parameters.append(value)
         order = [_of_v(name) for name in query.order]
         if query.after is not None:
             template = sql.SQL("({}) < ({})" if query.descending else "({}) > ({})")

@@ -83,6 +83,10 @@ class TableStatements:
             else:
                 conditions.append(f"v.{_quoted(name)} = ?")
                 parameters.append(_bound(value))
+        for sign, pairs in ((">=", query.at_least), ("<", query.below)):
+            for name, value in pairs:
+                conditions.append(f"v.{_quoted(name)} {sign} ?")
+                parameters.append(_bound(value))
         if query.after is not None:
             sign = "<" if query.descending else ">"
             marks = ", ".join("?" * len(query.order))

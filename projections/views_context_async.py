@@ -1,0 +1,169 @@
+"""What a session has learned, made and worked through: readers of AsyncViews."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.plans import arun
+
+from .artifacts import Artifact, key_digest
+from .consumers import Consumer
+from .context import ContextEntry
+from .graph_context import GraphContext
+from .reading import Consistency, text_filter
+
+if TYPE_CHECKING:
+    from .views_async import AsyncViews
+
+
+async def context(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    kind: str | None = None,
+    section: str | None = None,
+    context_profile: str | None = None,
+    limit: int | None = None,
+    newest_first: bool = False,
+    consistency: Consistency = "strong",
+) -> list[ContextEntry]:
+    """Return a session's entries of guidance in the order in which they were first put.
+
+    `limit` keeps the oldest, or the newest with `newest_first`; None is all.
+    """
+    return await arun(
+        self._reader.listed(
+            "context",
+            (tenant, session_id),
+            consistency,
+            limit=limit,
+            newest_first=newest_first,
+            kind=kind,
+            section=section,
+            context_profile=context_profile,
+        )
+    )
+
+
+async def context_entry(
+    self: AsyncViews,
+    session_id: str,
+    context_id: str,
+    *,
+    tenant: str = "",
+    consistency: Consistency = "strong",
+) -> ContextEntry | None:
+    """Return one entry of guidance of a session, or None."""
+    found: ContextEntry | None = await arun(
+        self._reader.row("context", (tenant, session_id, context_id), consistency)
+    )
+    return found
+
+
+async def graph_context(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    consistency: Consistency = "strong",
+) -> GraphContext | None:
+    """Return a session's snapshot of a knowledge graph, or None."""
+    found: GraphContext | None = await arun(
+        self._reader.row("graph_context", (tenant, session_id), consistency)
+    )
+    return found
+
+
+async def artifacts(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    deleted: bool = False,
+    limit: int | None = None,
+    newest_first: bool = False,
+    consistency: Consistency = "strong",
+) -> list[Artifact]:
+    """Return a session's artifacts in the order in which they were registered.
+
+    Deleted ones are left out unless `deleted`. `limit` keeps the oldest, or the newest with
+    `newest_first`; None is all.
+    """
+    return await arun(
+        self._reader.listed(
+            "artifacts",
+            (tenant, session_id),
+            consistency,
+            limit=limit,
+            newest_first=newest_first,
+            absent=() if deleted else ("deleted_at",),
+        )
+    )
+
+
+async def artifact(
+    self: AsyncViews,
+    session_id: str,
+    artifact_id: str,
+    *,
+    tenant: str = "",
+    consistency: Consistency = "strong",
+) -> Artifact | None:
+    """Return an artifact of a session, deleted or not, or None."""
+    found: Artifact | None = await arun(
+        self._reader.row("artifacts", (tenant, session_id, artifact_id), consistency)
+    )
+    return found
+
+
+async def artifact_by_key(
+    self: AsyncViews,
+    key: str,
+    *,
+    tenant: str = "",
+    consistency: Consistency = "strong",
+) -> Artifact | None:
+    """Return the artifact that stands under a key in any session of a tenant, or None.
+
+    If there are several, because nobody deleted the one before, it is the newest.
+    """
+    found: list[Artifact] = await arun(
+        self._reader.of_tenant(
+            "artifacts",
+            tenant,
+            consistency,
+            order=("created_at", "session_id", "artifact_id"),
+            limit=1,
+            newest_first=True,
+            absent=("deleted_at",),
+            key_sha256=key_digest(text_filter("key", key)[1]),
+        )
+    )
+    return found[0] if found else None
+
+
+async def consumers(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    consistency: Consistency = "strong",
+) -> list[Consumer]:
+    """Return how far each consumer of a session has come, by name."""
+    return await arun(self._reader.rows("consumers", (tenant, session_id), consistency))
+
+
+async def consumer(
+    self: AsyncViews,
+    session_id: str,
+    consumer: str,
+    *,
+    tenant: str = "",
+    consistency: Consistency = "strong",
+) -> Consumer | None:
+    """Return how far a consumer of a session has come, None if it never said."""
+    found: Consumer | None = await arun(
+        self._reader.row("consumers", (tenant, session_id, consumer), consistency)
+    )
+    return found
