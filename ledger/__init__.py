@@ -6,10 +6,12 @@ import importlib
 import typing
 
 from .errors import (
+    AccessDenied,
     AppendTimeout,
     BackendUnavailable,
     CallError,
     EventIdReused,
+    ForkedProcess,
     IntegrityError,
     InvalidArgument,
     InvalidCursor,
@@ -24,6 +26,7 @@ from .errors import (
     SequenceConflict,
     StopError,
     StorageFailed,
+    TransactionAborted,
 )
 from .events import Append, Appended, Event, NewEvent, new_event_id
 from .following import Follower
@@ -39,6 +42,7 @@ if typing.TYPE_CHECKING:
     from .ledger_async import AsyncLedger
 
 __all__ = [
+    "AccessDenied",
     "Append",
     "AppendTimeout",
     "Appended",
@@ -51,6 +55,7 @@ __all__ = [
     "FeedPage",
     "Finding",
     "Follower",
+    "ForkedProcess",
     "ImportReport",
     "IntegrityError",
     "InvalidArgument",
@@ -70,6 +75,7 @@ __all__ = [
     "SessionIds",
     "StopError",
     "StorageFailed",
+    "TransactionAborted",
     "Upcasts",
     "VerifyReport",
     "new_event_id",

@@ -11,7 +11,7 @@ from .backends.base import SessionQuery
 from .batch import Door
 from .codec import check_text
 from .errors import InvalidArgument
-from .events import Append, to_microseconds
+from .events import Append, is_aware, to_microseconds
 from .limits import (
     FEED_LIMIT_MAX,
     SEQUENCE_MAX,
@@ -19,6 +19,7 @@ from .limits import (
     TYPE_BYTES_MAX,
     WAIT_SECONDS_MAX,
 )
+from .refusals import shown
 
 #: A filter that is longer than any stored id finds nothing, which is no error; this bounds it.
 FILTER_BYTES_MAX = 65_536
@@ -72,6 +73,8 @@ def one_append(
 def many_appends(appends: Iterable[Append]) -> list[Append]:
     """Return the Appends of an `append_many` call, each with a tuple of events."""
     checked = []
+    if not isinstance(appends, Iterable):
+        raise InvalidArgument("appends", f"expected several Append, got {type(appends).__name__}")
     for append in appends:
         if not isinstance(append, Append):
             raise InvalidArgument("appends", f"expected Append, got {type(append).__name__}")
@@ -86,7 +89,7 @@ def many_appends(appends: Iterable[Append]) -> list[Append]:
 def natural(value: object, name: str) -> int:
     """Return `value` if it is an int from 0 to 2^63 - 1, as far as the databases count."""
     if type(value) is not int or not 0 <= value <= SEQUENCE_MAX:
-        raise InvalidArgument(name, f"expected an int from 0 to {SEQUENCE_MAX}, got {value!r}")
+        raise InvalidArgument(name, f"expected an int from 0 to {SEQUENCE_MAX}, got {shown(value)}")
     return value
 
 
@@ -123,7 +126,9 @@ def wait_seconds(value: object) -> float:
         or not isinstance(value, int | float)
         or not (0 <= value <= WAIT_SECONDS_MAX)
     ):
-        raise InvalidArgument("wait", f"expected 0 to {WAIT_SECONDS_MAX:g} seconds, got {value!r}")
+        raise InvalidArgument(
+            "wait", f"expected 0 to {WAIT_SECONDS_MAX:g} seconds, got {shown(value)}"
+        )
     return float(value)
 
 
@@ -132,7 +137,9 @@ def event_types(value: Iterable[str] | None) -> tuple[str, ...] | None:
     if value is None:
         return None
     if isinstance(value, str):
-        raise InvalidArgument("types", f"expected several types, got the text {value!r}")
+        raise InvalidArgument("types", f"expected several types, got the text {shown(value)}")
+    if not isinstance(value, Iterable):
+        raise InvalidArgument("types", f"expected several types, got {shown(value)}")
     return tuple(check_text(name, "types", TYPE_BYTES_MAX) for name in value)
 
 
@@ -140,6 +147,6 @@ def microseconds(moment: object, name: str) -> int | None:
     """Return an aware datetime as microseconds since 1970."""
     if moment is None:
         return None
-    if not isinstance(moment, datetime) or moment.utcoffset() is None:
-        raise InvalidArgument(name, f"expected a datetime with a time zone, got {moment!r}")
+    if not isinstance(moment, datetime) or not is_aware(moment):
+        raise InvalidArgument(name, f"expected a datetime with a time zone, got {shown(moment)}")
     return to_microseconds(moment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,10 +12,11 @@ import msgspec
 from .codec import check_text, encode_json
 from .digests import body_digest, bucket_of, genesis, meta_digest, new_salt, payload_digest
 from .errors import EventIdReused, InvalidArgument, InvalidEvent
-from .events import Append, Appended, NewEvent, to_microseconds
+from .events import Append, Appended, NewEvent, is_aware, to_microseconds
 from .limits import (
     ID_BYTES_MAX,
     METADATA_BYTES_MAX,
+    MICROSECONDS_MAX,
     SEQUENCE_MAX,
     SESSION_ID_BYTES_MAX,
     TENANT_BYTES_MAX,
@@ -22,15 +24,14 @@ from .limits import (
 )
 from .payloads import payload_of, refuse_reserved
 from .records import Draft, Numbered, Part, Unit, event_of_draft, same_content
+from .refusals import shown
 from .upcasts import Upcasts
 
 if TYPE_CHECKING:
     from .catalogue import Catalogue
 
-OCCURRED_MIN = datetime(1970, 1, 1, tzinfo=UTC)
 _OPTIONAL_IDS = ("actor", "causation_id", "correlation_id", "trace_id", "span_id")
 # Most events carry none of them, and then their digest is always the same.
-_NO_IDS = (None,) * len(_OPTIONAL_IDS)
 _plain_meta_digest = meta_digest(None, None, None, None, None, "{}")
 
 
@@ -50,12 +51,28 @@ class Batch(msgspec.Struct, frozen=True):
         following = iter(numbers)
         found = [
             [
-                Appended(event_of_draft(part, draft, number, upcasts), number.stored)
+                Appended(
+                    number.sequence,
+                    number.stored,
+                    partial(event_of_draft, part, draft, number, upcasts),
+                )
                 for draft, number in zip(part.drafts, following, strict=False)
             ]
             for part in self.unit.parts
         ]
-        return [[found[p][d] for p, d in places] for places in self.places]
+        answers = [[found[p][d] for p, d in places] for places in self.places]
+        if sum(map(len, answers)) > len(numbers):
+            self._mark_repeats(answers)
+        return answers
+
+    def _mark_repeats(self, answers: list[list[Appended]]) -> None:
+        """An event that a batch holds twice is stored by the first one alone."""
+        seen: set[tuple[int, int]] = set()
+        for places, answer in zip(self.places, answers, strict=True):
+            for index, place in enumerate(places):
+                if place in seen:
+                    answer[index] = msgspec.structs.replace(answer[index], stored=False)
+                seen.add(place)
 
 
 class _Gathered:
@@ -161,7 +178,9 @@ class Door:
         if run_id is not None:
             check_text(run_id, "run_id", ID_BYTES_MAX)
         optional = (new.actor, new.causation_id, new.correlation_id, new.trace_id, new.span_id)
-        if optional != _NO_IDS:
+        # By identity: comparing would call whatever a stranger's object has for it.
+        plain = optional[0] is optional[1] is optional[2] is optional[3] is optional[4] is None
+        if not plain:
             for field, value in zip(_OPTIONAL_IDS, optional, strict=True):
                 if value is not None:
                     check_text(value, field, ID_BYTES_MAX)
@@ -178,9 +197,7 @@ class Door:
             payload.schema_version,
             run_id,
             payload.content_type,
-            _plain_meta_digest
-            if metadata == "{}" and optional == _NO_IDS
-            else meta_digest(*optional, metadata),
+            _plain_meta_digest if plain and metadata == "{}" else meta_digest(*optional, metadata),
             digest,
         )
         return Draft(
@@ -208,11 +225,14 @@ class Door:
             return to_microseconds(self._now())
         if not isinstance(moment, datetime):
             raise InvalidEvent("occurred_at", f"expected a datetime, got {type(moment).__name__}")
-        if moment.utcoffset() is None:
+        if not is_aware(moment):
             raise InvalidEvent("occurred_at", "naive datetime; give it a time zone")
-        if moment < OCCURRED_MIN:
+        occurred_us = to_microseconds(moment)
+        if occurred_us < 0:
             raise InvalidEvent("occurred_at", "before 1970")
-        return to_microseconds(moment)
+        if occurred_us > MICROSECONDS_MAX:
+            raise InvalidEvent("occurred_at", "after the year 9999 in UTC")
+        return occurred_us
 
     def _check_size(self, parts: Sequence[Part]) -> None:
         count = size = 0
@@ -237,12 +257,12 @@ class Door:
 
 def _expected(value: object) -> int | None:
     if value is not None and (type(value) is not int or not 0 <= value <= SEQUENCE_MAX):
-        raise InvalidArgument("expected", f"a sequence from 0 or None, not {value!r}")
+        raise InvalidArgument("expected", f"a sequence from 0 or None, not {shown(value)}")
     return value
 
 
 def _metadata(new: NewEvent) -> str:
-    if not new.metadata and new.metadata in (None, {}):
+    if new.metadata is None or (type(new.metadata) is dict and not new.metadata):
         return "{}"
     stored = encode_json(new.metadata, "metadata")
     if len(stored) > METADATA_BYTES_MAX:

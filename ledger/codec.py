@@ -16,11 +16,14 @@ import msgspec
 
 from .errors import InvalidEvent
 from .limits import INTEGER_MAX, INTEGER_MIN, NESTING_DEPTH_MAX
+from .refusals import shown
 
 # The encoder knows dicts alone; whatever else was checked to be a mapping becomes one.
 _encoder = msgspec.json.Encoder(order="deterministic", enc_hook=dict)
 _decoder = msgspec.json.Decoder()
 decode_json = _decoder.decode
+#: What `decode_json` raises for bytes that are no JSON.
+UNREADABLE_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _LEAVES = frozenset({str, bool, NoneType})
 _NUL = b"\\u0000"
 
@@ -103,7 +106,7 @@ def _refuse(value: Any, field: str, depth: int = 1) -> None:
             raise InvalidEvent(field, f"nested deeper than {NESTING_DEPTH_MAX} levels")
         for key, item in value.items():
             if type(key) is not str:
-                raise InvalidEvent(field, f"key {key!r} is not text")
+                raise InvalidEvent(field, f"key {shown(key)} is not text")
             _check_text(key, f"{field}.{key!r}")
             _refuse(item, f"{field}.{key}", depth + 1)
     elif kind is list or kind is tuple:

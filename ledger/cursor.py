@@ -16,11 +16,17 @@ from zlib import crc32
 import msgspec
 
 from .errors import InvalidCursor
+from .limits import BUCKETS_MAX, SEQUENCE_MAX
 
 _VERSION = b"\x01"
 _TAG_BYTES = 8
 _HEADER_BYTES = len(_VERSION) + _TAG_BYTES
 _CHECK_BYTES = 4
+_NUMBER_BYTES_MAX = 9
+#: The longest token there is: base64 of a feed cursor with every bucket at its last position.
+TOKEN_CHARS_MAX = (
+    _HEADER_BYTES + 1 + _NUMBER_BYTES_MAX * (1 + BUCKETS_MAX) + _CHECK_BYTES
+) * 4 // 3 + 4
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -52,6 +58,8 @@ def decode(token: str, ledger_id: str, buckets: int) -> Cursor:
     numbers = _numbers(body[1:])
     if len(numbers) != buckets + 1 or numbers[0] >= buckets:
         raise InvalidCursor("The cursor has another number of buckets.")
+    if max(numbers) > SEQUENCE_MAX:
+        raise InvalidCursor("The cursor is damaged.")
     return Cursor(tuple(numbers[1:]), numbers[0])
 
 
@@ -65,6 +73,8 @@ def open_token(token: object, ledger_id: str) -> bytes:
     """Return the body of a token; raise InvalidCursor if it is damaged or another ledger's."""
     if not isinstance(token, str):
         raise InvalidCursor(f"A cursor is text, not {type(token).__name__}.")
+    if len(token) > TOKEN_CHARS_MAX:
+        raise InvalidCursor(f"The cursor is longer than {TOKEN_CHARS_MAX} characters.")
     try:
         data = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
     except (UnicodeEncodeError, binascii.Error) as error:

@@ -4,6 +4,7 @@
       RetryableError            the same call may succeed later; event ids make repeating it safe
         BackendUnavailable      the server cannot be reached, or the connection broke too often
         AppendTimeout           another transaction held the session's bucket for too long
+        TransactionAborted      a deadlock or a conflict of transactions ended this one
         OutcomeUnknown          a caller's own connection broke: ask the log before repeating
       CallError                 this call must change
         InvalidEvent            one field of one event breaks a rule (also a ValueError)
@@ -14,6 +15,8 @@
         InvalidImport           a line of an import file is not acceptable
       StopError                 an operator must act; repeating or changing the call is no help
         LedgerClosed            the ledger was closed
+        ForkedProcess           the ledger was opened before a fork, by the parent process
+        AccessDenied            the role or its password is refused, or lacks a right
         NotALedger              the file or database holds something else
         SchemaTooNew            the ledger was written by a newer version of this library
         StorageFailed           the disk is full, read-only or damaged
@@ -63,6 +66,10 @@ class AppendTimeout(RetryableError):
         self.bucket = bucket
         self.waited_s = waited_s
         super().__init__(f"Bucket {bucket} was locked for more than {waited_s:g} s.")
+
+
+class TransactionAborted(RetryableError):
+    """Nothing was stored: run the whole transaction again, with the same event ids."""
 
 
 class OutcomeUnknown(RetryableError):
@@ -133,6 +140,17 @@ class StopError(LedgerError):
 
 class LedgerClosed(StopError):
     """Open a ledger again; this one was closed."""
+
+
+class ForkedProcess(StopError):
+    """Open a ledger in the child; if it is a file, start the child by spawn or forkserver.
+
+    Or forked before the parent opened the file: SQLite takes its parent's locks for its own.
+    """
+
+
+class AccessDenied(StopError):
+    """Correct the role or its password, or grant it the right that is missing."""
 
 
 class NotALedger(StopError):

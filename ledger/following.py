@@ -15,6 +15,7 @@ from .backends.base import Backend, SessionQuery
 from .batch import Door
 from .errors import InvalidArgument, LedgerClosed, RetryableError
 from .events import Event
+from .paging import PageSize
 from .plans import Plan, run
 from .reading import Storage, feed_page, read_session
 from .records import Record, event_of_record
@@ -47,14 +48,16 @@ class FeedSource:
     ) -> None:
         self.place = place
         self._behind = place
+        self._size = PageSize(FOLLOW_PAGE_EVENTS)
         self._types = types
         self._tenant = tenant
 
     def page(self, backend: Storage) -> Plan[list[Record]]:
         while True:
             page = yield from feed_page(
-                backend, self.place, FOLLOW_PAGE_EVENTS, self._types, self._tenant
+                backend, self.place, self._size.events, self._types, self._tenant
             )
+            self._size.saw(page.records)
             self._behind = page.cursor
             if page.records:
                 return page.records
@@ -77,13 +80,16 @@ class SessionSource:
 
     def __init__(self, query: SessionQuery) -> None:
         self.query = query
+        self._size = PageSize(FOLLOW_PAGE_EVENTS)
 
     @property
     def bucket(self) -> int | None:
         return self.query.bucket
 
     def page(self, backend: Storage) -> Plan[list[Record]]:
-        return (yield from read_session(backend, self.query, FOLLOW_PAGE_EVENTS, 0))
+        records = yield from read_session(backend, self.query, self._size.events, 0)
+        self._size.saw(records)
+        return records
 
     def passed(self, record: Record) -> None:
         self.query = msgspec.structs.replace(self.query, after=record.sequence)
@@ -164,9 +170,10 @@ class Follower:
             self._page.extend(run(page))
         if self._closed or not self._page:
             raise StopIteration
-        record = self._page.popleft()
-        self._source.passed(record)
-        return event_of_record(record, self._upcasts)
+        # Decoded before it counts as passed: an upcaster may raise, and must not cost an event.
+        event = event_of_record(self._page[0], self._upcasts)
+        self._source.passed(self._page.popleft())
+        return event
 
     @property
     def cursor(self) -> str:

@@ -37,9 +37,10 @@ class AsyncFollower:
             self._page.extend(await arun(page))
         if self._closed or not self._page:
             raise StopAsyncIteration
-        record = self._page.popleft()
-        self._source.passed(record)
-        return event_of_record(record, self._upcasts)
+        # Decoded before it counts as passed: an upcaster may raise, and must not cost an event.
+        event = event_of_record(self._page[0], self._upcasts)
+        self._source.passed(self._page.popleft())
+        return event
 
     @property
     def cursor(self) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from .backends.base import AsyncBackend
-from .group_commit import BLOCKED_LANES_MAX, numbers_or_raise, store_round, take_round
+from .errors import AppendTimeout
+from .group_commit import BLOCKED_LANES_MAX, BLOCKED_POLL_S, LOCKED
 from .plans import arun
-from .records import Busy, Numbered, Outcome, Unit
+from .processes import refuse_in_children
+from .records import Numbered, Outcome, Unit
+from .rounds import numbers_or_raise, store_round, take_round
 
 Store = Callable[[Sequence[Unit]], Awaitable[Sequence[Outcome]]]
 
@@ -73,19 +77,31 @@ class AsyncGroupCommit:
         self._lanes = [AsyncLane(self._store) for _ in range(backend.lanes)]
         self._blocked: dict[int, AsyncLane] = {}
         self._blocked_slots = asyncio.Semaphore(BLOCKED_LANES_MAX)
+        refuse_in_children(self)
 
     async def append(self, unit: Unit) -> Sequence[Numbered]:
         """Store a unit and return its numbers; raise if nothing of it was stored."""
+        deadline = time.monotonic() + self._backend.lock_timeout_s
         outcome = await self._lanes[min(unit.buckets) % len(self._lanes)].submit(unit)
-        if isinstance(outcome, Busy):
-            outcome = await self._append_blocked(unit, outcome.bucket)
+        if isinstance(outcome, LOCKED):
+            outcome = await self._append_blocked(unit, outcome.bucket, deadline)
         return numbers_or_raise(outcome)
 
-    async def _append_blocked(self, unit: Unit, bucket: int) -> Outcome:
+    async def _append_blocked(self, unit: Unit, bucket: int, deadline: float) -> Outcome:
+        lane = AsyncLane(self._store_blocked)
+        if len(unit.buckets) == 1:
+            lane = self._blocked.setdefault(bucket, lane)
+        while time.monotonic() < deadline:
+            outcome = await lane.submit(unit)
+            if not isinstance(outcome, LOCKED):
+                return outcome
         if len(unit.buckets) > 1:
-            return (await self._store_blocked([unit]))[0]
-        lane = self._blocked.setdefault(bucket, AsyncLane(self._store_blocked))
-        return await lane.submit(unit)
+            # The answer to a try that does not wait names the bucket that is locked now.
+            [outcome] = await self._store([unit])
+            if not isinstance(outcome, LOCKED):
+                return outcome
+            bucket = outcome.bucket
+        return AppendTimeout(bucket, self._backend.lock_timeout_s)
 
     async def _store(self, units: Sequence[Unit], wait: bool = False) -> Sequence[Outcome]:
         return await arun(
@@ -99,5 +115,12 @@ class AsyncGroupCommit:
         )
 
     async def _store_blocked(self, units: Sequence[Unit]) -> Sequence[Outcome]:
-        async with self._blocked_slots:
+        try:
+            async with asyncio.timeout(BLOCKED_POLL_S):
+                await self._blocked_slots.acquire()
+        except TimeoutError:
+            return await self._store(units)
+        try:
             return await self._store(units, wait=True)
+        finally:
+            self._blocked_slots.release()

@@ -29,7 +29,6 @@ from .errors import SequenceConflict
 from .events import Append, Appended, Event
 from .following import source_of
 from .following_async import AsyncFollower
-from .group_commit import numbers_or_raise
 from .group_commit_async import AsyncGroupCommit
 from .lifecycle import deletion, deletion_expected, fork_batch
 from .limits import Limits
@@ -37,6 +36,7 @@ from .pages import FeedPage, SessionIds, decode_place, encode_place
 from .plans import arun
 from .reading import feed_page, read_lineage, read_pages, read_session
 from .records import event_of_record, events_of_records
+from .rounds import numbers_or_raise
 from .upcasts import Upcasts
 from .verify import Progress, VerifyReport, verify_everything, verify_session
 
@@ -90,6 +90,8 @@ class AsyncLedger:
         options = OpenOptions(
             buckets=buckets,
             schema=schema,
+            limits=limits,
+            retry_timeout_s=retry_timeout_s,
             lock_timeout_s=lock_timeout_s,
             connect_timeout_s=connect_timeout_s,
             pool_size=pool_size,
@@ -168,7 +170,7 @@ class AsyncLedger:
         By reference: nothing is copied. The new session's first event, `session.forked`, names
         parent and place, and its hash chain starts from the parent's event. Repeating the call
         returns the first fork. Raises InvalidArgument if `at` is not a visible event of the
-        session, SequenceConflict if `into` has events already.
+        session or `into` was ever deleted, SequenceConflict if `into` has events already.
         """
         self.door.session_key(tenant, session_id)
         self.door.session_key(tenant, into)
@@ -230,11 +232,8 @@ class AsyncLedger:
             newest_first=newest_first,
             deleted=deleted,
         )
-        query, count, wait_s = (
-            session_query(self.door, given),
-            list_limit(limit),
-            wait_seconds(wait),
-        )
+        query = session_query(self.door, given)
+        count, wait_s = list_limit(limit), wait_seconds(wait)
         pages = partial(read_lineage, buckets=self.buckets) if lineage else read_pages
         records = await arun(read_session(self.backend, query, count, wait_s, pages))
         return events_of_records(records, self.upcasts)

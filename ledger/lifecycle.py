@@ -7,6 +7,7 @@ from .batch import Batch, Door
 from .digests import bucket_of
 from .errors import InvalidArgument
 from .events import SESSION_DELETED, SESSION_FORKED, NewEvent
+from .limits import SEQUENCE_MAX
 from .plans import Plan
 from .reading import Storage
 from .records import Head, Part, Record, Unit
@@ -20,21 +21,28 @@ def fork_batch(
     The chain of the new session starts from the hash of the parent's event `at`. The event id
     follows from parent and place, so a repeated fork is the same fork.
     """
-    session = (tenant, parent)
     if into == parent:
         raise InvalidArgument("into", "a session cannot be forked into itself")
-    records: list[Record] = yield backend.read(
-        SessionQuery(
-            bucket=door.bucket(*session),
+    records: list[Record] = []
+    if 1 <= at < SEQUENCE_MAX:
+        query = SessionQuery(
+            bucket=door.bucket(tenant, parent),
             tenant=tenant,
             session_id=parent,
             limit=1,
             after=at - 1,
             before=at + 1,
         )
-    )
+        records = yield backend.read(query)
     if not records:
         raise InvalidArgument("at", f"session {parent!r} has no visible event {at}")
+    head: Head = yield backend.head(door.bucket(tenant, into), tenant, into)
+    if head.deleted:
+        # A fork is a session's first fact and starts its hash chain, which a new incarnation goes
+        # on with. Nor may a repeat find the fork of an incarnation that is hidden.
+        raise InvalidArgument(
+            "into", f"session {into!r} was deleted, and a fork begins a session: name a new one"
+        )
     fact = NewEvent(
         {"parent": parent, "at": at}, SESSION_FORKED, event_id=f"fork:{records[0].event_hash.hex()}"
     )

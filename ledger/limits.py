@@ -24,8 +24,18 @@ READ_PAGE_EVENTS = 5_000
 FEED_LIMIT_MAX = 100_000
 FEED_SCAN_EVENTS_MAX = 50_000
 SESSION_IDS_LIMIT_MAX = 10_000
-LINEAGE_DEPTH_MAX = 256
 WAIT_SECONDS_MAX = 86_400.0
+#: The last microsecond since 1970 that a datetime in UTC can hold.
+MICROSECONDS_MAX = 253_402_300_799_999_999
+TIMEOUT_SECONDS_MAX = 86_400.0
+#: PostgreSQL cuts longer names off, and would find another ledger's.
+SCHEMA_BYTES_MAX = 63
+POOL_SIZE_MAX = 1_000
+LANES_MAX = 256
+#: No row of any backend holds more.
+STORED_BYTES_MAX = 1_000_000_000
+#: A try of an append waits so long for a lock, and then lets others use its connection.
+LOCK_SLICE_S = 0.25
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

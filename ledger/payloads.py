@@ -11,6 +11,7 @@ from .codec import check_text, encode_json, parse_json_object
 from .errors import InvalidEvent
 from .events import JSON_CONTENT_TYPE, SESSION_FORKED, NewEvent
 from .limits import CONTENT_TYPE_BYTES_MAX, SCHEMA_VERSION_MAX, TYPE_BYTES_MAX
+from .refusals import shown
 
 if TYPE_CHECKING:
     from .catalogue import Catalogue
@@ -29,10 +30,10 @@ def payload_of(event: NewEvent, catalogue: Catalogue, bytes_max: int) -> Payload
     """Return the stored form of an event's payload; raise InvalidEvent naming the field."""
     # dict is named because asking an abstract class costs more than everything around it
     if isinstance(event.payload, bytes):
-        payload = _opaque(event, event.payload, catalogue)
+        payload = _opaque(event, bytes(event.payload), catalogue)
     elif isinstance(event.payload, (dict, Mapping)):
         payload = _mapping(event, event.payload, catalogue)
-    elif hasattr(event.payload, "model_dump") and not isinstance(event.payload, type):
+    elif hasattr(type(event.payload), "model_dump"):
         payload = _model(event, event.payload, catalogue)
     else:
         kind = type(event.payload).__name__
@@ -44,58 +45,77 @@ def payload_of(event: NewEvent, catalogue: Catalogue, bytes_max: int) -> Payload
     return payload
 
 
+def check_stored(
+    type_name: str, version: int, content_type: str, stored: bytes, catalogue: Catalogue
+) -> None:
+    """Raise InvalidEvent unless the door would accept what another ledger stored.
+
+    As at the door, a version above the newest known is refused: readers here would take it for a
+    shape that they know, and what is in the log cannot be taken back. Types that nobody registered
+    are accepted untouched, in any version, and so is, when it is read, whatever a newer program
+    has stored in this ledger itself.
+    """
+    known = catalogue.model_of(type_name)
+    if known is None:
+        return
+    model, newest = known
+    _refuse_newer(type_name, version, newest)
+    if version == newest and content_type == JSON_CONTENT_TYPE:
+        catalogue.check(model, stored)
+
+
 def _opaque(event: NewEvent, data: bytes, catalogue: Catalogue) -> Payload:
     if event.content_type is None:
         raise InvalidEvent("content_type", "bytes need one")
     content_type = check_text(event.content_type, "content_type", CONTENT_TYPE_BYTES_MAX)
     if content_type == JSON_CONTENT_TYPE:
         return _mapping(event, parse_json_object(data, "payload"), catalogue)
-    return Payload(_type(event.type), _version(event.schema_version, 1), content_type, data)
+    type_name, version = _type(event.type), _version(event.schema_version, 1)
+    known = catalogue.model_of(type_name)
+    if known is not None:
+        _refuse_newer(type_name, version, known[1])
+    return Payload(type_name, version, content_type, data)
 
 
 def _mapping(event: NewEvent, data: Mapping[str, Any], catalogue: Catalogue) -> Payload:
     type_name = _type(event.type)
-    if event.content_type not in (None, JSON_CONTENT_TYPE):
-        raise InvalidEvent("content_type", f"a mapping is stored as {JSON_CONTENT_TYPE}")
+    _refuse_content_type(event, "a mapping")
     known = catalogue.model_of(type_name)
     if known is None:
         version = _version(event.schema_version, 1)
     else:
         model, newest = known
         version = _version(event.schema_version, newest)
+        _refuse_newer(type_name, version, newest)
         if version == newest:
-            # Payloads of older versions are taken as they are: their upcaster knows them.
-            data = _dump(_validated(model, dict(data)))
+            stored = catalogue.encode_mapping(model, data)
+            return Payload(type_name, version, JSON_CONTENT_TYPE, stored)
+        # Payloads of older versions are taken as they are: their upcaster knows them.
     return Payload(type_name, version, JSON_CONTENT_TYPE, encode_json(data, "payload"))
 
 
 def _model(event: NewEvent, payload: Any, catalogue: Catalogue) -> Payload:
     type_name, version = catalogue.describe(payload)
-    if event.type not in (None, type_name):
+    if event.type is not None and _type(event.type) != type_name:
         raise InvalidEvent("type", f"{type(payload).__name__} is a {type_name}")
-    if event.schema_version not in (None, version):
+    if _version(event.schema_version, version) != version:
         raise InvalidEvent("schema_version", f"{type(payload).__name__} is version {version}")
+    _refuse_content_type(event, "a model")
     _type(type_name)
-    return Payload(type_name, version, JSON_CONTENT_TYPE, encode_json(_dump(payload), "payload"))
+    return Payload(type_name, version, JSON_CONTENT_TYPE, catalogue.encode(payload))
 
 
-def _dump(model: Any) -> dict[str, Any]:
-    # Unset fields stay out: in a patch "absent" means keep and null means clear.
-    dumped: dict[str, Any] = model.model_dump(mode="json", exclude_unset=True)
-    return dumped
+def _refuse_newer(type_name: str, version: int, newest: int) -> None:
+    if version > newest:
+        raise InvalidEvent(
+            "schema_version", f"{type_name} is known up to version {newest}, got {version}"
+        )
 
 
-def _validated(model: Any, data: Mapping[str, Any]) -> Any:
-    try:
-        return model.model_validate(data)
-    except ValueError as error:
-        from pydantic import ValidationError  # not before it is needed: an import is slow
-
-        if not isinstance(error, ValidationError):
-            raise
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(("payload", *(str(part) for part in first["loc"])))
-        raise InvalidEvent(place, str(first["msg"])) from error
+def _refuse_content_type(event: NewEvent, kind: str) -> None:
+    given = event.content_type
+    if given is not None and not (type(given) is str and given == JSON_CONTENT_TYPE):
+        raise InvalidEvent("content_type", f"{kind} is stored as {JSON_CONTENT_TYPE}")
 
 
 def _type(value: object) -> str:
@@ -111,7 +131,9 @@ def _version(value: object, default: int) -> int:
     if value is None:
         return default
     if type(value) is not int or not 1 <= value <= SCHEMA_VERSION_MAX:
-        raise InvalidEvent("schema_version", f"expected 1 to {SCHEMA_VERSION_MAX}, got {value!r}")
+        raise InvalidEvent(
+            "schema_version", f"expected 1 to {SCHEMA_VERSION_MAX}, got {shown(value)}"
+        )
     return value
 
 

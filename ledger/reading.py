@@ -8,12 +8,12 @@ from collections.abc import Callable
 import msgspec
 
 from .backends.base import AsyncBackend, Backend, FeedQuery, SessionQuery
-from .codec import decode_json
 from .cursor import Cursor
 from .digests import bucket_of
 from .errors import IntegrityError, InvalidCursor
 from .events import SESSION_FORKED
-from .limits import FEED_SCAN_EVENTS_MAX, LINEAGE_DEPTH_MAX, READ_PAGE_EVENTS
+from .limits import FEED_SCAN_EVENTS_MAX, READ_PAGE_EVENTS
+from .lineage import fork_place
 from .plans import Plan
 from .records import Record
 
@@ -74,6 +74,7 @@ def read_lineage(
     Newest first is the exact reverse: the session itself, then its ancestors. A deleted ancestor's events stay hidden here too, unless the query reads deleted ones.
     """
     line = [query]
+    known = {query.session_id}
     while True:
         youngest = line[-1]
         first: list[Record] = yield backend.read(
@@ -91,15 +92,21 @@ def read_lineage(
             break
         if first[0].type != SESSION_FORKED:
             break
-        if len(line) > LINEAGE_DEPTH_MAX:
-            raise IntegrityError(f"The lineage is longer than {LINEAGE_DEPTH_MAX} forks.")
-        fork = decode_json(first[0].payload)
-        behind = fork["at"] + 1
+        fork = fork_place(first[0].payload)
+        # A parent is older than its fork, so a lineage that comes back to a session was forged.
+        if fork is None or fork[0] in known:
+            raise IntegrityError(
+                f"Session {youngest.session_id!r} of tenant {youngest.tenant!r} does not name the"
+                " event it was forked from."
+            )
+        parent, at = fork
+        known.add(parent)
+        behind = at + 1
         line.append(
             msgspec.structs.replace(
                 query,
-                bucket=bucket_of(query.tenant, fork["parent"], buckets),
-                session_id=fork["parent"],
+                bucket=bucket_of(query.tenant, parent, buckets),
+                session_id=parent,
                 before=behind if query.before is None else min(query.before, behind),
             )
         )
@@ -110,6 +117,18 @@ def read_lineage(
             break
         found += yield from read_pages(backend, part, left)
     return found
+
+
+def bucket_heads(backend: Storage) -> Plan[list[int]]:
+    """Return the head of every bucket; raise IntegrityError if there is not one for each."""
+    heads: list[int] = yield backend.positions()
+    if len(heads) != backend.info.buckets:
+        raise IntegrityError(
+            f"The table of buckets has {len(heads)} rows for {backend.info.buckets} buckets."
+        )
+    if min(heads) < 0:
+        raise IntegrityError(f"The head of bucket {heads.index(min(heads))} is {min(heads)}.")
+    return heads
 
 
 def feed_page(
@@ -125,7 +144,7 @@ def feed_page(
     dense, must be found, so a missing row is noticed here instead of being skipped for ever.
     Pages take turns through the buckets; a busy bucket cannot starve the others.
     """
-    heads: list[int] = yield backend.positions()
+    heads = yield from bucket_heads(backend)
     if any(reached > head for reached, head in zip(cursor.positions, heads, strict=True)):
         raise InvalidCursor(
             "The cursor is ahead of the log, which was restored from an older state."

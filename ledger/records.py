@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
-from .codec import decode_json
-from .errors import LedgerError
+from .codec import UNREADABLE_JSON, decode_json
+from .errors import IntegrityError, LedgerError
 from .events import JSON_CONTENT_TYPE, Event
 from .upcasts import Upcasts
+
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 # gc=False: these hold text, numbers and bytes alone, so they are never part of a cycle, and a page
@@ -153,39 +155,57 @@ def events_of_records(records: Iterable[Record], upcasts: Upcasts) -> list[Event
     One loop without calls of our own: reading a long session is mostly this loop.
     """
     events = []
-    for record in records:
-        data: Any = record.payload
-        version = record.schema_version
-        if record.content_type == JSON_CONTENT_TYPE:
-            data = decode_json(data)
-            if upcasts.has(record.type):
-                data, version = upcasts.newest(record.type, version, data)
-        metadata = record.metadata
-        events.append(
-            Event(
-                record.bucket,
-                record.position,
-                record.tenant,
-                record.session_id,
-                record.sequence,
-                record.event_id,
-                record.type,
-                version,
-                record.run_id,
-                record.occurred_us,
-                record.recorded_us,
-                record.actor,
-                record.causation_id,
-                record.correlation_id,
-                record.trace_id,
-                record.span_id,
-                {} if metadata == "{}" else decode_json(metadata),
-                record.content_type,
-                data,
-                record.event_hash,
+    try:
+        for record in records:
+            data: Any = record.payload
+            version = record.schema_version
+            if record.content_type == JSON_CONTENT_TYPE:
+                data = decode_json(data)
+                if upcasts.has(record.type):
+                    data, version = upcasts.newest(record.type, version, data)
+            metadata = record.metadata
+            events.append(
+                Event(
+                    record.bucket,
+                    record.position,
+                    record.tenant,
+                    record.session_id,
+                    record.sequence,
+                    record.event_id,
+                    record.type,
+                    version,
+                    record.run_id,
+                    record.occurred_us,
+                    record.recorded_us,
+                    record.actor,
+                    record.causation_id,
+                    record.correlation_id,
+                    record.trace_id,
+                    record.span_id,
+                    {} if metadata == "{}" else _decode_object(metadata),
+                    record.content_type,
+                    data,
+                    record.event_hash,
+                )
             )
-        )
+    except UNREADABLE_JSON:
+        _refuse_unreadable(record)
+        raise  # an upcaster's own
     return events
+
+
+def _refuse_unreadable(record: Record) -> None:
+    """Raise IntegrityError if a row's metadata or JSON payload is not what an append stores."""
+    try:
+        _decode_object(record.metadata)
+        if record.content_type == JSON_CONTENT_TYPE:
+            decode_json(record.payload)
+    except UNREADABLE_JSON as error:
+        raise IntegrityError(
+            f"Event {record.sequence} of session {record.session_id!r} of tenant"
+            f" {record.tenant!r} (bucket {record.bucket}, position {record.position}) holds what"
+            f" is no JSON: {error}."
+        ) from error
 
 
 def event_of_record(record: Record, upcasts: Upcasts) -> Event:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .errors import InvalidArgument
+from .codec import check_text
+from .errors import InvalidArgument, InvalidEvent
+from .limits import SCHEMA_VERSION_MAX, TYPE_BYTES_MAX
+from .refusals import shown
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -23,7 +26,11 @@ class Upcasts:
         self.has: Callable[[str], bool] = self._steps.__contains__
 
     def register(self, type: str, *, from_version: int, upcaster: Upcaster) -> None:
-        """Add the step from `from_version` to the next; a second one for the same step is refused."""
+        """Add the step from `from_version` to the next; a second one for the same step is refused.
+
+        Raises InvalidArgument.
+        """
+        _check_step(type, from_version, upcaster)
         steps = self._steps.setdefault(type, {})
         if from_version in steps:
             raise InvalidArgument("from_version", f"{type} has an upcaster from {from_version}")
@@ -36,3 +43,16 @@ class Upcasts:
             data = steps[version](data)
             version += 1
         return data, version
+
+
+def _check_step(type_name: object, from_version: object, upcaster: object) -> None:
+    try:
+        check_text(type_name, "type", TYPE_BYTES_MAX)
+    except InvalidEvent as error:
+        raise InvalidArgument("type", error.reason) from error
+    if type(from_version) is not int or not 1 <= from_version < SCHEMA_VERSION_MAX:
+        raise InvalidArgument(
+            "from_version", f"expected 1 to {SCHEMA_VERSION_MAX - 1}, got {shown(from_version)}"
+        )
+    if not callable(upcaster):
+        raise InvalidArgument("upcaster", f"expected a function, got {shown(upcaster)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import StopError
+from ..processes import refuse_in_children
 from ..urls import Address, parse
 from .base import AsyncBackend, Backend, OpenOptions, WaitableBackend
 
@@ -16,7 +17,7 @@ def open_backend(url: str, options: OpenOptions) -> Backend:
         from .postgres import open_postgres
     except ImportError as error:
         raise _missing_driver() from error
-    return open_postgres(address.target, options)
+    return refuse_in_children(open_postgres(address.target, options))
 
 
 async def open_backend_async(url: str, options: OpenOptions) -> AsyncBackend:
@@ -29,19 +30,19 @@ async def open_backend_async(url: str, options: OpenOptions) -> AsyncBackend:
 
         # Opening a file may wait for the process that is making it.
         local = await asyncio.to_thread(_open_local, address, options)
-        return ThreadedBackend(local, inline=address.kind == "memory")
+        return refuse_in_children(ThreadedBackend(local, inline=address.kind == "memory"))
     try:
         from .postgres import open_postgres_async
     except ImportError as error:
         raise _missing_driver() from error
-    return await open_postgres_async(address.target, options)
+    return refuse_in_children(await open_postgres_async(address.target, options))
 
 
 def _open_local(address: Address, options: OpenOptions) -> WaitableBackend:
     if address.kind == "memory":
         from .memory import MemoryBackend
 
-        return MemoryBackend(options)
+        return refuse_in_children(MemoryBackend(options))
     from .sqlite import open_sqlite
 
     return open_sqlite(address.target, options)

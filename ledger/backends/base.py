@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ..options import OpenOptions as OpenOptions  # part of the seam: every backend takes them
 from ..records import Head, Outcome, Record, Unit
 
 
@@ -20,17 +21,6 @@ class LedgerInfo(msgspec.Struct, frozen=True):
     ledger_id: str
     buckets: int
     schema: int
-
-
-class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a ledger is opened; see `Ledger.open` for the meaning of each."""
-
-    buckets: int | None = None
-    schema: str = "ledger"
-    lock_timeout_s: float = 10.0
-    connect_timeout_s: float = 10.0
-    pool_size: int = 8
-    lanes: int = 2
 
 
 class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,13 +71,15 @@ class Backend(Protocol):
     info: LedgerInfo
     #: how many group-commit lanes may write at the same time
     lanes: int
+    #: how long an append may wait for other transactions, all its tries together
+    lock_timeout_s: float
 
     def append(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]:
         """Store units in one transaction, in order, each with an outcome of its own.
 
         The locks of all their buckets are taken in ascending order first. With `wait` they are
-        waited for, up to the backend's lock timeout (AppendTimeout); without, a unit whose lock
-        is taken is answered Busy and the others go on. No two units share an event id.
+        waited for, no longer than `OpenOptions.lock_slice_s` (AppendTimeout); without, a unit
+        whose lock is taken is answered Busy and the others go on. No two units share an event id.
         """
         ...
 
@@ -153,6 +145,7 @@ class AsyncBackend(Protocol):
 
     info: LedgerInfo
     lanes: int
+    lock_timeout_s: float
 
     async def append(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]: ...
     async def append_within(self, unit: Unit, connection: Any) -> Outcome: ...

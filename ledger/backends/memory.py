@@ -27,6 +27,7 @@ class MemoryBackend:
         buckets = 1 if options.buckets is None else options.buckets
         if not 1 <= buckets <= BUCKETS_MAX:
             raise InvalidArgument("buckets", f"it is between 1 and {BUCKETS_MAX}")
+        self.lock_timeout_s = options.lock_timeout_s
         self.info = LedgerInfo(str(uuid.uuid4()), buckets, 1)
         self.lock = threading.RLock()
         self._log: list[list[Record]] = [[] for _ in range(buckets)]

@@ -29,6 +29,7 @@ class ThreadedBackend:
         self.backend = backend
         self.info = backend.info
         self.lanes = backend.lanes
+        self.lock_timeout_s = backend.lock_timeout_s
         self._inline = inline
         self._appending = ThreadPoolExecutor(backend.lanes, "ledger-append")
         self._reading = ThreadPoolExecutor(READ_THREADS, "ledger-read")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel
 
 from ..codec import check_text
 from ..errors import InvalidArgument, InvalidEvent
 from ..limits import SCHEMA_VERSION_MAX, TYPE_BYTES_MAX
+from ..refusals import shown
 from .base import Fact
+from .stored import encoded_mapping, encoded_model, validated
 
 Model = type[BaseModel]
 
@@ -57,6 +60,18 @@ class Catalogue:
             )
         return found
 
+    def encode(self, model: BaseModel) -> bytes:
+        """Return the stored bytes of a model; InvalidEvent if it would not come back from them."""
+        return encoded_model(model)
+
+    def encode_mapping(self, model: Model, data: Mapping[str, Any]) -> bytes:
+        """Return the stored bytes of the model that a mapping describes; raise InvalidEvent."""
+        return encoded_mapping(model, data)
+
+    def check(self, model: Model, stored: bytes) -> None:
+        """Raise InvalidEvent unless stored bytes are a payload of this model."""
+        validated(model.model_validate_json, stored)
+
     def types(self) -> list[str]:
         """Return all registered event types, sorted."""
         return sorted(self._models)
@@ -82,7 +97,7 @@ def default_catalogue() -> Catalogue:
 
 def _identity(model: Model, type_name: str | None, version: int | None) -> tuple[str, int]:
     if not _is_model(model):
-        raise InvalidArgument("model", f"expected a pydantic model class, got {model!r}")
+        raise InvalidArgument("model", f"expected a pydantic model class, got {shown(model)}")
     own_name = own_version = None
     if issubclass(model, Fact):
         if not hasattr(model, "event_type"):
@@ -100,7 +115,7 @@ def _identity(model: Model, type_name: str | None, version: int | None) -> tuple
         raise InvalidArgument("type", error.reason) from error
     number = next((n for n in (version, own_version) if n is not None), 1)
     if type(number) is not int or not 1 <= number <= SCHEMA_VERSION_MAX:
-        raise InvalidArgument("version", f"expected 1 to {SCHEMA_VERSION_MAX}, got {number!r}")
+        raise InvalidArgument("version", f"expected 1 to {SCHEMA_VERSION_MAX}, got {shown(number)}")
     return name, number
 
 

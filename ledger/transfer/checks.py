@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..codec import decode_json
 from ..digests import genesis
-from ..errors import CallError, IntegrityError, InvalidImport
+from ..errors import CallError, IntegrityError, InvalidEvent, InvalidImport
 from ..events import JSON_CONTENT_TYPE, SESSION_FORKED
-from ..group_commit import numbers_or_raise
+from ..payloads import check_stored
 from ..records import Outcome, Record
+from ..rounds import numbers_or_raise
 from ..verify import recompute
 from .format import Imported
+
+if TYPE_CHECKING:
+    from ..catalogue import Catalogue
 
 Session = tuple[str, str]
 
@@ -100,6 +105,23 @@ def check_event_ids(new: Sequence[Imported]) -> None:
         if key in seen:
             raise InvalidImport(event.number, f"event id {event.record.event_id!r} comes twice")
         seen.add(key)
+
+
+def check_known(new: Sequence[Imported], catalogue: Catalogue) -> None:
+    """Raise InvalidImport if an event is of a known type and no payload of it, or too new.
+
+    A fold trusts what the door accepted; one such event would stop the views of its bucket, and
+    nobody could take it back.
+    """
+    for event in new:
+        record = event.record
+        try:
+            check_stored(
+                record.type, record.schema_version, record.content_type, record.payload, catalogue
+            )
+        except InvalidEvent as error:
+            reason = f"{record.type}: {error.field}: {error.reason.rstrip('.')}"
+            raise InvalidImport(event.number, reason) from error
 
 
 def check_outcome(run: list[Imported], outcome: Outcome) -> None:

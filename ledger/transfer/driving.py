@@ -7,7 +7,9 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 
 from ..backends.base import AsyncBackend, Backend
 from ..batch import Door
+from ..errors import InvalidArgument
 from ..plans import arun, run
+from ..refusals import shown
 from .exporting import Exporter
 from .importing import Importer, ImportReport
 
@@ -39,6 +41,7 @@ def import_lines(
     backend: Backend, door: Door, lines: Iterable[bytes], progress: ImportProgress | None
 ) -> ImportReport:
     """Store the lines of an export."""
+    _check(lines, (Iterable,), progress)
     importer = Importer(backend, door, time.sleep, progress)
     for line in lines:
         if importer.add(line):
@@ -55,11 +58,20 @@ async def import_lines_async(
     """Store the lines of an export."""
     import asyncio  # here, because it is a third of what `import ledger` would cost
 
+    _check(lines, (Iterable, AsyncIterable), progress)
     importer = Importer(backend, door, asyncio.sleep, progress)
     async for line in lines if isinstance(lines, AsyncIterable) else _each(lines):
         if importer.add(line):
             await arun(importer.flush())
     return await arun(importer.finish())
+
+
+def _check(lines: object, kinds: tuple[type, ...], progress: object) -> None:
+    # Before anything is stored: a progress that cannot be called would only fail after a batch.
+    if not isinstance(lines, kinds) or isinstance(lines, str | bytes):
+        raise InvalidArgument("lines", f"expected the lines of an export, got {shown(lines)}")
+    if progress is not None and not callable(progress):
+        raise InvalidArgument("progress", f"expected a function, got {shown(progress)}")
 
 
 async def _each(lines: Iterable[bytes]) -> AsyncIterator[bytes]:

@@ -15,12 +15,14 @@ from collections import deque
 from hashlib import sha256
 
 from ..backends.base import FeedQuery, SessionQuery
-from ..codec import decode_json
+from ..checker import UNHASHABLE
 from ..digests import bucket_of, genesis
 from ..errors import IntegrityError
 from ..events import SESSION_FORKED
+from ..lineage import fork_place
+from ..paging import PAGE_BYTES, PageSize
 from ..plans import Plan
-from ..reading import Storage
+from ..reading import Storage, bucket_heads
 from ..records import Record
 from .format import (
     FORMAT,
@@ -63,18 +65,17 @@ class Chain:
         self._unread = deque((self.bucket, after, upto) for after, upto in self.bounds)
         self.bounds = []
 
-    def load(self, backend: Storage, size: int) -> Plan[None]:
+    def load(self, backend: Storage, size: PageSize) -> Plan[None]:
         """Read on until there are events whose place is settled, or the chain has ended.
 
         Events of the same microsecond are in order of commit, not of the export. They are held
         back until one of a later microsecond shows that none is missing.
         """
         while not self.ready and (self._unread or self._group):
-            ranges = self._take(size)
+            ranges = self._take(size.events)
             if ranges:
-                page: list[Record] = yield backend.feed(FeedQuery(ranges=ranges, limit=size))
-                if len(page) != sum(upto - after for _, after, upto in ranges):
-                    raise IntegrityError(f"Events of bucket {self.bucket} are missing.")
+                page = yield from _all_of(backend, ranges)
+                size.saw(page)
                 self._group += page
             self._group.sort(key=key_of)
             settled = len(self._group)
@@ -109,10 +110,11 @@ class Exporter:
 
     def start(self) -> Plan[list[bytes]]:
         """Fix what is exported and return the first line."""
-        heads: list[int] = yield self._backend.positions()
+        heads = yield from bucket_heads(self._backend)
         self._chains = yield from _ascending_chains(self._backend, heads)
-        self._size = EXPORT_BUFFER_EVENTS // max(1, len(self._chains))
-        self._size = min(EXPORT_PAGE_EVENTS, max(_CHAIN_PAGE_EVENTS_MIN, self._size))
+        chains = max(1, len(self._chains))
+        share = max(_CHAIN_PAGE_EVENTS_MIN, EXPORT_BUFFER_EVENTS // chains)
+        self._size = PageSize(min(EXPORT_PAGE_EVENTS, share), PAGE_BYTES // chains)
         for index, chain in enumerate(self._chains):
             chain.rewind()
             yield from self._queue(index)
@@ -121,13 +123,15 @@ class Exporter:
     def page(self) -> Plan[list[bytes]]:
         """Return some more lines, the trailer last; [] at the end."""
         lines: list[bytes] = []
-        while self._merge and len(lines) < EXPORT_PAGE_EVENTS:
+        left = PAGE_BYTES
+        while self._merge and len(lines) < EXPORT_PAGE_EVENTS and left > 0:
             _, index = heapq.heappop(self._merge)
             record = self._chains[index].ready.popleft()
             origin: bytes | None = None
             if record.sequence == 1:
                 origin = yield from self._origin(record)
             lines.append(self._hashed(event_line(record, origin)))
+            left -= len(lines[-1])
             self._events += 1
             yield from self._queue(index)
         if not self._merge and not self._trailed:
@@ -144,12 +148,21 @@ class Exporter:
 
     def _origin(self, record: Record) -> Plan[bytes]:
         if record.type != SESSION_FORKED:
-            return genesis(record.tenant, record.session_id)
-        fork = decode_json(record.payload)
-        found = yield from event_at(self._backend, record.tenant, fork["parent"], fork["at"])
+            try:
+                return genesis(record.tenant, record.session_id)
+            except UNHASHABLE as error:
+                raise IntegrityError(
+                    f"The name of a session in bucket {record.bucket}, position"
+                    f" {record.position}, is none that can be appended to: {error}."
+                ) from error
+        place = fork_place(record.payload)
+        found: Record | None = None
+        if place is not None and place[0] != record.session_id:
+            found = yield from event_at(self._backend, record.tenant, *place)
         if found is None:
             raise IntegrityError(
-                f"Session {record.session_id!r} was forked from an event that is missing."
+                f"Session {record.session_id!r} of tenant {record.tenant!r} was forked from an"
+                " event that is missing."
             )
         return found.event_hash
 
@@ -174,17 +187,31 @@ def event_at(backend: Storage, tenant: str, session_id: str, sequence: int) -> P
     return found[0] if found else None
 
 
+def _all_of(backend: Storage, ranges: tuple[Range, ...]) -> Plan[list[Record]]:
+    """Return the events of ranges of one bucket; raise IntegrityError if one is missing."""
+    asked = sum(upto - after for _, after, upto in ranges)
+    page: list[Record] = yield backend.feed(FeedQuery(ranges=ranges, limit=asked))
+    if len(page) != asked:
+        bucket, after, upto = ranges[0][0], ranges[0][1], ranges[-1][2]
+        raise IntegrityError(
+            f"Of {asked} events of bucket {bucket} at positions {after + 1} to {upto}"
+            f" there are {len(page)}."
+        )
+    return page
+
+
 def _ascending_chains(backend: Storage, heads: list[int]) -> Plan[list[Chain]]:
     found: list[Chain] = []
+    size = PageSize(EXPORT_PAGE_EVENTS)
     for bucket, head in enumerate(heads):
         # Ascending; an event goes to the chain with the latest end that is not behind it.
         ends_us: list[int] = []
         chains: list[Chain] = []
-        for after in range(0, head, EXPORT_PAGE_EVENTS):
-            upto = min(head, after + EXPORT_PAGE_EVENTS)
-            page: list[Record] = yield backend.feed(
-                FeedQuery(ranges=((bucket, after, upto),), limit=EXPORT_PAGE_EVENTS)
-            )
+        upto = 0
+        while upto < head:
+            after, upto = upto, min(head, upto + size.events)
+            page = yield from _all_of(backend, ((bucket, after, upto),))
+            size.saw(page)
             for record in page:
                 place = bisect_right(ends_us, record.recorded_us) - 1
                 if place < 0:

@@ -27,7 +27,9 @@ from ..limits import (
     CONTENT_TYPE_BYTES_MAX,
     ID_BYTES_MAX,
     METADATA_BYTES_MAX,
+    MICROSECONDS_MAX,
     SCHEMA_VERSION_MAX,
+    SEQUENCE_MAX,
     SESSION_ID_BYTES_MAX,
     TENANT_BYTES_MAX,
     TYPE_BYTES_MAX,
@@ -39,9 +41,6 @@ VERSION = 1
 #: What a line may hold besides its payload, generously: the ids, metadata and digests, escaped.
 HEADER_BYTES_MAX = 131_072
 TRAILER_START = b'{"events":'
-#: The last microsecond a datetime can hold.
-MICROSECONDS_MAX = 253_402_300_799_999_999
-SEQUENCE_MAX = 2**63 - 1
 
 #: Raw has no null; fields that are this very object are left out of the line.
 NO_PAYLOAD = msgspec.Raw()

@@ -20,16 +20,17 @@ from ..backends.base import SessionQuery
 from ..batch import Door
 from ..digests import bucket_of, genesis, payload_digest
 from ..errors import InvalidImport
-from ..group_commit import store_round
 from ..plans import Plan
 from ..reading import Storage
 from ..records import Head, Outcome, Part, Record, Unit
+from ..rounds import store_round
 from .checks import (
     Chain,
     Fork,
     Session,
     check_event_ids,
     check_fork,
+    check_known,
     check_next,
     check_outcome,
     fork_of,
@@ -84,6 +85,7 @@ class Importer:
     ) -> None:
         self.report = ImportReport()
         self._backend = backend
+        self._door = door
         self._payload_bytes_max = door.limits.payload_bytes_max
         self._sleep = sleep
         self._progress = progress
@@ -130,6 +132,8 @@ class Importer:
             if event.record.sequence > chains[session_of(event.record)].head
         ]
         check_event_ids(new)
+        if new:
+            check_known(new, self._door.catalogue)
         yield from self._check_forks(new)
         if new:
             yield from self._store(new)
@@ -260,6 +264,7 @@ class Importer:
             [Unit((self._part(run),)) for run in runs],
             wait=True,
             retry_timeout_s=RETRY_TIMEOUT_S,
+            lock_timeout_s=self._backend.lock_timeout_s,
         )
         for run, outcome in zip(runs, outcomes, strict=True):
             check_outcome(run, outcome)

@@ -202,5 +202,33 @@ def test_a_deleted_fork_leaves_its_parent_alone(parent: Any) -> None:
 def test_a_deleted_session_cannot_become_a_fork(parent: Any) -> None:
     parent.append("f", note())
     parent.delete("f")
-    with pytest.raises(SequenceConflict):
+    with pytest.raises(InvalidArgument) as caught:
         parent.fork("p", 1, "f")
+    assert caught.value.argument == "into"
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["hidden", "come back"])
+def test_a_deleted_fork_is_not_forked_again(parent: Any, back: bool) -> None:
+    parent.fork("p", 2, "f")
+    parent.delete("f")
+    if back:
+        parent.append("f", note("x"))
+    with pytest.raises(InvalidArgument) as caught:
+        parent.fork("p", 2, "f")
+    assert caught.value.argument == "into"
+    assert texts(parent.read("f")) == (["x"] if back else [])
+
+
+def test_a_place_behind_every_sequence_is_refused(parent: Any) -> None:
+    for at in (2**63 - 1, 2**63 - 2, 0):
+        with pytest.raises(InvalidArgument) as caught:
+            parent.fork("p", at, "f")
+        assert caught.value.argument == "at"
+
+
+def test_forks_of_forks_have_no_limit(parent: Any) -> None:
+    parent.fork("p", 2, "f0")
+    for number in range(300):
+        parent.fork(f"f{number}", 1, f"f{number + 1}")
+    events = parent.read("f300", lineage=True)
+    assert texts(events) == ["a", "b", *["session.forked"] * 301]

@@ -140,7 +140,15 @@ def test_the_same_id_is_independent_in_another_session_or_tenant(ledger: Any) ->
 def test_asm_45_the_same_event_twice_in_a_batch_is_there_once(ledger: Any) -> None:
     event = note("a")
     one, two = ledger.append("s", [event, event])
-    assert (one, ledger.read("s")) == (two, [one.event])
+    assert (one.event, ledger.read("s")) == (two.event, [one.event])
+    assert (one.stored, two.stored) == (True, False)
+    several = [
+        Append("s", [event, note("b", event_id="b")]),
+        Append("t", note("b", event_id="b")),
+        Append("s", [note("b", event_id="b"), note("c")]),
+    ]
+    stored = [[answer.stored for answer in answers] for answers in ledger.append_many(several)]
+    assert stored == [[False, True], [True], [False, True]]
 
 
 def test_asm_47_a_known_event_twice_in_a_batch_is_answered_twice(ledger: Any) -> None:

@@ -139,7 +139,7 @@ def test_a_registered_model_is_one_of_the_catalogue(open_ledger: Open) -> None:
     found = [(event.type, event.schema_version, event.data) for event in ledger.read("s")]
     assert found == [
         ("order.paid", 3, {"order": "o", "amount": 1}),
-        ("plain.thing", 2, {"name": "n"}),
+        ("plain.thing", 2, {"name": "n", "size": 1.0}),
     ]
     assert [answer.event for answer in answers] == ledger.read("s")
     with pytest.raises(InvalidEvent) as caught:

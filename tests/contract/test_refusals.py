@@ -3,7 +3,7 @@
 import json
 import types
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -41,6 +41,30 @@ def itself() -> dict[str, Any]:
     value: dict[str, Any] = {}
     value["me"] = value
     return value
+
+
+class Awkward:
+    """What arrays and half-built objects do when somebody looks at them."""
+
+    def _refuse(self, *_: object) -> Any:
+        raise RuntimeError("do not touch")
+
+    __eq__ = __ne__ = __bool__ = __len__ = __repr__ = __str__ = __getattr__ = _refuse
+    __hash__ = object.__hash__
+
+
+class Lying(tzinfo):
+    """A time zone whose offset is none."""
+
+    def utcoffset(self, moment: datetime | None) -> Any:
+        """Return what Python does not accept."""
+        return "two hours"
+
+
+NOON = datetime(2024, 5, 1, 12)
+AFTER_ALL = datetime.max.replace(tzinfo=timezone(-timedelta(hours=1)))
+BEFORE_ALL = datetime.min.replace(tzinfo=timezone(timedelta(hours=1)))
+MODEL: dict[str, Any] = {"payload": SessionClosed(), "type": None}
 
 
 # name → the field that is named, and an event that breaks a rule in it
@@ -103,6 +127,29 @@ REFUSED: dict[str, tuple[str, NewEvent]] = {
             "occurred_at",
             {"occurred_at": datetime.fromisoformat("1969-12-31T23:59:59.999999+00:00")},
         ),
+        ("after 9999 in UTC", "occurred_at", {"occurred_at": AFTER_ALL}),
+        ("before the year 1 in UTC", "occurred_at", {"occurred_at": BEFORE_ALL}),
+        (
+            "a zone that knows no offset",
+            "occurred_at",
+            {"occurred_at": NOON.replace(tzinfo=tzinfo())},
+        ),
+        ("a zone that lies", "occurred_at", {"occurred_at": NOON.replace(tzinfo=Lying())}),
+        ("version of 5,000 digits", "schema_version", {"schema_version": 10**5_000}),
+        ("key of 5,000 digits", "payload", {"payload": {10**5_000: 1}}),
+        ("key that cannot be shown", "metadata", {"metadata": {Awkward(): 1}}),
+        ("payload that cannot be compared", "payload", {"payload": Awkward()}),
+        ("value that cannot be compared", "payload.x", {"payload": {"x": Awkward()}}),
+        ("type that cannot be compared", "type", {"type": Awkward()}),
+        ("actor that cannot be compared", "actor", {"actor": Awkward()}),
+        ("span id that cannot be compared", "span_id", {"span_id": Awkward()}),
+        ("metadata that cannot be compared", "metadata", {"metadata": Awkward()}),
+        ("content type that cannot be compared", "content_type", {"content_type": Awkward()}),
+        ("version that cannot be compared", "schema_version", {"schema_version": Awkward()}),
+        ("time that cannot be compared", "occurred_at", {"occurred_at": Awkward()}),
+        ("model's type that cannot be compared", "type", MODEL | {"type": Awkward()}),
+        ("model's version", "schema_version", MODEL | {"schema_version": Awkward()}),
+        ("model's content type", "content_type", MODEL | {"content_type": Awkward()}),
         ("version 0", "schema_version", {"schema_version": 0}),
         ("version too large", "schema_version", {"schema_version": 65_536}),
         ("version as text", "schema_version", {"schema_version": "1"}),
@@ -199,6 +246,8 @@ def test_u_17_a_blank_id_is_refused_even_by_a_closed_ledger(ledger: Any) -> None
 
 
 INSIDE: list[dict[str, Any]] = [
+    {"occurred_at": datetime.max.replace(tzinfo=UTC)},
+    {"occurred_at": datetime(1970, 1, 1, tzinfo=UTC)},
     {"payload": objects(64)},
     {"payload": lists(64)},
     {"payload": {"x": [2**64 - 1, -(2**63), 0, -0.0, 1e308, 5e-324]}},
@@ -222,6 +271,7 @@ def test_what_is_just_inside_a_bound_is_stored(ledger: Any) -> None:
     for given, stored in zip(events, ledger.read("s"), strict=True):
         assert (stored.data, stored.metadata) == (given.payload, given.metadata or {})
         assert (stored.event_id, stored.run_id) == (given.event_id, given.run_id)
+        assert given.occurred_at in (None, stored.occurred_at)
         assert (stored.type, stored.schema_version) == (given.type, given.schema_version or 1)
 
 
@@ -282,3 +332,74 @@ def test_every_bound_has_a_name(ledger: Any) -> None:
     assert (bounds.TENANT_BYTES_MAX, bounds.SESSION_ID_BYTES_MAX) == (1_024, 1_024)
     assert (bounds.ID_BYTES_MAX, bounds.TYPE_BYTES_MAX) == (512, 128)
     assert (bounds.METADATA_BYTES_MAX, bounds.NESTING_DEPTH_MAX) == (16_384, 64)
+
+
+# Calls that are no appends.
+
+
+CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "appends: nothing": ("appends", lambda ledger: ledger.append_many(None)),
+    "appends: one": ("appends", lambda ledger: ledger.append_many(Append("s", note()))),
+    "appends: of nothing": ("appends", lambda ledger: ledger.append_many([None])),
+    "appends: events": ("appends", lambda ledger: ledger.append_many([note()])),
+    "appends: text": ("appends", lambda ledger: ledger.append_many("ab")),
+    "appends: none": ("appends", lambda ledger: ledger.append_many([])),
+    "appends: a mapping": ("appends", lambda ledger: ledger.append_many({"s": note()})),
+    "events: none": ("events", lambda ledger: ledger.append("s", [])),
+    "events: none of many": (
+        "events",
+        lambda ledger: ledger.append_many([Append("t", note()), Append("s", [])]),
+    ),
+    "expected: digits": (
+        "expected",
+        lambda ledger: ledger.append("s", note(), expected=10**5_000),
+    ),
+    "expected: awkward": (
+        "expected",
+        lambda ledger: ledger.append("s", note(), expected=Awkward()),
+    ),
+    "after": ("after", lambda ledger: ledger.read("s", after=-(10**5_000))),
+    "limit": ("limit", lambda ledger: ledger.read("s", limit=Awkward())),
+    "wait": ("wait", lambda ledger: ledger.read("s", wait=Awkward())),
+    "since": ("since", lambda ledger: ledger.read("s", since=Awkward())),
+    "until": ("until", lambda ledger: ledger.read("s", until=NOON.replace(tzinfo=Lying()))),
+    "types": ("types", lambda ledger: ledger.read("s", types=7)),
+    "types of a feed": ("types", lambda ledger: ledger.feed(types=Awkward())),
+    "lines: nothing": ("lines", lambda ledger: ledger.import_lines(None)),
+    "lines: bytes": ("lines", lambda ledger: ledger.import_lines(b"{}")),
+    "lines: text": ("lines", lambda ledger: ledger.import_lines("{}")),
+    "progress": ("progress", lambda ledger: ledger.import_lines([], progress=7)),
+}
+EVENTS: dict[str, Any] = {
+    "nothing": None,
+    "a number": 7,
+    "text": "note",
+    "a class": NewEvent,
+    "an event in an event": NewEvent(note()),  # type: ignore[arg-type]  # that is the point
+    "a generator": (note() for _ in range(2)),
+    "a set": {1},
+    "a byte array": bytearray(b"x"),
+    "awkward": Awkward(),
+}
+
+
+@on_memory
+@pytest.mark.parametrize("name", CALLS)
+def test_arguments_of_another_kind_are_refused_by_name(ledger: Any, name: str) -> None:
+    argument, call = CALLS[name]
+    with pytest.raises(InvalidArgument, match="Correct the named argument") as caught:
+        call(ledger)
+    assert (caught.value.argument, whole_feed(ledger)) == (argument, [])
+
+
+@on_memory
+@pytest.mark.parametrize("name", EVENTS)
+def test_what_is_no_event_is_refused(ledger: Any, name: str) -> None:
+    for call in (
+        lambda: ledger.append("s", EVENTS[name]),
+        lambda: ledger.append("s", [note(), EVENTS[name]]),
+        lambda: ledger.append_many([Append("t", note()), Append("s", EVENTS[name])]),
+    ):
+        with pytest.raises(InvalidEvent) as caught:
+            call()
+        assert (caught.value.field, whole_feed(ledger)) == ("payload", [])

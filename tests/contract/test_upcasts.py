@@ -103,3 +103,49 @@ def test_a_step_can_be_registered_once(upcasts: Upcasts) -> None:
     with pytest.raises(InvalidArgument) as caught:
         upcasts.register("order.paid", from_version=2, upcaster=with_order)
     assert caught.value.argument == "from_version"
+
+
+@pytest.mark.parametrize(
+    ("argument", "given"),
+    [
+        ("type", {"type": None}),
+        ("type", {"type": []}),
+        ("type", {"type": ""}),
+        ("from_version", {"from_version": 0}),
+        ("from_version", {"from_version": "1"}),
+        ("from_version", {"from_version": True}),
+        ("from_version", {"from_version": 65_535}),
+        ("from_version", {"from_version": 10**5_000}),
+        ("upcaster", {"upcaster": None}),
+    ],
+)
+def test_what_is_no_step_is_refused(upcasts: Upcasts, argument: str, given: dict[str, Any]) -> None:
+    step: dict[str, Any] = {"type": "x", "from_version": 1, "upcaster": with_cents} | given
+    with pytest.raises(InvalidArgument) as caught:
+        upcasts.register(**step)
+    assert caught.value.argument == argument
+
+
+def test_a_follower_hands_out_the_event_again_whose_upcaster_failed(open_ledger: Open) -> None:
+    failing = [True]
+
+    def flaky(payload: dict[str, Any]) -> dict[str, Any]:
+        if failing:
+            raise RuntimeError("not now")
+        return payload
+
+    steps = Upcasts()
+    steps.register("flaky", from_version=1, upcaster=flaky)
+    ledger = open_ledger(upcasts=steps)
+    failing.clear()
+    ledger.append("s", [NewEvent({"n": n}, kind) for n, kind in enumerate(("a", "flaky", "b"))])
+    failing.append(True)
+    follower = ledger.follow()
+    assert take(follower, 1)[0].data == {"n": 0}
+    cursor = follower.cursor
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="not now"):
+            take(follower, 1)
+        assert follower.cursor == cursor
+    failing.clear()
+    assert [event.data["n"] for event in take(follower, 2)] == [1, 2]

@@ -87,6 +87,12 @@ def interrupter() -> Iterator[Interrupter]:
     interrupter.close()
 
 
+@pytest.fixture
+def patient_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a blocked round stay in its lane, where what goes on around it can be looked at."""
+    monkeypatch.setattr("ledger.options.LOCK_SLICE_S", DEADLINE_S)
+
+
 @contextmanager
 def appends_blocked(url: str) -> Iterator[None]:
     """Hold what every append to the ledger needs."""
@@ -103,6 +109,7 @@ def appends_blocked(url: str) -> Iterator[None]:
 
 
 @only_sync
+@pytest.mark.usefixtures("patient_lanes")
 def test_an_interrupted_leader_leaves_its_followers_their_appends(
     open_ledger: Callable[..., Any], url: str, interrupter: Interrupter
 ) -> None:
@@ -134,6 +141,7 @@ def test_an_interrupted_leader_leaves_its_followers_their_appends(
 
 
 @only_sync
+@pytest.mark.usefixtures("patient_lanes")
 def test_what_an_interrupted_caller_left_in_the_queue_is_not_stored_later(
     open_ledger: Callable[..., Any], url: str, interrupter: Interrupter
 ) -> None:

@@ -1,12 +1,14 @@
 """A caller's own transaction that stays open: who waits for it, and for how long."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
-from ledger import AppendTimeout, RetryableError
+from ledger import Append, AppendTimeout, RetryableError
 from tests.support.blocking import Blocking, LoopThread
 from tests.support.builders import (
     DEADLINE_S,
@@ -20,6 +22,8 @@ from tests.support.builders import (
 )
 
 BUCKETS = 16
+#: How much longer than its time-out a caller may wait: two slices of a lock's wait, and the machine.
+SLACK_S = 1.0
 
 pytestmark = on_postgres
 
@@ -116,3 +120,69 @@ def test_more_held_buckets_than_waiting_lines_leave_the_others_going(
     assert not any(append.done() for append in waiting)
     outbox.commit()
     assert [append.result(DEADLINE_S).sequence for append in waiting] == [2] * len(held)
+
+
+def test_a_bucket_locked_for_a_moment_goes_on_beside_buckets_locked_for_long(
+    open_ledger: Callable[..., Any], url: str, outbox: Any
+) -> None:
+    ledger = open_ledger(buckets=BUCKETS)
+    *held, brief = sessions_in_buckets(ledger, 9)
+    for session in held:
+        open_transaction(ledger, outbox, session)
+    waiting = [
+        background(lambda session=session: ledger.append(session, note("behind")))
+        for session in held
+    ]
+    eventually(lambda: waiters(url) > 0)
+    with psycopg.connect(url) as other:
+        other.execute(
+            "SELECT FROM ledger.buckets WHERE bucket = %s FOR UPDATE",
+            [ledger.door.bucket("", brief)],
+        )
+        behind = background(lambda: ledger.append(brief, note("behind")))
+        time.sleep(0.3)  # long enough to be found locked; nothing tells from outside
+        assert not behind.done()
+    assert behind.result(SLACK_S).sequence == 1
+    assert not any(append.done() for append in waiting)
+    outbox.commit()
+    assert [append.result(DEADLINE_S).sequence for append in waiting] == [2] * len(held)
+
+
+def test_a_caller_waits_for_its_own_time_whoever_waited_before_it(
+    open_ledger: Callable[..., Any], outbox: Any
+) -> None:
+    timeout_s = 1.0
+    ledger = open_ledger(buckets=BUCKETS, lock_timeout_s=timeout_s)
+    held, *_ = sessions_in_buckets(ledger, BUCKETS)
+    open_transaction(ledger, outbox, held)
+
+    def late(delay_s: float) -> float:
+        threading.Event().wait(delay_s)
+        started = time.monotonic()
+        with pytest.raises(AppendTimeout) as caught:
+            ledger.append(held, note())
+        assert caught.value.waited_s == timeout_s
+        return time.monotonic() - started
+
+    callers = [background(lambda d=d: late(d)) for d in (0, 0.1, 0.3, 0.6, 0.9, 0.95)]
+    for caller in callers:
+        assert timeout_s <= caller.result(DEADLINE_S) < timeout_s + SLACK_S
+    assert ledger.head(held) == 0
+
+
+def test_the_timeout_names_the_bucket_that_was_locked(
+    open_ledger: Callable[..., Any], outbox: Any
+) -> None:
+    ledger = open_ledger(buckets=BUCKETS, lock_timeout_s=0.3)
+    sessions = sessions_in_buckets(ledger, BUCKETS)
+    in_order = sorted(sessions, key=lambda session: ledger.door.bucket("", session))
+    held = in_order[9]
+    open_transaction(ledger, outbox, held)
+    calls = [
+        lambda: ledger.append(held, note()),
+        lambda: ledger.append_many([Append(session, note()) for session in in_order]),
+    ]
+    for error in together(calls):
+        assert isinstance(error, AppendTimeout)
+        assert (error.bucket, error.waited_s) == (ledger.door.bucket("", held), 0.3)
+    assert [ledger.head(session) for session in in_order] == [0] * BUCKETS

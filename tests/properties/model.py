@@ -87,17 +87,23 @@ class Log:
             for fact in facts_by_id.values():
                 if (session, fact.event_id) in new:
                     self._store(session, fact)
+
+        def told(fact: Fact, session: Session) -> bool:
+            """Whether this is the copy of a fact that was stored: the first of a new one."""
+            first = (session, fact.event_id) in new
+            new.discard((session, fact.event_id))
+            return first
+
         return [
-            [
-                (self.find(session, fact.event_id).sequence, (session, fact.event_id) in new)
-                for fact in facts
-            ]
+            [(self.find(session, fact.event_id).sequence, told(fact, session)) for fact in facts]
             for session, facts, _ in parts
         ]
 
     def fork(self, tenant: str, parent: str, at: int, into: str) -> tuple[int, bool]:
         """Begin `into` behind a visible event; the same fork again is the first one."""
         if into == parent or at not in [row.sequence for row in self.visible((tenant, parent))]:
+            raise Refused("InvalidArgument")
+        if any(row.fact.type == "session.deleted" for row in self.rows((tenant, into))):
             raise Refused("InvalidArgument")
         fact = Fact(f"fork:{parent}:{at}", "session.forked")
         known = self.find((tenant, into), fact.event_id)

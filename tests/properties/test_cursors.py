@@ -7,7 +7,8 @@ from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from ledger import InvalidCursor
-from ledger.cursor import Cursor, decode, encode, open_token, seal_token
+from ledger.cursor import TOKEN_CHARS_MAX, Cursor, decode, encode, open_token, seal_token
+from ledger.limits import BUCKETS_MAX
 from ledger.pages import decode_place, encode_place
 from tests.properties.profile import SEED, examples
 
@@ -100,3 +101,13 @@ def test_a_forged_body_is_a_place_or_refused(body: bytes, kind: bytes) -> None:
     feed, listing = read_feed(token), read_list(token)
     assert feed is None or (len(feed.positions) == BUCKETS and feed.next_bucket < BUCKETS)
     assert listing is None or listing[0] < BUCKETS
+
+
+def test_a_token_longer_than_any_is_refused_before_it_is_decoded() -> None:
+    longest = encode(Cursor((2**63 - 1,) * BUCKETS_MAX, BUCKETS_MAX - 1), OURS)
+    assert decode(longest, OURS, BUCKETS_MAX).positions[0] == 2**63 - 1
+    assert len(longest) <= TOKEN_CHARS_MAX
+    for body in (b"f" + b"\xff" * 2_000_000, b"f" + b"\x80" * 20_000 + b"\x01"):
+        assert read_feed(seal_token(body, OURS)) is None
+    forged = b"f\x00" + b"\xff" * 9 + b"\x7f" + b"\x00" * 2
+    assert read_feed(seal_token(forged, OURS)) is None

@@ -39,6 +39,12 @@ class Claims:
                 self._sequences[claim.session_id, claim.event_id] = claim.sequence
                 self.repeated += not claim.stored
 
+    def update(self, others: "Claims") -> None:
+        """Take note of everything that others have gathered."""
+        with self._lock:
+            self._sequences |= others._sequences
+            self.repeated += others.repeated
+
     def check(self, ledger: Any) -> list[Event]:
         """Return the whole log after making sure that it is sound and holds all claims."""
         events = whole_feed(ledger)

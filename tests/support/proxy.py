@@ -23,7 +23,8 @@ import psycopg
 
 from tests.support.builders import eventually
 
-_APPEND = b".append_events("
+#: Of append_event( and append_events(, in a statement that is prepared.
+_APPEND = b".append_event"
 _RECEIVE_BYTES = 262_144
 
 
@@ -74,6 +75,7 @@ class CuttingProxy:
         self._lock = threading.Lock()
         # One cut DURING an append at a time: two of them would wait for each other's lock.
         self._during = threading.Lock()
+        self._admin: psycopg.Connection[tuple[object, ...]] | None = None
         self._closed = False
         self.made: Counter[Cut] = Counter()
         self.errors: list[BaseException] = []
@@ -115,6 +117,8 @@ class CuttingProxy:
         for thread in self._threads:
             thread.join()
         self._listener.close()
+        if self._admin is not None:
+            self._admin.close()
 
     def _accept(self) -> None:
         while not self._closed:
@@ -169,7 +173,8 @@ class CuttingProxy:
 
     def cut_during(self, connection: "_Connection", request: bytes) -> None:
         """Forward a request that cannot finish, cut its client off, then let chance decide."""
-        with self._during, psycopg.connect(self._server_url, autocommit=True) as admin:
+        with self._during:
+            admin = self._admin = self._admin or psycopg.connect(self._server_url, autocommit=True)
             pid = connection.server_pid
             with admin.transaction():
                 admin.execute("LOCK TABLE ledger.buckets IN EXCLUSIVE MODE")

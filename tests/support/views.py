@@ -152,10 +152,24 @@ def folded(projection: Projection, events: Iterable[Event]) -> dict[tuple[str, .
                 rows.pop(key, None)
                 if view is not None:
                     rows[key] = view
-    return rows
+    # Readers leave out the rows that only keep the anomalies of what is not there.
+    return {key: view for key, view in rows.items() if not getattr(view, "missing_since", None)}
 
 
 def stored(views: Any, projection: Projection, session_id: str, **options: Any) -> dict[Any, Any]:
     """Return a session's rows of a projection by their keys."""
     found = views.rows(projection.name, session_id, **options)
     return {tuple(getattr(view, name) for name in projection.key): view for view in found}
+
+
+class Poisoned:
+    """The tally's fold, which refuses one sequence as long as it is `broken`."""
+
+    def __init__(self, sequence: int) -> None:
+        self.sequence = sequence
+        self.broken = True
+
+    def __call__(self, view: Any, event: Event) -> Any:
+        if self.broken and event.sequence == self.sequence:
+            raise ZeroDivisionError("poison")
+        return tally_apply(view, event)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ledger import EventIdReused, InvalidImport, Ledger
-from projections.chat_import import Conversation, conversations, facts
+from projections.chat_import import Conversation, conversations, facts, incarnation
 from projections.views import Views
 
 ASKED = {"role": "user", "content": "What is 2 + 2?"}
@@ -152,3 +152,21 @@ def test_importing_again_adds_nothing_and_another_conversation_is_refused() -> N
             assert {answer.stored for answer in ledger.append("s", events)} == {expected}
         with pytest.raises(EventIdReused):
             ledger.append("s", facts(Conversation(session_id="s", messages=[ANSWERED])))
+
+
+def test_a_deleted_conversation_can_be_imported_again() -> None:
+    talk = Conversation(session_id="s", messages=[ASKED, ANSWERED], reward=1.0)
+
+    def imported() -> set[bool]:
+        events = facts(talk, incarnation(ledger, "s", "t"))
+        return {answer.stored for answer in ledger.append("s", events, tenant="t")}
+
+    with Ledger.open("memory:") as ledger:
+        for deletions in range(3):
+            assert (imported(), imported()) == ({True}, {False}), deletions
+            views = Views(ledger)
+            assert [m.content for m in views.messages("s", tenant="t")] == ["What is 2 + 2?", "4"]
+            assert [run.status for run in views.runs("s", tenant="t")] == ["completed"]
+            assert ledger.delete("s", tenant="t")
+            assert views.messages("s", tenant="t") == []
+        assert imported() == {True}

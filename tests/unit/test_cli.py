@@ -190,6 +190,9 @@ def test_chats_are_imported_with_their_format(url: str, tmp_path: Path) -> None:
     assert first.out.startswith("Imported 7 events; 0 were there already.\n")
     assert again.out.startswith("Nothing new: all 7 events were there already.\n")
     assert "Session chats" in first.out
+    with Ledger.open(url) as ledger:
+        assert ledger.delete("chats")
+    assert run_cli(*call).out.startswith("Imported 7 events; 0 were there already.\n")
 
 
 def test_show_lists_sessions_and_shows_one(url: str) -> None:

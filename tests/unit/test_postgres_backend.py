@@ -19,10 +19,12 @@ from ledger.backends.postgres.errors import translated, translated_within
 from ledger.backends.postgres.hints import buckets_of, payload_of
 from ledger.digests import bucket_of, event_hash, genesis
 from ledger.errors import (
+    AccessDenied,
     AppendTimeout,
     BackendUnavailable,
     CallError,
     EventIdReused,
+    IntegrityError,
     InvalidArgument,
     LedgerClosed,
     LedgerError,
@@ -32,6 +34,7 @@ from ledger.errors import (
     SchemaTooNew,
     SequenceConflict,
     StorageFailed,
+    TransactionAborted,
 )
 from ledger.numbering import BucketHead, Numbering
 from ledger.records import Busy, Draft, Part, Unit
@@ -414,7 +417,7 @@ def test_a_role_that_may_only_append_and_read_is_enough(
             writer.append([unit("s", "a"), unit("t", "b", "c")], wait=True)
             assert sum(writer.positions()) == 3
             writer.close()
-            with pytest.raises(StorageFailed, match="permission"):
+            with pytest.raises(AccessDenied, match="permission denied for database"):
                 open_postgres(target, OpenOptions(schema="new"))
         finally:
             admin.execute(sql.SQL("DROP OWNED BY {role}").format(role=role))
@@ -443,13 +446,15 @@ def test_events_cannot_be_changed(
         ("08006", BackendUnavailable, OutcomeUnknown),
         ("57P01", BackendUnavailable, OutcomeUnknown),
         ("53300", BackendUnavailable, OutcomeUnknown),
-        ("40001", RetryableError, OutcomeUnknown),
-        ("40P01", RetryableError, OutcomeUnknown),
-        ("57014", RetryableError, OutcomeUnknown),
+        ("40001", TransactionAborted, TransactionAborted),
+        ("40P01", TransactionAborted, TransactionAborted),
+        ("57014", RetryableError, TransactionAborted),
+        ("28P01", AccessDenied, AccessDenied),
+        ("23505", IntegrityError, IntegrityError),
         ("55P03", RetryableError, AppendTimeout),
         ("25P02", StorageFailed, InvalidArgument),
         ("42P01", NotALedger, InvalidArgument),
-        ("42501", StorageFailed, StorageFailed),
+        ("42501", AccessDenied, AccessDenied),
         ("53100", StorageFailed, StorageFailed),
         ("25006", StorageFailed, StorageFailed),
         ("22021", CallError, CallError),

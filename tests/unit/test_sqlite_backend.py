@@ -91,8 +91,9 @@ INDEXES = {
     "feed": {"events_by_position"},
     "session_ids": {"events_by_sequence", "events_deleting"},
     "scan": {"events_by_sequence"},
+    "scan_bytes": {"events_by_sequence"},
 }
-MAY_SCAN = {"ledger_info", "foreign_objects", "positions"}
+MAY_SCAN = {"ledger_info", "foreign_objects", "positions", "bucket_rows"}
 
 
 @pytest.mark.parametrize("state", ["empty", "filled", "analysed"])
@@ -120,6 +121,13 @@ def test_no_statement_sorts_or_scans_the_log(
         ), plan
     for index in INDEXES.get(name, ()):
         assert f"INDEX {index} " in plan, plan
+
+
+@pytest.mark.parametrize("name", ["scan", "scan_bytes"])
+def test_a_scan_goes_on_from_its_place_by_the_whole_key(backend: SqliteBackend, name: str) -> None:
+    with backend.reader() as connection:
+        plan = str(explained(connection, SQL[name]))
+    assert "(bucket=? AND (tenant,session_id,sequence)>(?,?,?))" in plan
 
 
 def explained(connection: apsw.Connection, statement: str) -> list[Any]:

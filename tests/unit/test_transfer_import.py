@@ -5,13 +5,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from ledger import InvalidImport, Ledger, Limits, NewEvent
+from ledger.catalogue import Catalogue, default_catalogue
 from ledger.transfer.importing import AHEAD_US_MAX
 from tests.support.exports import HEADER, forged, hash_of, in_export_order, sealed
 
 FORK = {"type": "session.forked", "payload": b'{"at":1,"parent":"p"}'}
 GOOD = forged("s", {}, {"content_type": "x/y", "payload": b"\xff"}, {})
+
+
+class Paid(BaseModel):
+    """A model of an application's own."""
+
+    cents: int
 
 
 def refusal(lines: Any, **options: Any) -> InvalidImport:
@@ -196,3 +204,47 @@ def test_lines_may_come_without_their_ends() -> None:
         ledger.append("s", NewEvent({"a": "\r\n\u2028"}, "note"))
         lines = b"".join(ledger.export_lines())
     assert lines.count(b"\n") == len(lines.splitlines())
+
+
+ROLE = {"type": "message.appended", "payload": b'{"role":"user"}'}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        (ROLE | {"payload": b'{"role":{"a":1}}'}, "message.appended: payload.role"),
+        (ROLE | {"payload": b"{}"}, "message.appended: payload.role: Field required"),
+        (ROLE | {"payload": b'{"colour":"red","role":"user"}'}, "message.appended: payload.colour"),
+        (ROLE | {"schema_version": 2}, "message.appended: schema_version: "),
+        (ROLE | {"schema_version": 2, "content_type": "x/y"}, "known up to version 1, got 2"),
+    ],
+)
+def test_a_known_type_is_held_to_its_model(fields: dict[str, Any], reason: str) -> None:
+    refused = refusal(sealed(forged("s", {}, ROLE, fields)))
+    assert (refused.line, reason in refused.reason) == (4, True), refused.reason
+
+
+def test_what_the_catalogue_does_not_know_is_imported_untouched() -> None:
+    older = {"type": "order.paid", "payload": b'{"euros":"1"}'}
+    events = [older, older | {"schema_version": 9}, ROLE | {"content_type": "x/y"}]
+    catalogue = default_catalogue().copy()
+    catalogue.register(Paid, "order.paid", 2)
+    lines = sealed(forged("s", *events))
+    with Ledger.open("memory:") as ledger:
+        assert ledger.import_lines(lines).stored == 3
+        assert list(ledger.export_lines()) == lines
+    assert "order.paid: schema_version" in refusal(lines, catalogue=catalogue).reason
+    lines = sealed(forged("s", older, older | {"schema_version": 2, "payload": b'{"cents":100}'}))
+    with Ledger.open("memory:", catalogue=catalogue) as ledger:
+        assert ledger.import_lines(lines).stored == 2
+
+
+def test_what_is_here_already_is_not_looked_into() -> None:
+    newer = Catalogue()
+    newer.register(Paid, "message.appended", 2)
+    with Ledger.open("memory:", catalogue=newer) as ledger:
+        ledger.append("s", NewEvent({"cents": 1}, "message.appended"))
+        lines = list(ledger.export_lines())
+        older = Ledger(ledger.backend)
+        assert older.import_lines(lines).already_stored == 1
+    assert "known up to version 1, got 2" in refusal(lines).reason

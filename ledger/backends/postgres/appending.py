@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg.types.numeric import Int4, Int8
 
-from ...errors import EventIdReused, SequenceConflict
+from ...errors import EventIdReused, IntegrityError, SequenceConflict
 from ...records import Busy, Draft, Numbered, Outcome, Unit
 from . import arrays
 from .arrays import NULL, blob, text
@@ -113,8 +113,8 @@ def several(units: Sequence[Unit]) -> tuple[arrays.Array, ...]:
     )
 
 
-def outcomes(units: Sequence[Unit], answer: Answer) -> list[Outcome]:
-    """Return what became of each unit."""
+def outcomes(units: Sequence[Unit], answer: Answer, *, waited: bool) -> list[Outcome]:
+    """Return what became of each unit; who `waited` for a lock and has none found no row."""
     sequences, positions, recorded, hashes, known, refusals = answer
     originals = dict(zip(known[::2], known[1::2], strict=True)) if known else {}
     refused = {refusals[i]: refusals[i + 1 : i + 4] for i in range(0, len(refusals or ()), 4)}
@@ -123,7 +123,10 @@ def outcomes(units: Sequence[Unit], answer: Answer) -> list[Outcome]:
     for u, unit in enumerate(units, 1):
         drafts = [one for part_ in unit.parts for one in part_.drafts]
         if u in refused:
-            found.append(_refusal(unit, part, draft, *refused[u]))
+            refusal = _refusal(unit, part, draft, *refused[u])
+            if waited and isinstance(refusal, Busy):
+                refusal = IntegrityError(f"The row of bucket {refusal.bucket} is missing.")
+            found.append(refusal)
         else:
             found.append(
                 [

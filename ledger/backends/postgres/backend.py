@@ -21,6 +21,7 @@ from .arrays import register_arrays
 from .connecting import Target, check_transaction, lock_timeout
 from .database import Database
 from .errors import translated_within, translating
+from .goodbyes import warn_of_unclosed
 from .hints import POLL_S
 from .notifier import Notifier
 from .statements import Statements
@@ -51,6 +52,7 @@ class PostgresBackend:
     def __init__(self, target: Target, options: OpenOptions, info: LedgerInfo) -> None:
         self.info = info
         self.lanes = options.lanes
+        self.lock_timeout_s = options.lock_timeout_s
         self.schema = options.schema
         self._target = target
         self._options = options
@@ -60,6 +62,16 @@ class PostgresBackend:
         self._watcher: Watcher | None = None
         self._lock = threading.Lock()
         self._database = Database(target, options, self._statements)
+        self._closed = False
+
+    def __del__(self) -> None:
+        # Also called when the constructor failed; and it must not wait for the threads it ends.
+        if getattr(self, "_closed", True):
+            return
+        self._notifier.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        warn_of_unclosed(self.info.ledger_id, self)
 
     def append(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]:
         buckets = appending.touched(units)
@@ -67,7 +79,7 @@ class PostgresBackend:
         if outcomes is None:
             parameters = (wait, *appending.several(units))
             row = self._database.append(self._statements.append_events, parameters, buckets)
-            outcomes = appending.outcomes(units, row)
+            outcomes = appending.outcomes(units, row, waited=wait)
         self._wakeups.signal(buckets)
         self._notifier.hint(buckets)
         return outcomes
@@ -78,7 +90,7 @@ class PostgresBackend:
         # A cursor class of our own choice: the connection's may bind on the client.
         cursor = Cursor[TupleRow](connection, row_factory=tuple_row)
         register_arrays(cursor)
-        timeout = lock_timeout(self._options)
+        timeout = lock_timeout(self._options.lock_timeout_s)
         parameters = (self.info.ledger_id, timeout, *appending.several([unit]))
         try:
             [row] = cursor.execute(
@@ -91,7 +103,7 @@ class PostgresBackend:
             cursor.close()
         if row[0] is None:
             raise InvalidArgument("connection", "it leads to another ledger")
-        return appending.outcomes([unit], row)[0]
+        return appending.outcomes([unit], row, waited=True)[0]
 
     def read(self, query: SessionQuery) -> list[Record]:
         return self._records(*reading.read(self._statements, query))
@@ -143,6 +155,7 @@ class PostgresBackend:
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             watcher, self._watcher = self._watcher, None
             self._database.close()
         self._wakeups.signal()

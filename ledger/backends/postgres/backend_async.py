@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -21,6 +20,7 @@ from .arrays import register_arrays
 from .connecting import Target, check_transaction, lock_timeout
 from .database_async import AsyncDatabase
 from .errors import translated_within, translating
+from .goodbyes import warn_of_unclosed
 from .hints import POLL_S
 from .notifier_async import AsyncNotifier
 from .statements import Statements
@@ -44,7 +44,11 @@ async def open_postgres_async(url: str, options: OpenOptions) -> AsyncPostgresBa
         async with connection:
             info = await plans.arun(migrations.opened(execute, options))
     backend = AsyncPostgresBackend(target, options, info)
-    await backend.start()
+    try:
+        await backend.start()
+    except BaseException:
+        await backend.close()
+        raise
     return backend
 
 
@@ -54,6 +58,7 @@ class AsyncPostgresBackend:
     def __init__(self, target: Target, options: OpenOptions, info: LedgerInfo) -> None:
         self.info = info
         self.lanes = options.lanes
+        self.lock_timeout_s = options.lock_timeout_s
         self.schema = options.schema
         self._target = target
         self._options = options
@@ -61,8 +66,17 @@ class AsyncPostgresBackend:
         self._wakeups = Wakeups(info.buckets)
         self._notifier = AsyncNotifier(target.connect_async, self._statements)
         self._watcher: AsyncWatcher | None = None
-        self._lock = asyncio.Lock()
         self._database = AsyncDatabase(target, options, self._statements)
+        self._closed = False
+
+    def __del__(self) -> None:
+        # Also called when the constructor failed, and in any thread.
+        if getattr(self, "_closed", True):
+            return
+        self._notifier.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        warn_of_unclosed(self.info.ledger_id, self)
 
     async def start(self) -> None:
         """Open the pool, which needs the running event loop."""
@@ -74,7 +88,7 @@ class AsyncPostgresBackend:
         if outcomes is None:
             parameters = (wait, *appending.several(units))
             row = await self._database.append(self._statements.append_events, parameters, buckets)
-            outcomes = appending.outcomes(units, row)
+            outcomes = appending.outcomes(units, row, waited=wait)
         self._wakeups.signal(buckets)
         self._notifier.hint(buckets)
         return outcomes
@@ -85,7 +99,7 @@ class AsyncPostgresBackend:
         # A cursor class of our own choice: the connection's may bind on the client.
         cursor = AsyncCursor[TupleRow](connection, row_factory=tuple_row)
         register_arrays(cursor)
-        timeout = lock_timeout(self._options)
+        timeout = lock_timeout(self._options.lock_timeout_s)
         parameters = (self.info.ledger_id, timeout, *appending.several([unit]))
         try:
             await cursor.execute(self._statements.append_within, parameters, binary=True)
@@ -97,7 +111,7 @@ class AsyncPostgresBackend:
             await cursor.close()
         if row[0] is None:
             raise InvalidArgument("connection", "it leads to another ledger")
-        return appending.outcomes([unit], row)[0]
+        return appending.outcomes([unit], row, waited=True)[0]
 
     async def read(self, query: SessionQuery) -> list[Record]:
         return await self._records(*reading.read(self._statements, query))
@@ -131,7 +145,7 @@ class AsyncPostgresBackend:
 
     async def token(self, bucket: int | None) -> int:
         self._database.check_open()
-        if self._watcher is None:
+        if self._watcher is None or not self._watcher.has_tried:
             await self._watch()
         return self._wakeups.token(bucket)
 
@@ -148,9 +162,9 @@ class AsyncPostgresBackend:
         return self._database.lent()
 
     async def close(self) -> None:
-        async with self._lock:
-            watcher, self._watcher = self._watcher, None
-            await self._database.close()
+        self._closed = True
+        watcher, self._watcher = self._watcher, None
+        await self._database.close()
         self._wakeups.signal()
         await self._notifier.close()
         if watcher is not None:
@@ -171,15 +185,13 @@ class AsyncPostgresBackend:
         return [Record(*row) for row in await self._database.read(statement, parameters)]
 
     async def _watch(self) -> None:
-        async with self._lock:
-            self._database.check_open()
-            if self._watcher is None:
-                watcher = AsyncWatcher(
-                    self._target.connect_async,
-                    self._statements,
-                    self._wakeups,
-                    self.info.buckets,
-                    self._notifier,
-                )
-                await watcher.start()
-                self._watcher = watcher
+        # Known before it is waited for: whoever waits may be cancelled, and `close` must find it.
+        if self._watcher is None:
+            self._watcher = AsyncWatcher(
+                self._target.connect_async,
+                self._statements,
+                self._wakeups,
+                self.info.buckets,
+                self._notifier,
+            )
+        await self._watcher.start()

@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, Connection
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
-from ...errors import BackendUnavailable, InvalidArgument
+from ...errors import AccessDenied, BackendUnavailable, InvalidArgument, LedgerError
 from ..base import OpenOptions
+from .addresses import parameters_of
+from .silence import AsyncPatientConnection, PatientConnection
 
 READ_ATTEMPTS_MAX = 3
 _APPLICATION = "agent-session-ledger"
 # libpq takes 1 for 2, and 0 for ever.
 _CONNECT_TIMEOUT_S_MIN = 2
+# A peer is dead after about connect_timeout_s and three of these.
+_PROBE_INTERVAL_S = 2
+_PROBES = 3
+# What PostgreSQL says with SQLSTATE class 28, in English.
+_DENIALS = ("authentication failed", "no pg_hba.conf entry", "is not permitted to log in")
+
+# An outage is told to the caller, as an error. An application that configures logging hears the
+# driver's warnings as well; for all others Python would print them to stderr.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 class Target:
     """A server's address; `parameters` are libpq's, and hold the password."""
 
     def __init__(self, url: str, options: OpenOptions) -> None:
-        try:
-            given = conninfo_to_dict(url)
-        except psycopg.ProgrammingError:
-            # Its text quotes the part it stumbled over, which may be the password.
-            raise InvalidArgument("url", "not a PostgreSQL URL or connection string") from None
+        given = parameters_of(url)
         timeout_s = max(_CONNECT_TIMEOUT_S_MIN, math.ceil(options.connect_timeout_s))
         self.parameters: dict[str, Any] = {
             "fallback_application_name": _APPLICATION,
             "connect_timeout": timeout_s,
+            "keepalives_idle": timeout_s,
+            "keepalives_interval": _PROBE_INTERVAL_S,
+            "keepalives_count": _PROBES,
+            "tcp_user_timeout": 1_000 * timeout_s,
             **given,
             # Texts cross the wire as they are hashed.
             "client_encoding": "UTF8",
@@ -40,11 +51,11 @@ class Target:
 
     def connect(self) -> Connection[TupleRow]:
         """Open an autocommit connection of its own, beside the pools."""
-        return Connection.connect(**self.parameters, autocommit=True)
+        return PatientConnection.connect(**self.parameters, autocommit=True)
 
     async def connect_async(self) -> AsyncConnection[TupleRow]:
         """Open one for tasks."""
-        return await AsyncConnection.connect(**self.parameters, autocommit=True)
+        return await AsyncPatientConnection.connect(**self.parameters, autocommit=True)
 
     def pool(self, options: OpenOptions) -> dict[str, Any]:
         """Return what the pools have in common."""
@@ -56,7 +67,7 @@ class Target:
             "num_workers": 1,
         }
 
-    def unreachable(self, error: psycopg.OperationalError) -> BackendUnavailable:
+    def unreachable(self, error: psycopg.OperationalError) -> LedgerError:
         """Return the error that names the server, and never its password."""
         where = ", ".join(
             f"{name} {self.parameters[name]}"
@@ -64,12 +75,24 @@ class Target:
             if self.parameters.get(name)
         )
         why = " ".join(str(error).split()).rstrip(".")
-        return BackendUnavailable(f"No connection to PostgreSQL ({where or 'defaults'}): {why}.")
+        kind = AccessDenied if _is_denied(error) else BackendUnavailable
+        return kind(f"No connection to PostgreSQL ({where or 'defaults'}): {why}.")
 
 
-def lock_timeout(options: OpenOptions) -> str:
-    """Return the option as PostgreSQL's setting; at least 1 ms, for 0 would mean for ever."""
-    return f"{max(1, round(options.lock_timeout_s * 1_000))}ms"
+def _is_denied(error: psycopg.OperationalError) -> bool:
+    """Whether a server refused the role or its password, as far as can be told.
+
+    libpq keeps the SQLSTATE of a refused connection to itself. Where the server speaks another
+    language the answer is no, and the caller is told that trying again may help.
+    """
+    if error.pgconn is not None and error.pgconn.needs_password:
+        return True
+    return any(words in str(error) for words in _DENIALS)
+
+
+def lock_timeout(timeout_s: float) -> str:
+    """Return a time as PostgreSQL's setting; at least 1 ms, for 0 would mean for ever."""
+    return f"{max(1, round(timeout_s * 1_000))}ms"
 
 
 def check_transaction(connection: Any, kind: type[Connection[Any] | AsyncConnection[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -16,6 +17,7 @@ from ..base import OpenOptions
 from .arrays import register_arrays
 from .connecting import READ_ATTEMPTS_MAX, Target, lock_timeout
 from .errors import LOCK_NOT_AVAILABLE, is_broken, translated
+from .silence import PatientConnection
 from .statements import Statements
 
 Rows = list[TupleRow]
@@ -31,9 +33,11 @@ class Database:
         # The pool hands out the connection that rested longest. Using the one that worked last is
         # faster: its plans are made and its server process is warm. So a few stay out of the pool;
         # fewer than it has, which means that whoever waits for the pool is served.
-        self._parked: list[Connection[TupleRow]] = []
-        self._pool: ConnectionPool[Connection[TupleRow]] = ConnectionPool(
+        self._parked: list[PatientConnection] = []
+        self._replaced = 0.0
+        self._pool: ConnectionPool[PatientConnection] = ConnectionPool(
             **target.pool(options),
+            connection_class=PatientConnection,
             min_size=1,
             max_size=options.pool_size + options.lanes,
             configure=self._configure,
@@ -54,7 +58,7 @@ class Database:
             try:
                 return self._run(statement, parameters)
             except psycopg.Error as error:
-                self._after(error)
+                self.check_open()
                 attempt += 1
                 if attempt > READ_ATTEMPTS_MAX or not is_broken(error) or _gave_up(error):
                     raise translated(error) from error
@@ -64,9 +68,9 @@ class Database:
         try:
             [row] = self._run(statement, parameters)
         except psycopg.Error as error:
+            self.check_open()
             if error.sqlstate == LOCK_NOT_AVAILABLE:
                 raise AppendTimeout(buckets[0], self._options.lock_timeout_s) from error
-            self._after(error)
             raise translated(error) from error
         return row
 
@@ -99,6 +103,11 @@ class Database:
         try:
             cursor = connection.execute(statement, parameters, prepare=True, binary=True)
             rows = cursor.fetchall()
+        except psycopg.Error as error:
+            if is_broken(error):
+                self._replace(connection)
+            self._pool.putconn(connection)
+            raise
         except BaseException:
             self._pool.putconn(connection)
             raise
@@ -115,19 +124,24 @@ class Database:
             while True:
                 self._pool.putconn(self._parked.pop())
 
-    def _after(self, error: psycopg.Error) -> None:
-        self.check_open()
-        if is_broken(error) and not _gave_up(error):
-            # Others of the pool broke with this one: replace them before they are handed out.
+    def _replace(self, broken: PatientConnection) -> None:
+        # Others of the pool broke with this one, and asking them would take as long as this one
+        # took: replace them before they are handed out. Those made since are spared.
+        if broken.opened > self._replaced:
+            self._replaced = time.monotonic()
+            self._pool.drain()
             self._unpark()
-            self._pool.check()
 
-    def _configure(self, connection: Connection[TupleRow]) -> None:
+    def _configure(self, connection: PatientConnection) -> None:
+        connection.opened = time.monotonic()
+        connection.patience_s = self._options.lock_timeout_s + self._options.connect_timeout_s
         register_arrays(connection)
-        connection.execute(self._statements.settings, {"lock_timeout": lock_timeout(self._options)})
+        connection.execute(
+            self._statements.settings, {"lock_timeout": lock_timeout(self._options.lock_slice_s)}
+        )
 
     def _configure_guest(self, connection: Connection[TupleRow]) -> None:
-        timeout = {"lock_timeout": lock_timeout(self._options)}
+        timeout = {"lock_timeout": lock_timeout(self._options.lock_timeout_s)}
         connection.execute(self._statements.guest_settings, timeout)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,9 +18,12 @@ from ..base import OpenOptions
 from .arrays import register_arrays
 from .connecting import READ_ATTEMPTS_MAX, Target, lock_timeout
 from .errors import LOCK_NOT_AVAILABLE, is_broken, translated
+from .silence import AsyncPatientConnection
 from .statements import Statements
 
 Rows = list[TupleRow]
+# Turns of the event loop until the pool's scheduler, told of its first task, waits again: 3.
+_SETTLING_TURNS = 6
 
 
 class AsyncDatabase:
@@ -31,9 +36,11 @@ class AsyncDatabase:
         # The pool hands out the connection that rested longest. Using the one that worked last is
         # faster: its plans are made and its server process is warm. So a few stay out of the pool;
         # fewer than it has, which means that whoever waits for the pool is served.
-        self._parked: list[AsyncConnection[TupleRow]] = []
-        self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
+        self._parked: list[AsyncPatientConnection] = []
+        self._replaced = 0.0
+        self._pool: AsyncConnectionPool[AsyncPatientConnection] = AsyncConnectionPool(
             **target.pool(options),
+            connection_class=AsyncPatientConnection,
             min_size=1,
             max_size=options.pool_size + options.lanes,
             configure=self._configure,
@@ -50,6 +57,14 @@ class AsyncDatabase:
     async def open(self) -> None:
         """Start the pool: it belongs to the running event loop from now on."""
         await self._pool.open()
+        # A program that fails while the pool starts could not end: one of its tasks, cancelled at
+        # that moment, would go on (asyncio.wait_for loses a cancellation when it is just done).
+        try:
+            await self._pool.wait(self._options.connect_timeout_s)
+        except PoolTimeout as error:
+            raise translated(error) from error
+        for _ in range(_SETTLING_TURNS):
+            await asyncio.sleep(0)
 
     async def read(self, statement: bytes, parameters: dict[str, Any]) -> Rows:
         """Run a reading statement; a broken connection is replaced and the read repeated."""
@@ -58,7 +73,7 @@ class AsyncDatabase:
             try:
                 return await self._run(statement, parameters)
             except psycopg.Error as error:
-                await self._after(error)
+                self.check_open()
                 attempt += 1
                 if attempt > READ_ATTEMPTS_MAX or not is_broken(error) or _gave_up(error):
                     raise translated(error) from error
@@ -70,9 +85,9 @@ class AsyncDatabase:
         try:
             [row] = await self._run(statement, parameters)
         except psycopg.Error as error:
+            self.check_open()
             if error.sqlstate == LOCK_NOT_AVAILABLE:
                 raise AppendTimeout(buckets[0], self._options.lock_timeout_s) from error
-            await self._after(error)
             raise translated(error) from error
         return row
 
@@ -102,6 +117,11 @@ class AsyncDatabase:
         try:
             cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
             rows = await cursor.fetchall()
+        except psycopg.Error as error:
+            if is_broken(error):
+                await self._replace(connection)
+            await self._pool.putconn(connection)
+            raise
         except BaseException:
             await self._pool.putconn(connection)
             raise
@@ -115,21 +135,24 @@ class AsyncDatabase:
         while self._parked:
             await self._pool.putconn(self._parked.pop())
 
-    async def _after(self, error: psycopg.Error) -> None:
-        self.check_open()
-        if is_broken(error) and not _gave_up(error):
-            # Others of the pool broke with this one: replace them before they are handed out.
+    async def _replace(self, broken: AsyncPatientConnection) -> None:
+        # Others of the pool broke with this one, and asking them would take as long as this one
+        # took: replace them before they are handed out. Those made since are spared.
+        if broken.opened > self._replaced:
+            self._replaced = time.monotonic()
+            await self._pool.drain()
             await self._unpark()
-            await self._pool.check()
 
-    async def _configure(self, connection: AsyncConnection[TupleRow]) -> None:
+    async def _configure(self, connection: AsyncPatientConnection) -> None:
+        connection.opened = time.monotonic()
+        connection.patience_s = self._options.lock_timeout_s + self._options.connect_timeout_s
         register_arrays(connection)
         await connection.execute(
-            self._statements.settings, {"lock_timeout": lock_timeout(self._options)}
+            self._statements.settings, {"lock_timeout": lock_timeout(self._options.lock_slice_s)}
         )
 
     async def _configure_guest(self, connection: AsyncConnection[TupleRow]) -> None:
-        timeout = {"lock_timeout": lock_timeout(self._options)}
+        timeout = {"lock_timeout": lock_timeout(self._options.lock_timeout_s)}
         await connection.execute(self._statements.guest_settings, timeout)
 
 

@@ -8,25 +8,34 @@ from contextlib import contextmanager
 import psycopg
 
 from ...errors import (
+    AccessDenied,
     AppendTimeout,
     BackendUnavailable,
     CallError,
+    IntegrityError,
     InvalidArgument,
     LedgerError,
     NotALedger,
     OutcomeUnknown,
     RetryableError,
     StorageFailed,
+    TransactionAborted,
 )
 
 LOCK_NOT_AVAILABLE = "55P03"
 _IN_FAILED_TRANSACTION = "25P02"
 # Connections: refused, broken, too many, ended by an administrator or a restart.
-_UNAVAILABLE = ("08", "53300", "57P", "28")
-# Serialization failure, deadlock, statement timeout or cancellation.
-_ROLLED_BACK = ("40", "57014")
+_UNAVAILABLE = ("08", "53300", "57P")
+# A role that may not connect, or lacks a right.
+_DENIED = ("28", "42501")
+# Serialization failure or deadlock: the server chose this transaction to let another one live.
+_ABORTED = "40"
+# Statement timeout, or somebody cancelled it.
+_CANCELLED = "57014"
 _MISSING = ("3F000", "42P01", "42703", "42883")
-_REFUSED_VALUES = ("22", "23", "54")
+# Appends number under a lock, so a number that is taken, or breaks a rule, was not given by one.
+_CONTRADICTED = "23"
+_REFUSED_VALUES = ("22", "54")
 
 
 def is_broken(error: psycopg.Error) -> bool:
@@ -41,10 +50,16 @@ def translated(error: psycopg.Error) -> LedgerError:
     state = error.sqlstate or ""
     if is_broken(error):
         return BackendUnavailable(f"PostgreSQL is not available: {_told(error)}.")
-    if state.startswith(_ROLLED_BACK) or state == LOCK_NOT_AVAILABLE:
+    if state.startswith(_DENIED):
+        return AccessDenied(f"PostgreSQL refuses this role: {_told(error)}.")
+    if state.startswith(_ABORTED):
+        return TransactionAborted(f"PostgreSQL undid the transaction: {_told(error)}.")
+    if state in (_CANCELLED, LOCK_NOT_AVAILABLE):
         return RetryableError(f"PostgreSQL rolled the statement back: {_told(error)}.")
     if state in _MISSING:
         return NotALedger(f"A part of the ledger's schema is missing: {_told(error)}.")
+    if state.startswith(_CONTRADICTED):
+        return IntegrityError(f"What is stored contradicts itself: {_told(error)}.")
     if state.startswith(_REFUSED_VALUES):
         return CallError(f"PostgreSQL refuses a value: {_told(error)}.")
     return StorageFailed(f"PostgreSQL could not do it: {_told(error)}.")
@@ -59,8 +74,10 @@ def translated_within(error: psycopg.Error, timeout: AppendTimeout) -> LedgerErr
         return InvalidArgument("connection", "its transaction failed before; roll it back first")
     if state in _MISSING:
         return InvalidArgument("connection", "it leads to a database without this ledger")
-    if is_broken(error) or state.startswith(_ROLLED_BACK):
+    if is_broken(error):
         return OutcomeUnknown(f"The transaction did not go on: {_told(error)}.")
+    if state == _CANCELLED:
+        return TransactionAborted(f"PostgreSQL cancelled the append: {_told(error)}.")
     return translated(error)
 
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...errors import InvalidArgument, NotALedger, SchemaTooNew
+from ...errors import IntegrityError, InvalidArgument, NotALedger, SchemaTooNew
 from ...limits import BUCKETS_MAX
 from ...plans import Plan
 from ..base import LedgerInfo, OpenOptions
@@ -40,6 +40,7 @@ def opened(execute: Execute, options: OpenOptions) -> Plan[LedgerInfo]:
     statements = OpeningStatements(options.schema)
     newest = len(statements.migrations())
     yield from _rows(execute, statements["isolation"])
+    yield from _rows(execute, statements["strings"])
     found = yield from _found(execute, statements, options, newest)
     if found is not None and found.schema == newest:
         return found
@@ -65,12 +66,22 @@ def _found(
         return None
     rows = yield from _rows(execute, statements["info"])
     if len(rows) != 1:
-        raise NotALedger(f"Table ledger_info of schema {options.schema!r} has no single row.")
+        raise IntegrityError(f"Table ledger_info of schema {options.schema!r} has no single row.")
     info = LedgerInfo(*rows[0])
     if info.schema > newest:
         raise SchemaTooNew(info.schema, newest)
     if options.buckets is not None and options.buckets != info.buckets:
         raise InvalidArgument("buckets", f"this ledger was created with {info.buckets}")
+    [[count, fitting]] = yield from _rows(execute, statements["bucket_rows"], buckets=info.buckets)
+    if (
+        info.schema < 1
+        or not 1 <= info.buckets <= BUCKETS_MAX
+        or not (count == fitting == info.buckets)
+    ):
+        raise IntegrityError(
+            f"Schema {options.schema!r} is damaged: ledger_info tells of {info.buckets} buckets in "
+            f"version {info.schema}, table buckets has {count} rows."
+        )
     return info
 
 

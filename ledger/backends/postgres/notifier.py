@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from .goodbyes import GOODBYE_S
 from .hints import BACKOFF_MIN_S, FAILURES, HINT_INTERVAL_S, next_backoff, payload_of
 from .statements import Statements
-
-_GOODBYE_S = 1.0
 
 
 class Notifier:
@@ -41,12 +40,16 @@ class Notifier:
         if not self._awake.is_set():
             self._awake.set()
 
-    def close(self) -> None:
-        """Send what is left, then end."""
+    def cancel(self) -> None:
+        """Have the thread send what is left and end, without waiting for it."""
         self._closing.set()
         self._awake.set()
+
+    def close(self) -> None:
+        """Send what is left, then end."""
+        self.cancel()
         if self._thread is not None:
-            self._thread.join(_GOODBYE_S)
+            self._thread.join(GOODBYE_S)
 
     def _run(self) -> None:
         backoff_s = BACKOFF_MIN_S
@@ -71,6 +74,7 @@ class Notifier:
             if self._connection is None:
                 self._connection = self._connect()
                 self.pid = self._connection.info.backend_pid
+                self._connection.execute(self._statements.notifier_settings)
             self._connection.execute(
                 self._statements.notify,
                 {"channel": self._statements.channel, "payload": payload_of(buckets)},

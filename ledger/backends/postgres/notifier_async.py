@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from .goodbyes import GOODBYE_S, cancel_from_anywhere, hang_up
 from .hints import BACKOFF_MIN_S, FAILURES, HINT_INTERVAL_S, next_backoff, payload_of
 from .statements import Statements
-
-_GOODBYE_S = 1.0
 
 
 class AsyncNotifier:
@@ -37,14 +36,23 @@ class AsyncNotifier:
             self._task = asyncio.create_task(self._run(), name="ledger-notifier")
         self._awake.set()
 
+    def cancel(self) -> None:
+        """Have the task end soon, from any thread and without waiting."""
+        if self._task is not None:
+            cancel_from_anywhere(self._task)
+
     async def close(self) -> None:
         """Send what is left, then end."""
         self._closing.set()
         self._awake.set()
-        if self._task is not None:
-            # After the time-out the task is cancelled, which is the other way to end it.
-            await asyncio.wait([self._task], timeout=_GOODBYE_S)
+        if self._task is None:
+            return
+        await asyncio.wait([self._task], timeout=GOODBYE_S)
+        if not self._task.done():
+            if self._connection is not None:
+                hang_up(self._connection.pgconn)
             self._task.cancel()
+            await asyncio.wait([self._task], timeout=GOODBYE_S)
 
     async def _run(self) -> None:
         try:
@@ -76,6 +84,7 @@ class AsyncNotifier:
             if self._connection is None:
                 self._connection = await self._connect()
                 self.pid = self._connection.info.backend_pid
+                await self._connection.execute(self._statements.notifier_settings)
             await self._connection.execute(
                 self._statements.notify,
                 {"channel": self._statements.channel, "payload": payload_of(buckets)},

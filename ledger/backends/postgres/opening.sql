@@ -2,6 +2,10 @@
 -- Whoever waited for the lock must see what its last holder did.
 SET TRANSACTION ISOLATION LEVEL READ COMMITTED
 
+-- name: strings
+-- The role's or the URL's default must not decide how the scripts are read.
+SELECT pg_catalog.set_config('standard_conforming_strings', 'on', true)
+
 -- name: encoding
 -- Texts are compared and hashed as UTF-8.
 SELECT pg_catalog.current_setting('server_encoding')
@@ -23,6 +27,11 @@ SELECT
 -- name: info
 -- What was fixed when the ledger was created.
 SELECT ledger_id, buckets, schema_version FROM {schema}.ledger_info
+
+-- name: bucket_rows
+-- How many there are, and how many of them are among the first so many.
+SELECT count(*), count(*) FILTER (WHERE bucket BETWEEN 0 AND %(buckets)s::integer - 1)
+FROM {schema}.buckets
 
 -- name: lock
 -- One process migrates; the others wait here and then find the work done.

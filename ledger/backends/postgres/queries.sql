@@ -3,6 +3,7 @@
 -- while the tables were empty; and a lock must not be waited for without end.
 SELECT
     set_config('lock_timeout', %(lock_timeout)s, false),
+    set_config('standard_conforming_strings', 'on', false),
     -- with a stricter default, whoever waited for a bucket's lock would fail instead of go on
     set_config('default_transaction_isolation', 'read committed', false),
     set_config('plan_cache_mode', 'force_generic_plan', false),
@@ -85,8 +86,13 @@ WHERE e.bucket = %(bucket)s AND e.tenant = %(tenant)s AND e.session_id = %(sessi
 ORDER BY e.sequence DESC LIMIT 1
 
 -- name: positions
--- All ends in one array, which is cheaper to send than a row for each.
-SELECT ARRAY(SELECT b.position FROM {schema}.buckets AS b ORDER BY b.bucket)
+-- All ends in one array, which is cheaper to send than a row for each. A row that is no bucket's
+-- must not shift the others.
+SELECT ARRAY(
+    SELECT b.position FROM {schema}.buckets AS b
+    WHERE b.bucket >= 0 AND b.bucket < (SELECT i.buckets FROM {schema}.ledger_info AS i WHERE i.singleton)
+    ORDER BY b.bucket
+)
 
 -- name: feed
 -- Range by range along the primary key; each range stops by itself when the page is full.
@@ -147,6 +153,10 @@ ORDER BY e.tenant, e.session_id, e.sequence LIMIT %(limit)s
 -- name: listen
 -- Other processes' hints; the channel is the ledger's own.
 LISTEN {channel}
+
+-- name: notifier_settings
+-- Once per notifier: a hint may be lost, so it need not wait for a flush, nor cause one.
+SELECT set_config('synchronous_commit', 'off', false)
 
 -- name: notify
 -- A hint, in a transaction of its own: notifying transactions commit one after the other.

@@ -41,6 +41,7 @@ class Statements:
         self.session_ids = found["session_ids"]
         self.scan = found["scan"]
         self.listen = found["listen"]
+        self.notifier_settings = found["notifier_settings"]
         self.notify = found["notify"]
 
 

@@ -11,11 +11,10 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ...wakeups import Wakeups
+from .goodbyes import GOODBYE_S
 from .hints import BACKOFF_MIN_S, FAILURES, next_backoff, pass_on
 from .notifier import Notifier
 from .statements import Statements
-
-_GOODBYE_S = 1.0
 
 
 class Watcher:
@@ -45,12 +44,16 @@ class Watcher:
         self._thread.start()
         self._tried.wait()
 
-    def close(self) -> None:
-        """End the thread and its connection."""
+    def cancel(self) -> None:
+        """Have the thread end, with its connection, without waiting for it."""
         self._closing.set()
         # Its end, not a byte: the thread may have seen `_closing` first and have hung up already.
         self._ring.close()
-        self._thread.join(_GOODBYE_S)
+
+    def close(self) -> None:
+        """End the thread and its connection."""
+        self.cancel()
+        self._thread.join(GOODBYE_S)
 
     def _run(self) -> None:
         backoff_s = BACKOFF_MIN_S

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from ...wakeups import Wakeups
+from .goodbyes import GOODBYE_S, cancel_from_anywhere, hang_up
 from .hints import BACKOFF_MIN_S, FAILURES, next_backoff, pass_on
 from .notifier_async import AsyncNotifier
 from .statements import Statements
@@ -32,6 +33,7 @@ class AsyncWatcher:
         self._notifier = notifier
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._connection: AsyncConnection[TupleRow] | None = None
 
     async def start(self) -> None:
         """Return when the server listens, or the first attempt failed: polling goes on then."""
@@ -39,17 +41,41 @@ class AsyncWatcher:
             self._task = asyncio.create_task(self._run(), name="ledger-watcher")
         await self._tried.wait()
 
+    @property
+    def has_tried(self) -> bool:
+        """Whether `start` would return at once."""
+        return self._tried.is_set()
+
+    def cancel(self) -> None:
+        """Have the task end soon, from any thread and without waiting."""
+        if self._task is not None:
+            cancel_from_anywhere(self._task)
+
     async def close(self) -> None:
         """End the task and its connection."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        if self._task is None:
+            return
+        self._task.cancel()
+        # psycopg asks the server to cancel what it waits for, which may itself wait for seconds.
+        await asyncio.wait([self._task], timeout=GOODBYE_S)
+        if not self._task.done() and self._connection is not None:
+            hang_up(self._connection.pgconn)
+            await asyncio.wait([self._task], timeout=GOODBYE_S)
 
     async def _run(self) -> None:
+        try:
+            await self._watch()
+        finally:
+            # Whoever waits in `start` would do so for ever.
+            self._tried.set()
+            self._connection = None
+
+    async def _watch(self) -> None:
         backoff_s = BACKOFF_MIN_S
         while True:
             try:
                 async with await self._connect() as connection:
+                    self._connection = connection
                     await connection.execute(self._statements.listen)
                     # What was sent while nobody listened is lost: let everybody look.
                     self._wakeups.signal()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ...processes import check_not_inherited, refuse_in_children
 from ..base import OpenOptions
 from .backend import SqliteBackend
 from .location import path_of
@@ -12,5 +13,7 @@ __all__ = ["SqliteBackend", "open_sqlite"]
 
 
 def open_sqlite(location: str | os.PathLike[str], options: OpenOptions) -> SqliteBackend:
-    """Open the ledger in a file, given as a path or as `sqlite:///…`; make it if there is none."""
-    return SqliteBackend(path_of(location), options)
+    """Open the ledger in a file, given by its path; make it if there is none."""
+    path = path_of(location)
+    check_not_inherited(path)
+    return refuse_in_children(SqliteBackend(path, options), path)

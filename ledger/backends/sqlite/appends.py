@@ -9,22 +9,31 @@ import apsw
 import msgspec
 from msgspec.structs import astuple
 
+from ...errors import IntegrityError
+from ...limits import SEQUENCE_MAX
 from ...numbering import BucketHead, Numbering
 from ...records import Head, Outcome, Part, Record, Unit
 from ..queries import load_queries
+from .rows import add_records
 
 _SQL = load_queries(__package__, "queries.sql")
 _BUCKET, _ADVANCE = _SQL["bucket"], _SQL["advance_bucket"]
 _END, _KNOWN, _INSERT = _SQL["session_end"], _SQL["known_events"], _SQL["insert_event"]
 
 
-def store(cursor: apsw.Cursor, units: Sequence[Unit]) -> tuple[list[Outcome], dict[int, int]]:
-    """Insert what can be stored; return each unit's outcome and the new end of each bucket."""
+def store(
+    cursor: apsw.Cursor, units: Sequence[Unit], *, look_up: bool = True
+) -> tuple[list[Outcome], dict[int, int]]:
+    """Insert what can be stored; return each unit's outcome and the new end of each bucket.
+
+    Without `look_up` an id that its session has already is not looked for: its row meets the
+    unique index, apsw.ConstraintError is raised, and the caller rolls back and looks them up.
+    """
     # The clock is read under the lock, so that recorded_us follows the order of commits.
     numbering = Numbering({}, {}, {}, time.time_ns() // 1_000)
     for unit in units:
         for part in unit.parts:
-            _load(cursor, part, numbering)
+            _load(cursor, part, numbering, look_up=look_up)
     outcomes = [numbering.decide(unit) for unit in units]
     rows = numbering.rows
     if not rows:
@@ -38,18 +47,30 @@ def store(cursor: apsw.Cursor, units: Sequence[Unit]) -> tuple[list[Outcome], di
     return outcomes, grown
 
 
-def _load(cursor: apsw.Cursor, part: Part, into: Numbering) -> None:
+def _load(cursor: apsw.Cursor, part: Part, into: Numbering, *, look_up: bool) -> None:
     """Read what the decision on a part needs: two or three probes, each by its own index."""
     bucket, tenant, session_id = part.bucket, part.tenant, part.session_id
     session = (tenant, session_id)
     if bucket not in into.buckets:
         for position, recorded_us in cursor.execute(_BUCKET, (bucket,)):
+            if not 0 <= position < SEQUENCE_MAX:
+                raise IntegrityError(f"The head of bucket {bucket} is {position}.")
             into.buckets[bucket] = BucketHead(position, recorded_us)
+        if bucket not in into.buckets:
+            raise IntegrityError(f"The row of bucket {bucket} is missing.")
     if session not in into.heads:
         for sequence, event_hash in cursor.execute(_END, (bucket, tenant, session_id)):
             into.heads[session] = Head(sequence, event_hash)
-    if session in into.heads:  # a new session knows no ids
+    head = into.heads.get(session)
+    if head is None:  # a new session knows no ids
+        return
+    # An expectation that failed may be a repeat of what was stored, so that one is looked up.
+    if look_up or part.expected not in (None, head.sequence):
         ids = msgspec.json.encode([draft.event_id for draft in part.drafts]).decode()
-        for row in cursor.execute(_KNOWN, (bucket, tenant, session_id, ids)):
-            record = Record(*row)
+        known: list[Record] = []
+        rows = cursor.execute(_KNOWN, (bucket, tenant, session_id, ids))
+        add_records(
+            known, rows, lambda _: f"An event of session {session_id!r}, tenant {tenant!r},"
+        )
+        for record in known:
             into.known[tenant, session_id, record.event_id] = record

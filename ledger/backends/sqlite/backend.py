@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import starmap
 from typing import Any
 
 import apsw
 import msgspec
 
 from ...errors import LedgerClosed
+from ...processes import allow_in_children
 from ...records import Head, Outcome, Record, Unit
 from ...wakeups import Wakeups
 from ..base import FeedQuery, OpenOptions, Place, SessionQuery
@@ -18,6 +21,7 @@ from .appends import store
 from .connections import Readers, Writer, connect
 from .errors import translated
 from .opening import open_file
+from .rows import add_records, escaped_bytes, escaped_record
 from .watcher import Watcher
 from .within import store_within
 
@@ -28,8 +32,7 @@ _INTEGER_MAX = 2**63 - 1
 class SqliteBackend:
     """One connection that writes, a few that read, a thread that notices other processes.
 
-    Not for a forked child: SQLite's locks do not survive fork(2), so a child that used its
-    parent's object could damage the file. Open a ledger of its own there, or start by spawn.
+    Not for a forked child, which is refused this object and the file as well; see processes.
     """
 
     lanes = 1  # a file has one writer at a time, so a second lane would only wait
@@ -38,6 +41,8 @@ class SqliteBackend:
         connection, self.info = open_file(path, options)
         timeout_s = options.lock_timeout_s
         self.path = path
+        self.lock_timeout_s = timeout_s
+        self._lock_slice_s = options.lock_slice_s
         self._writer = Writer(connection, path, timeout_s)
         self._readers = Readers(path, options.pool_size, timeout_s)
         self._wakeups = Wakeups(self.info.buckets)
@@ -45,12 +50,18 @@ class SqliteBackend:
         self._closed = False
 
     def append(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]:
-        """Store units in one transaction; the lock is waited for in any case."""
+        """Store units in one transaction; the lock is waited for in any case, a slice of time."""
         if not units:
             return []
         first = min(part.bucket for unit in units for part in unit.parts)
-        with self._writer.transaction(first) as connection:
-            outcomes, grown = store(connection.cursor(), units)
+        with self._writer.transaction(first, self._lock_slice_s) as connection:
+            try:
+                # Ids are looked up when one turns out to be there: few appends are repeats.
+                outcomes, grown = store(connection.cursor(), units, look_up=False)
+            except apsw.ConstraintError:
+                connection.execute("ROLLBACK")
+                connection.execute("BEGIN IMMEDIATE")
+                outcomes, grown = store(connection.cursor(), units)
         if grown:
             self._watcher.signal(grown)
         return outcomes
@@ -78,14 +89,25 @@ class SqliteBackend:
             "until_us": query.until_us,
             "limit": query.limit,
         }
+
+        def place(last: Record | None) -> str:
+            behind = "The first event" if last is None else f"The event behind {last.sequence}"
+            return f"{behind} in a page of session {query.session_id!r}, tenant {query.tenant!r},"
+
+        page: list[Record] = []
         with self._readers.connection() as connection:
-            return [Record(*row) for row in connection.execute(statement, bindings)]
+            add_records(page, connection.execute(statement, bindings), place)
+        return page
 
     def get(self, bucket: int, tenant: str, session_id: str, event_id: str) -> Record | None:
+        def place(_: Record | None) -> str:
+            return f"Event {event_id!r} of session {session_id!r}, tenant {tenant!r},"
+
+        found: list[Record] = []
         with self._readers.connection() as connection:
             rows = connection.execute(_SQL["event"], (bucket, tenant, session_id, event_id))
-            records = [Record(*row) for row in rows]
-        return records[0] if records else None
+            add_records(found, rows, place)
+        return found[0] if found else None
 
     def head(self, bucket: int, tenant: str, session_id: str) -> Head:
         with self._readers.connection() as connection:
@@ -108,7 +130,8 @@ class SqliteBackend:
                 if not left:
                     break
                 bindings = (bucket, after, upto, left, types, query.tenant)
-                page.extend(Record(*row) for row in connection.execute(_SQL["feed"], bindings))
+                rows = connection.execute(_SQL["feed"], bindings)
+                add_records(page, rows, partial(_behind, bucket, after))
         return page
 
     def session_ids(
@@ -127,9 +150,14 @@ class SqliteBackend:
         return found
 
     def scan(self, after: Place, limit: int) -> list[Record]:
-        place = (after.bucket, after.tenant, after.session_id, after.sequence, limit)
+        tenant, session_id = escaped_bytes(after.tenant), escaped_bytes(after.session_id)
+        place = (after.bucket, tenant, session_id, after.sequence, limit)
         with self._readers.connection() as connection:
-            return [Record(*row) for row in connection.execute(_SQL["scan"], place)]
+            try:
+                return list(starmap(Record, connection.execute(_SQL["scan"], place)))
+            except UnicodeDecodeError:
+                rows = connection.execute(_SQL["scan_bytes"], place)
+                return [escaped_record(row) for row in rows]
 
     def token(self, bucket: int | None) -> int:
         self._check_open()
@@ -170,11 +198,17 @@ class SqliteBackend:
         self._watcher.close()
         self._readers.close()
         self._writer.close()
+        allow_in_children(self)
         self._wakeups.signal()
 
     def _check_open(self) -> None:
         if self._closed:
             raise LedgerClosed("The ledger is closed.")
+
+
+def _behind(bucket: int, after: int, last: Record | None) -> str:
+    position = last.position if last is not None and last.bucket == bucket else after
+    return f"The event behind position {position} of bucket {bucket}"
 
 
 def _json(types: tuple[str, ...] | None) -> str | None:

@@ -66,22 +66,28 @@ class Writer:
         self._connection = connection
         self._path = path
         self._timeout_s = timeout_s
+        self._patience = Patience(timeout_s)
+        connection.set_busy_handler(self._patience)
         # Reentrant only to notice a nested transaction, instead of waiting for oneself.
         self._lock = threading.RLock()
         self._closed = False
 
     @contextmanager
-    def transaction(self, bucket: int = 0) -> Iterator[apsw.Connection]:
+    def transaction(
+        self, bucket: int = 0, timeout_s: float | None = None
+    ) -> Iterator[apsw.Connection]:
         """Hold the write lock from BEGIN IMMEDIATE to COMMIT, or to ROLLBACK on any exception."""
+        patience_s = self._timeout_s if timeout_s is None else timeout_s
         # Everything stands inside try: Ctrl-C between any two lines must leave neither the lock
         # held nor the transaction open, or no append would ever succeed again.
         try:
-            if not self._lock.acquire(timeout=self._timeout_s):
-                raise AppendTimeout(bucket, self._timeout_s)
+            if not self._lock.acquire(timeout=patience_s):
+                raise AppendTimeout(bucket, patience_s)
             if self._closed:
                 raise LedgerClosed("The ledger is closed.")
             if self._connection.in_transaction:
                 raise InvalidArgument("connection", "inside transaction() use append_within")
+            self._patience.timeout_s = patience_s
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
@@ -92,7 +98,7 @@ class Writer:
                     self._connection.execute("ROLLBACK")
                 raise
         except apsw.Error as error:
-            raise writer_error(error, self._path, bucket, self._timeout_s) from error
+            raise writer_error(error, self._path, bucket, patience_s) from error
         finally:
             if self._lock._is_owned():  # type: ignore[attr-defined]  # private, but in every Python
                 self._lock.release()

@@ -27,6 +27,8 @@ def translated(path: str) -> Iterator[None]:
     """Raise what SQLite says about this file as an error of the ledger."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise IntegrityError(f"{path} holds text that is no UTF-8 ({error}).") from error
     except apsw.Error as error:
         raise error_of(error, path) from error
 
@@ -43,6 +45,8 @@ def translated_for_caller(path: str, bucket: int) -> Iterator[None]:
                 " since: roll it back and run all of it again, from BEGIN IMMEDIATE on."
             ) from error
         raise AppendTimeout(bucket, 0.0) from error
+    except UnicodeDecodeError as error:
+        raise IntegrityError(f"{path} holds text that is no UTF-8 ({error}).") from error
     except (apsw.ThreadingViolationError, apsw.ConnectionClosedError) as error:
         raise InvalidArgument("connection", f"it cannot be used now ({error})") from error
     except apsw.Error as error:

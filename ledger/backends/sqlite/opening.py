@@ -10,11 +10,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
+from typing import Any
 
 import apsw
 import msgspec
 
-from ...errors import InvalidArgument, NotALedger, SchemaTooNew, StorageFailed
+from ...errors import IntegrityError, InvalidArgument, NotALedger, SchemaTooNew, StorageFailed
 from ...limits import BUCKETS_MAX
 from ..base import LedgerInfo, OpenOptions
 from ..queries import load_queries
@@ -131,7 +132,17 @@ def _migrate(connection: apsw.Connection, path: str, buckets: int) -> None:
 
 
 def _info(connection: apsw.Connection, path: str, options: OpenOptions) -> LedgerInfo:
-    ledger_id, buckets = next(connection.execute(_SQL["ledger_info"]))
+    rows: list[Any] = connection.execute(_SQL["ledger_info"]).fetchall()
+    if len(rows) != 1:
+        raise IntegrityError(f"{path} has {len(rows)} rows that say which ledger it is, not one.")
+    ledger_id, buckets = rows[0]
+    if not ledger_id or not 1 <= buckets <= BUCKETS_MAX:
+        raise IntegrityError(f"{path} calls itself ledger {ledger_id!r} of {buckets} buckets.")
+    found: Any = connection.execute(_SQL["bucket_rows"]).fetchone()
+    if found != (buckets, 0, buckets - 1):
+        raise IntegrityError(
+            f"{path} has {buckets} buckets, but {found[0]} rows for them, {found[1]} to {found[2]}."
+        )
     if options.buckets not in (None, buckets):
         raise InvalidArgument(
             "buckets", f"{path} was created with {buckets}, for ever; leave the argument out"

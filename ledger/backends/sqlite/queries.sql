@@ -95,8 +95,14 @@ WHERE bucket = :bucket AND tenant = :tenant AND session_id = :session_id
 ORDER BY sequence DESC LIMIT :limit
 
 -- name: positions
--- The log's head.
-SELECT position FROM main.buckets ORDER BY bucket
+-- The log's head; a row that is no bucket's must not shift the others.
+SELECT position FROM main.buckets
+WHERE bucket >= 0 AND bucket < (SELECT buckets FROM main.ledger_info)
+ORDER BY bucket
+
+-- name: bucket_rows
+-- Whether there is a row for each bucket: how many, the first and the last.
+SELECT count(*), min(bucket), max(bucket) FROM main.buckets
 
 -- name: feed
 -- One range of a bucket in position order; absent filters are NULL.
@@ -135,7 +141,22 @@ WHERE session_id IS NOT NULL
 LIMIT ?4
 
 -- name: scan
--- A bucket session by session, for exports and verification.
+-- A bucket session by session, for verification. The place comes as bytes: see rows.py. The plus
+-- takes the affinity from what was cast: compared with another affinity, the index ends at tenant.
 SELECT * FROM main.events
-WHERE bucket = ?1 AND (tenant, session_id, sequence) > (?2, ?3, ?4)
+WHERE bucket = ?1
+    AND (tenant, session_id, sequence) > (+CAST(?2 AS TEXT), +CAST(?3 AS TEXT), ?4)
+ORDER BY tenant, session_id, sequence LIMIT ?5
+
+-- name: scan_bytes
+-- The same where some text is no UTF-8, which the driver cannot hand out as text.
+SELECT
+    bucket, position, CAST(tenant AS BLOB), CAST(session_id AS BLOB), sequence,
+    CAST(event_id AS BLOB), CAST(type AS BLOB), schema_version, CAST(run_id AS BLOB),
+    occurred_us, recorded_us, CAST(actor AS BLOB), CAST(causation_id AS BLOB),
+    CAST(correlation_id AS BLOB), CAST(trace_id AS BLOB), CAST(span_id AS BLOB),
+    CAST(metadata AS BLOB), CAST(content_type AS BLOB), payload, salt, payload_digest, event_hash
+FROM main.events
+WHERE bucket = ?1
+    AND (tenant, session_id, sequence) > (+CAST(?2 AS TEXT), +CAST(?3 AS TEXT), ?4)
 ORDER BY tenant, session_id, sequence LIMIT ?5

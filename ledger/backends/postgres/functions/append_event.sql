@@ -53,7 +53,7 @@ BEGIN
     SELECT bucket_id, next_position, tenant_, session_id_, n.sequence, event_id_, type_,
         schema_version_, run_id_, occurred_us_, stamp, actor_, causation_id_,
         correlation_id_, trace_id_, span_id_, metadata_, content_type_, payload_, salt_,
-        payload_digest_, sha256('\x61736c313a6576656e7400'::bytea || n.previous_hash
+        payload_digest_, sha256(decode('61736c313a6576656e7400', 'hex') || n.previous_hash
             || int8send(n.sequence) || int8send(stamp) || body_digest)
     FROM (SELECT) AS one LEFT JOIN LATERAL (
         SELECT e.sequence, e.event_hash FROM {schema}.events AS e

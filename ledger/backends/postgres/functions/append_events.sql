@@ -34,7 +34,8 @@ CREATE OR REPLACE FUNCTION {schema}.append_events(
 )
 LANGUAGE plpgsql VOLATILE AS $function$
 DECLARE
-    prefix constant bytea := '\x61736c313a6576656e7400'; -- 'asl1:event' and a zero
+    -- 'asl1:event' and a zero; no backslash, for what that means is a setting of the session
+    prefix constant bytea := decode('61736c313a6576656e7400', 'hex');
     parts constant integer := cardinality(geneses);
     drafts constant integer := cardinality(draft_ints) / 5;
     now_us bigint;
@@ -80,6 +81,10 @@ BEGIN
             SELECT b.position, b.recorded_us FROM {schema}.buckets AS b
             WHERE b.bucket = u.id FOR NO KEY UPDATE SKIP LOCKED
         ) AS l ON true;
+    END IF;
+    -- Positions are how this function tells what is stored: below 1 they would tell nothing.
+    IF 0 > ANY (ends) THEN
+        RAISE EXCEPTION 'the end of a bucket is negative' USING ERRCODE = 'check_violation';
     END IF;
     now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 

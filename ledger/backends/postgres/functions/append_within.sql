@@ -19,6 +19,7 @@ CREATE OR REPLACE FUNCTION {schema}.append_within(
 )
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 SET lock_timeout = 0 -- what is set below ends with the function only because this is here
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off

@@ -1,0 +1,29 @@
+"""How a refused value is named in the message that refuses it."""
+
+from __future__ import annotations
+
+from types import NoneType
+
+_SHOWN_CHARACTERS_MAX = 80
+_SHOWN_BITS_MAX = 128
+
+
+def shown(value: object) -> str:
+    """Return a short spelling of any value.
+
+    Only values of Python's own simple types are spelled out: the repr of a stranger's object may
+    raise, be endless or hold secrets, and Python refuses to spell integers of 4,300 digits.
+    """
+    if type(value) in (NoneType, bool, float):
+        return repr(value)
+    if type(value) is int:
+        bits = value.bit_length()
+        return repr(value) if bits <= _SHOWN_BITS_MAX else f"an integer of {bits} bits"
+    if type(value) is str:
+        cut = value[:_SHOWN_CHARACTERS_MAX]
+        return repr(cut) if cut == value else f"{cut!r}…"
+    return _kind(value)
+
+
+def _kind(value: object) -> str:
+    return f"a value of type {type(value).__name__}"

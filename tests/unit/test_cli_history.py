@@ -1,0 +1,72 @@
+"""The command line: a session as it was, and what changed."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger, NewEvent
+from tests.support.cli import run_cli
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    with Ledger.open(url) as ledger:
+        ledger.append("s", NewEvent({"label": "first"}, "session.created"))
+        ledger.append("s", NewEvent({}, "run.started", run_id="r"))
+        ledger.append("s", NewEvent({"label": "second\x1b[2J"}, "session.labelled"))
+        ledger.append("s", NewEvent({}, "run.finished", run_id="r"))
+    return url
+
+
+def test_show_shows_a_session_as_it_was(url: str) -> None:
+    now = run_cli("show", "s", "--url", url)
+    then = run_cli("show", "s", "--as-of", "2", "--url", url)
+    assert (now.code, then.code) == (0, 0)
+    assert re.search(r"^label +second", now.out, re.MULTILINE)
+    assert re.search(r"^label +first", then.out, re.MULTILINE)
+    assert re.search(r"^r +completed", now.out, re.MULTILINE)
+    assert re.search(r"^r +running", then.out, re.MULTILINE)
+
+
+def test_show_takes_a_time(url: str) -> None:
+    with Ledger.open(url) as ledger:
+        last = ledger.read("s")[-1].recorded_at.isoformat()
+    assert run_cli("show", "s", "--as-of", last, "--url", url).out == (
+        run_cli("show", "s", "--url", url).out
+    )
+
+
+def test_diff_prints_the_fields_that_changed(url: str) -> None:
+    done = run_cli("diff", "s", "2", "3", "--url", url)
+    assert done.code == 0
+    assert re.search(r"^label +first +second\\x1b\[2J *$", done.out, re.MULTILINE)
+    assert run_cli("diff", "s", "3", "3", "--url", url).out == ""
+
+
+def test_diff_goes_over_the_rows_of_any_view(url: str) -> None:
+    done = run_cli("diff", "s", "2", "4", "--view", "runs", "--json", "--url", url)
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    assert {"key": ["r"], "field": "status", "before": "running", "after": "completed"} in lines
+    table = run_cli("diff", "s", "2", "4", "--view", "runs", "--url", url).out
+    assert re.search(r"^r +status +running +completed", table, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["show", "--as-of", "1"], "as_of: only one session has a past"),
+        (["show", "s", "--as-of", "5"], "5 is yet to come"),
+        (["show", "s", "--as-of", "0"], "there is no session 's' then"),
+        (["show", "s", "--as-of", "yesterday"], "as_of: expected ISO 8601"),
+        (["show", "s", "--as-of", "2020-01-01"], "as_of: expected a datetime with a time zone"),
+        (["diff", "s", "1", "x"], "after: expected ISO 8601"),
+        (["diff", "s", "1", "2", "--view", "nothing"], "projection: these views have none"),
+    ],
+)
+def test_a_wrong_call_gets_one_line(url: str, arguments: list[str], says: str) -> None:
+    done = run_cli(*arguments, "--url", url)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert says in done.err

@@ -1,0 +1,115 @@
+"""Roles that are refused, or lack a right: an operator must act, and is told on what."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ledger import AccessDenied, AsyncLedger, BackendUnavailable, Ledger, NewEvent, StopError
+
+ROLE = "somebody_without_rights"
+
+
+@pytest.fixture
+def role_url(postgres_url: str) -> Iterator[str]:
+    """The URL of a ledger, for a role that may only connect."""
+    Ledger.open(postgres_url).close()
+    role = sql.Identifier(ROLE)
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'right'").format(role))
+        yield as_role(postgres_url, "right")
+        admin.execute(sql.SQL("DROP OWNED BY {}").format(role))
+        admin.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def as_role(url: str, password: str) -> str:
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{ROLE}:{password}@{place}"))
+
+
+def open_both(url: str) -> list[Exception]:
+    """What opening raises, sync and async."""
+    found: list[Exception] = []
+    for attempt in (
+        lambda: Ledger.open(url, connect_timeout_s=3),
+        lambda: asyncio.run(AsyncLedger.open(url, connect_timeout_s=3)),
+    ):
+        with pytest.raises(Exception) as caught:  # the callers look at it
+            attempt()
+        found.append(caught.value)
+    return found
+
+
+def test_a_wrong_password_is_denied_and_not_repeated(role_url: str) -> None:
+    for error in open_both(as_role(role_url, "WRONG")):
+        assert isinstance(error, AccessDenied)
+        assert isinstance(error, StopError)
+        assert ROLE in str(error)
+        assert "WRONG" not in str(error)
+
+
+def test_a_missing_password_is_denied(role_url: str) -> None:
+    for error in open_both(role_url.replace(":right@", "@")):
+        assert isinstance(error, AccessDenied)
+
+
+def test_a_database_that_is_missing_is_no_denial(role_url: str) -> None:
+    for error in open_both(urlunsplit(urlsplit(role_url)._replace(path="/nowhere"))):
+        assert type(error) is BackendUnavailable
+
+
+def test_a_missing_right_names_what_is_denied(role_url: str) -> None:
+    for error in open_both(role_url):
+        assert isinstance(error, AccessDenied)
+        assert "permission denied for schema ledger" in str(error)
+
+
+def test_an_append_without_the_right_says_so(role_url: str, postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        role = sql.Identifier(ROLE)
+        for grant in (
+            "GRANT USAGE ON SCHEMA ledger TO {}",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO {}",
+            "GRANT UPDATE ON ledger.buckets TO {}",
+        ):
+            admin.execute(sql.SQL(grant).format(role))
+    with Ledger.open(role_url) as ledger:
+        assert ledger.read("s") == []
+        with pytest.raises(AccessDenied, match="permission denied for table events"):
+            ledger.append("s", NewEvent({}, "note"))
+
+
+OUTAGE = """
+import psycopg, sys
+from ledger import Ledger, NewEvent
+with Ledger.open(sys.argv[1]) as ledger:
+    ledger.append("s", NewEvent({}, "note"))
+    with psycopg.connect(sys.argv[1], autocommit=True) as admin:
+        admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    ledger.append("s", NewEvent({}, "note"))
+    print(ledger.head("s"))
+"""
+
+
+def test_an_outage_that_is_survived_leaves_nothing_on_stderr(postgres_url: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", OUTAGE, postgres_url], capture_output=True, text=True, check=True
+    )
+    assert (ran.stdout.strip(), ran.stderr) == ("2", "")
+
+
+def test_an_application_that_logs_hears_the_driver(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Ledger.open(postgres_url), caplog.at_level(logging.WARNING):
+        logging.getLogger("psycopg.pool").warning("the driver's own")
+    assert "the driver's own" in caplog.messages

@@ -1,0 +1,130 @@
+"""Ledgers that are closed at any moment, or never: nothing of them stays."""
+
+import asyncio
+import gc
+import random
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from ledger import AsyncLedger, Ledger, NewEvent
+from tests.support.builders import eventually
+
+ROUNDS = 100
+PROMPT_S = 2.0
+
+
+async def open_and_close(url: str, chance: random.Random) -> float:
+    """Use a ledger, cancel its users at some moment, and return how long closing took."""
+    ledger = await AsyncLedger.open(url)
+    calls = [ledger.read("nothing", wait=60), ledger.append("s", NewEvent({}, "note"))]
+    calls += [anext(ledger.follow()), ledger.read("nothing", wait=60), ledger.head("s")]  # type: ignore[list-item]  # any coroutine
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    for _ in range(chance.randrange(40)):
+        await asyncio.sleep(0)
+    await asyncio.sleep(chance.choice((0, 0, 0.001, 0.005, 0.02)))
+    for task in chance.sample(tasks, chance.randrange(len(tasks) + 1)):
+        task.cancel()
+    for _ in range(chance.randrange(5)):
+        await asyncio.sleep(0)
+    start = time.monotonic()
+    await ledger.close()
+    took_s = time.monotonic() - start
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return took_s
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_closing_leaves_no_task_behind_whoever_was_cancelled(postgres_url: str, seed: int) -> None:
+    async def scenario() -> list[float]:
+        chance = random.Random(seed)
+        times = []
+        for number in range(ROUNDS):
+            times.append(await open_and_close(postgres_url, chance))
+            if ending := asyncio.all_tasks() - {asyncio.current_task()}:
+                _, left = await asyncio.wait(ending, timeout=PROMPT_S)
+                assert left == set(), f"round {number}"
+        return times
+
+    assert max(asyncio.run(scenario())) < PROMPT_S
+
+
+FAILING = """
+import asyncio, sys
+from ledger import AsyncLedger, NewEvent
+
+async def main():
+    ledger = await AsyncLedger.open(sys.argv[1])
+    if sys.argv[2] != "never":
+        await ledger.append("s", NewEvent({}, "note"))
+        await asyncio.sleep(float(sys.argv[2]))
+    raise SystemExit(7)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("delay", ["never", "0", "0.001", "0.003", "0.01", "0.03"])
+def test_a_program_that_fails_without_closing_ends(postgres_url: str, delay: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", FAILING, postgres_url, delay],
+        timeout=20,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (7, "")
+
+
+def collect(dropped: list[Any]) -> None:
+    """Forget the last references, and find the cycles behind them."""
+    dropped.clear()
+    gc.collect()
+
+
+def threads() -> list[str]:
+    return sorted(one.name for one in threading.enumerate() if one.name.startswith("ledger-"))
+
+
+def test_a_dropped_ledger_warns_and_its_threads_end(postgres_url: str) -> None:
+    before = threads()
+    ledger = Ledger.open(postgres_url)
+    ledger.append("s", NewEvent({}, "note"))
+    ledger.read("s", after=9, wait=0.01)
+    assert len(threads()) == len(before) + 2, "a watcher and a notifier"
+    dropped = [ledger]
+    del ledger
+    with pytest.warns(ResourceWarning, match="unclosed ledger"):
+        collect(dropped)
+    eventually(lambda: threads() == before)
+
+
+def test_a_dropped_async_ledger_warns_and_its_tasks_end(postgres_url: str) -> None:
+    names = {"ledger-watcher", "ledger-notifier"}
+
+    async def scenario() -> None:
+        ledger = await AsyncLedger.open(postgres_url)
+        await ledger.append("s", NewEvent({}, "note"))
+        await ledger.read("s", after=9, wait=0.01)
+        assert names <= {task.get_name() for task in asyncio.all_tasks()}
+        dropped = [ledger]
+        del ledger
+        with pytest.warns(ResourceWarning, match="unclosed ledger"):
+            collect(dropped)
+        ending = [task for task in asyncio.all_tasks() if task.get_name() in names]
+        _, left = await asyncio.wait(ending, timeout=PROMPT_S)
+        assert left == set()
+
+    asyncio.run(scenario())
+
+
+def test_a_closed_ledger_does_not_warn(postgres_url: str, recwarn: pytest.WarningsRecorder) -> None:
+    Ledger.open(postgres_url).close()
+    gc.collect()
+    assert [one for one in recwarn if one.category is ResourceWarning] == []
