@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from ledger import Append, AsyncLedger, Ledger
 from ledger.codec import encode_json
-from ledger.group_commit import numbers_or_raise
+from ledger.rounds import numbers_or_raise
 from tests.bench import raw
 from tests.bench.bench_append import prepared_rows
 from tests.bench.harness import Comparison, alternate

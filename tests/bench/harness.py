@@ -51,13 +51,19 @@ def alternate(
     rounds: int,
     target: float,
     unit: str = "events/s",
+    before_pair: Callable[[], object] = lambda: None,
 ) -> Comparison:
-    """Run both in turns, A B B A A B …, and compare their rates; each returns how much it did."""
+    """Run both in turns, A B B A A B …, and compare their rates; each returns how much it did.
+
+    `before_pair` is not measured.
+    """
     for _ in range(WARM_UP_ROUNDS):
+        before_pair()
         ours()
         baseline()
     rates: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds):
+        before_pair()
         # Whoever goes second pays for what the first one left to be written back.
         for side in (0, 1) if number % 2 else (1, 0):
             rates[side].append(_rate((ours, baseline)[side]))

@@ -22,6 +22,11 @@ class Sizes:
     big_log: int
     short_log: int
     long_log: int
+    folded: int
+    listed: tuple[int, int, int]
+    lists: int
+    tracked: int
+    rebuilt: int
 
 
 FULL = Sizes(
@@ -38,6 +43,11 @@ FULL = Sizes(
     big_log=2_000_000,
     short_log=20_000,
     long_log=200_000,
+    folded=40_000,
+    listed=(10_000, 100_000, 1_000_000),
+    lists=20,
+    tracked=1_000,
+    rebuilt=200_000,
 )
 SMOKE = Sizes(
     rounds=2,
@@ -53,4 +63,9 @@ SMOKE = Sizes(
     big_log=400,
     short_log=100,
     long_log=200,
+    folded=300,
+    listed=(80, 160, 240),
+    lists=2,
+    tracked=10,
+    rebuilt=300,
 )

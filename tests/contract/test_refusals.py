@@ -13,6 +13,7 @@ import pytest
 from ledger import Append, InvalidArgument, InvalidEvent, Limits, NewEvent
 from ledger import limits as bounds
 from ledger.catalogue import SessionClosed
+from tests.support.awkward import Awkward, Lying
 from tests.support.builders import note, on_memory, texts, whole_feed
 
 Open = Callable[..., Any]
@@ -41,24 +42,6 @@ def itself() -> dict[str, Any]:
     value: dict[str, Any] = {}
     value["me"] = value
     return value
-
-
-class Awkward:
-    """What arrays and half-built objects do when somebody looks at them."""
-
-    def _refuse(self, *_: object) -> Any:
-        raise RuntimeError("do not touch")
-
-    __eq__ = __ne__ = __bool__ = __len__ = __repr__ = __str__ = __getattr__ = _refuse
-    __hash__ = object.__hash__
-
-
-class Lying(tzinfo):
-    """A time zone whose offset is none."""
-
-    def utcoffset(self, moment: datetime | None) -> Any:
-        """Return what Python does not accept."""
-        return "two hours"
 
 
 NOON = datetime(2024, 5, 1, 12)
@@ -335,71 +318,3 @@ def test_every_bound_has_a_name(ledger: Any) -> None:
 
 
 # Calls that are no appends.
-
-
-CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "appends: nothing": ("appends", lambda ledger: ledger.append_many(None)),
-    "appends: one": ("appends", lambda ledger: ledger.append_many(Append("s", note()))),
-    "appends: of nothing": ("appends", lambda ledger: ledger.append_many([None])),
-    "appends: events": ("appends", lambda ledger: ledger.append_many([note()])),
-    "appends: text": ("appends", lambda ledger: ledger.append_many("ab")),
-    "appends: none": ("appends", lambda ledger: ledger.append_many([])),
-    "appends: a mapping": ("appends", lambda ledger: ledger.append_many({"s": note()})),
-    "events: none": ("events", lambda ledger: ledger.append("s", [])),
-    "events: none of many": (
-        "events",
-        lambda ledger: ledger.append_many([Append("t", note()), Append("s", [])]),
-    ),
-    "expected: digits": (
-        "expected",
-        lambda ledger: ledger.append("s", note(), expected=10**5_000),
-    ),
-    "expected: awkward": (
-        "expected",
-        lambda ledger: ledger.append("s", note(), expected=Awkward()),
-    ),
-    "after": ("after", lambda ledger: ledger.read("s", after=-(10**5_000))),
-    "limit": ("limit", lambda ledger: ledger.read("s", limit=Awkward())),
-    "wait": ("wait", lambda ledger: ledger.read("s", wait=Awkward())),
-    "since": ("since", lambda ledger: ledger.read("s", since=Awkward())),
-    "until": ("until", lambda ledger: ledger.read("s", until=NOON.replace(tzinfo=Lying()))),
-    "types": ("types", lambda ledger: ledger.read("s", types=7)),
-    "types of a feed": ("types", lambda ledger: ledger.feed(types=Awkward())),
-    "lines: nothing": ("lines", lambda ledger: ledger.import_lines(None)),
-    "lines: bytes": ("lines", lambda ledger: ledger.import_lines(b"{}")),
-    "lines: text": ("lines", lambda ledger: ledger.import_lines("{}")),
-    "progress": ("progress", lambda ledger: ledger.import_lines([], progress=7)),
-}
-EVENTS: dict[str, Any] = {
-    "nothing": None,
-    "a number": 7,
-    "text": "note",
-    "a class": NewEvent,
-    "an event in an event": NewEvent(note()),  # type: ignore[arg-type]  # that is the point
-    "a generator": (note() for _ in range(2)),
-    "a set": {1},
-    "a byte array": bytearray(b"x"),
-    "awkward": Awkward(),
-}
-
-
-@on_memory
-@pytest.mark.parametrize("name", CALLS)
-def test_arguments_of_another_kind_are_refused_by_name(ledger: Any, name: str) -> None:
-    argument, call = CALLS[name]
-    with pytest.raises(InvalidArgument, match="Correct the named argument") as caught:
-        call(ledger)
-    assert (caught.value.argument, whole_feed(ledger)) == (argument, [])
-
-
-@on_memory
-@pytest.mark.parametrize("name", EVENTS)
-def test_what_is_no_event_is_refused(ledger: Any, name: str) -> None:
-    for call in (
-        lambda: ledger.append("s", EVENTS[name]),
-        lambda: ledger.append("s", [note(), EVENTS[name]]),
-        lambda: ledger.append_many([Append("t", note()), Append("s", EVENTS[name])]),
-    ):
-        with pytest.raises(InvalidEvent) as caught:
-            call()
-        assert (caught.value.field, whole_feed(ledger)) == ("payload", [])

@@ -1,64 +1,19 @@
 """Verification: clean logs are clean, and whatever is altered behind the ledger's back is named."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import apsw
-import psycopg
+import msgspec
 import pytest
 
-from ledger import NewEvent
-
-SQLITE_COLUMNS = "SELECT name FROM pragma_table_info('events')"
-POSTGRES_COLUMNS = (
-    "SELECT column_name FROM information_schema.columns "
-    "WHERE table_schema = 'ledger' AND table_name = 'events' ORDER BY ordinal_position"
-)
-TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'"
+from ledger import IntegrityError, NewEvent
+from tests.support.builders import only_sync
+from tests.support.raw import raw
 
 TEXT = ("tenant", "session_id", "event_id", "type", "metadata", "content_type")
 OPTIONAL = ("run_id", "actor", "causation_id", "correlation_id", "trace_id", "span_id")
 NUMBERS = ("bucket", "position", "sequence", "schema_version", "occurred_us", "recorded_us")
 BYTES = ("payload", "salt", "payload_digest", "event_hash")
-
-
-class Raw:
-    """A connection that knows nothing of the ledger, with its triggers out of the way."""
-
-    def __init__(self, url: str) -> None:
-        self._sqlite = url.startswith("sqlite:")
-        if self._sqlite:
-            self._connection: Any = apsw.Connection(url.removeprefix("sqlite:///"))
-            for (name,) in list(self._connection.execute(TRIGGERS)):
-                self._connection.execute(f"DROP TRIGGER {name}")
-        else:
-            self._connection = psycopg.connect(url, autocommit=True)
-            self._connection.execute("SET search_path = ledger")
-            self._connection.execute("ALTER TABLE events DISABLE TRIGGER ALL")
-
-    def execute(self, statement: str, *values: Any) -> list[Any]:
-        if self._sqlite:
-            return list(self._connection.execute(statement, values))
-        cursor = self._connection.execute(statement.replace("?", "%s"), values)
-        return cursor.fetchall() if cursor.description else []
-
-    def columns(self) -> list[str]:
-        return [
-            row[0] for row in self.execute(SQLITE_COLUMNS if self._sqlite else POSTGRES_COLUMNS)
-        ]
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-@contextmanager
-def raw(url: str) -> Iterator[Raw]:
-    connection = Raw(url)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -211,3 +166,113 @@ def test_verifying_one_session_does_not_read_the_others(
         connection.execute("UPDATE events SET actor = 'x' WHERE session_id = 'other'")
     assert ledger.verify("s").ok
     assert not ledger.verify("other").ok
+
+
+# Forged rows: whoever writes to the tables can compute hashes as well as the ledger does.
+
+
+def payload_of(fork: Any) -> bytes:
+    return fork if isinstance(fork, bytes) else msgspec.json.encode(fork)
+
+
+@pytest.mark.parametrize(
+    "fork",
+    [
+        [1],
+        3,
+        {},
+        {"parent": "s"},
+        {"parent": "s", "at": None},
+        {"parent": "s", "at": 0},
+        {"parent": "s", "at": -1},
+        {"parent": "s", "at": 2**63 - 1},
+        {"parent": "s", "at": 2**63},
+        {"parent": "s", "at": 1e308},
+        {"parent": "s", "at": 3.0},
+        {"parent": "s", "at": "3"},
+        {"parent": 7, "at": 3},
+        {"parent": "s\0", "at": 3},
+        {"parent": "forked", "at": 1},
+        b"",
+        b"{",
+        b'{"parent": "\xff", "at": 3}',
+        b"[" * 100_000,
+    ],
+    ids=repr,
+)
+def test_whatever_a_fork_says_it_was_forked_from_is_a_finding(
+    ledger: Any, url: str, fork: Any
+) -> None:
+    fill(ledger)
+    with raw(url) as connection:
+        connection.execute(
+            "UPDATE events SET payload = ? WHERE type = 'session.forked'", payload_of(fork)
+        )
+    assert ("forked", 1) in {
+        (found.session_id, found.sequence) for found in ledger.verify().findings
+    }
+    assert not ledger.verify("forked").ok
+    with pytest.raises(IntegrityError):
+        ledger.read("forked", lineage=True)
+    with pytest.raises(IntegrityError):
+        list(ledger.export_lines())
+
+
+@pytest.mark.parametrize("head", [2, 1, 0, -5])
+def test_events_behind_a_lowered_head_are_found(ledger: Any, url: str, head: int) -> None:
+    ledger.append("s", [event(number) for number in range(1, 6)])
+    with raw(url) as connection:
+        connection.execute("UPDATE buckets SET position = ? WHERE position > 0", head)
+    found = {(finding.session_id, finding.sequence) for finding in ledger.verify().findings}
+    lost = {("s", sequence) for sequence in range(max(head, 0) + 1, 6)}
+    assert found == ({("", 0)} if head < 0 else lost)
+
+
+@only_sync  # the callback of an async one must not wait for its own loop
+def test_what_is_appended_during_a_verification_is_no_finding(open_ledger: Any) -> None:
+    ledger = open_ledger(buckets=2)
+    fill(ledger)
+    appended = []
+
+    def progress(done: int, total: int) -> None:
+        if not appended:
+            appended.append(writer.append("later", [event(number) for number in range(40)]))
+            writer.append("s", event(9))
+
+    writer = open_ledger()
+    assert ledger.verify(progress=progress).ok
+    assert appended
+
+
+@pytest.mark.parametrize("position", [0, -5, 50, 2**63 - 1])
+def test_a_forged_session_outside_the_positions_is_found(
+    open_ledger: Any, url: str, position: int
+) -> None:
+    ledger = open_ledger(buckets=1)
+    ledger.append("s", [event(number) for number in range(1, 4)])
+    ledger.append("forged", event(1))
+    with raw(url) as connection:
+        connection.execute("UPDATE events SET position = ? WHERE session_id = 'forged'", position)
+        connection.execute("UPDATE buckets SET position = 3")
+    findings = ledger.verify().findings
+    assert [(finding.session_id, finding.sequence) for finding in findings] == [("forged", 1)]
+    assert str(position) in findings[0].problem
+
+
+def test_missing_and_surplus_rows_of_buckets_are_found(open_ledger: Any, url: str) -> None:
+    ledger = open_ledger(buckets=4)
+    fill(ledger)
+    for statement in (
+        "DELETE FROM buckets WHERE bucket = 0",
+        "UPDATE buckets SET bucket = 7 WHERE bucket = 3",
+        "UPDATE ledger_info SET buckets = 3",
+    ):
+        with raw(url) as connection:
+            connection.execute(statement)
+        report = ledger.verify()
+        assert [finding.bucket for finding in report.findings] == [-1]
+        assert (report.events, report.sessions) == (12, 3)
+        with pytest.raises(IntegrityError, match="buckets"):
+            ledger.feed()
+        with pytest.raises(IntegrityError, match="buckets"):
+            list(ledger.export_lines())

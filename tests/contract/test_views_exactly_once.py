@@ -117,7 +117,7 @@ def test_a_failure_while_storing_leaves_rows_and_checkpoint_as_they_were(ledger:
     with pytest.raises(ZeroDivisionError):
         backend.store(bucket, [change])
     assert views.rows("tally", "s", consistency="eventual") == before
-    assert backend.checkpoints(bucket)["tally", 1] == position
+    assert backend.checkpoints(bucket)["tally", 1].position == position
 
 
 def test_a_checkpoint_that_moved_refuses_the_whole_change(ledger: Any) -> None:

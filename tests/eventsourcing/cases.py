@@ -1,21 +1,23 @@
 """The wheel's own test cases, given recorders and nothing else: what they do is untouched.
 
-Left out, because what they test is not here or not ours:
+Left out, because what they test is not here:
 
-| case of the wheel                       | reason                                                |
-|-----------------------------------------|-------------------------------------------------------|
-| TaggedDecisionCountersProjectionTestCase | needs a DCBInfrastructureFactory: events without an   |
-|                                         | aggregate, found by tags; a ledger's event has exactly |
-|                                         | one session, and PERSISTENCE_MODULE of an Application  |
-|                                         | does not ask for one                                   |
-| DCBRecorderTestCase and its neighbours  | the same                                              |
-| TranscoderTestCase                      | tests a Transcoder; the library's own is in use       |
+`DCBRecorderTestCase` wants a DCBRecorder, which appends and reads events that belong to no
+aggregate, by tags, with a query as the condition of an append. An `Application` never asks its
+persistence module for one, and an event of the ledger belongs to one session; `test_application`
+holds what a DCBApplication is told. Its projection is in: events from the library's module, the
+view from ours.
+
+`TranscoderTestCase` wants a Transcoder that marks subclasses of dict, list, str, int and tuples,
+which the library's JSONTranscoder, the one in use, does not do either. What our mapper makes of
+its output is in `test_mapping`.
 """
 
 from typing import Any
 
 import msgspec
 import pytest
+from eventsourcing.dcb.msgpack import MessagePackMapper
 from eventsourcing.persistence import Tracking
 from eventsourcing.tests import application, persistence, projection
 from eventsourcing.utils import Environment, get_topic
@@ -155,3 +157,13 @@ class Projection(projection.AggregateEventCountersProjectionTestCase):
 
 class EventSourcedProjection(projection.EventSourcedProjectionTestCase):
     pass
+
+
+class TaggedDecisionProjection(projection.TaggedDecisionCountersProjectionTestCase):
+    view_class = CountersView
+
+    def setUp(self) -> None:
+        self.env |= {
+            "DCBAPPLICATION_PERSISTENCE_MODULE": "eventsourcing.dcb.popo",
+            "MAPPER_TOPIC": get_topic(MessagePackMapper),
+        }

@@ -8,7 +8,12 @@ from uuid import UUID
 import pytest
 from eventsourcing.application import AggregateNotFoundError
 from eventsourcing.compressor import ZlibCompressor
-from eventsourcing.persistence import IntegrityError, ProgrammingError
+from eventsourcing.dcb.application import DCBApplication
+from eventsourcing.persistence import (
+    InfrastructureFactoryError,
+    IntegrityError,
+    ProgrammingError,
+)
 from eventsourcing.tests.application import BankAccounts
 from eventsourcing.utils import get_topic
 
@@ -60,7 +65,12 @@ def test_its_aggregates_are_sessions_of_its_name(app: BankAccounts) -> None:
         (3, 3, "TransactionAppended"),
         (4, 4, "TransactionAppended"),
     ]
-    assert all(b"timestamp" in event.data for event in events)
+    assert [e.data.get("amount") for e in events] == [
+        None,
+        {"_type_": "decimal_str", "_data_": "10.00"},
+        {"_type_": "decimal_str", "_data_": "25.00"},
+        {"_type_": "decimal_str", "_data_": "30.00"},
+    ]
 
 
 def test_the_whole_log_verifies(app: BankAccounts) -> None:
@@ -144,3 +154,8 @@ def test_a_ledger_of_several_buckets_is_refused(url: str) -> None:
 def test_an_environment_without_a_ledger_is_refused() -> None:
     with pytest.raises(OSError, match="BANKACCOUNTS_LEDGER_URL"):
         BankAccounts(env={"PERSISTENCE_MODULE": MODULE})
+
+
+def test_an_application_without_aggregates_is_told_that_this_is_no_place_for_it() -> None:
+    with pytest.raises(InfrastructureFactoryError, match="expected 1"):
+        DCBApplication(env={"PERSISTENCE_MODULE": MODULE})

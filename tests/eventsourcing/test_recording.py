@@ -12,8 +12,7 @@ from projections.eventsourcing import (
     LedgerFactory,
     LedgerSnapshotRecorder,
 )
-from tests.support.builders import background, note, on_postgres
-from tests.support.proxy import Cut, CuttingProxy, Deck
+from tests.support.builders import background, note
 
 
 def stored(
@@ -174,28 +173,6 @@ def test_snapshots_come_in_any_order_and_with_gaps(factory: LedgerFactory) -> No
     assert versions_of(recorder.select_events("one", gt=4, lte=12, limit=1)) == [9]
     assert versions_of(recorder.select_events("one", gt=4, desc=True, limit=1)) == [12]
     assert factory.ledger.verify().events == 0
-
-
-@on_postgres
-def test_a_lost_reply_to_a_commit_is_no_conflict(url: str) -> None:
-    LedgerFactory({"LEDGER_URL": url}).close()
-    deck = Deck(7, cuts_of_each_kind=5, spared=10)
-    with CuttingProxy(url, deck, seed=7) as proxy:
-        factory = LedgerFactory({"LEDGER_URL": proxy.url})
-        recorder = factory.application_recorder()
-        version = 1
-        ids: list[int] = []
-        while not proxy.is_done:
-            events = stored("one", [version, version + 1])
-            if version % 4 == 1:
-                events.insert(1, stored(f"other-{version}", [1])[0])
-            ids += recorder.insert_events(events) or []
-            version += 2
-        assert proxy.made == dict.fromkeys(Cut, 5)
-        assert ids == list(range(1, len(ids) + 1))
-        assert versions_of(recorder.select_events("one")) == list(range(1, version))
-        assert factory.ledger.verify().ok
-        factory.close()
 
 
 def _all(recorder: LedgerApplicationRecorder) -> Sequence:

@@ -4,7 +4,7 @@ import time
 from itertools import islice
 
 import pytest
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import DatabaseError, StoredEvent
 
 from ledger.following import FOLLOW_WAIT_S
 from projections.eventsourcing import LedgerFactory
@@ -64,11 +64,27 @@ def test_topics_are_chosen_in_the_database(url: str) -> None:
 @pytest.mark.parametrize("end", ["stop", "close"])
 def test_a_waiting_subscriber_can_be_ended_from_another_thread(url: str, end: str) -> None:
     factory = LedgerFactory({"LEDGER_URL": url})
-    subscription = factory.application_recorder().subscribe()
+    recorder = factory.application_recorder()
+    subscription = recorder.subscribe()
+    recorder.insert_events([stored(1)])
+    assert next(subscription).id == 1
     rest = background(lambda: list(subscription))
+    # It waits by now or it does not: either way the end is near.
+    time.sleep(0.02)
+    start = time.monotonic()
     if end == "stop":
         subscription.stop()
     else:
         factory.close()
     assert rest.result(DEADLINE_S) == []
+    assert time.monotonic() - start < FOLLOW_WAIT_S / 4
+    factory.close()
+
+
+def test_a_restored_ledger_that_ends_before_the_subscription_begins_is_an_error(url: str) -> None:
+    factory = LedgerFactory({"LEDGER_URL": url})
+    recorder = factory.application_recorder()
+    recorder.insert_events([stored(1)])
+    with recorder.subscribe(gt=2) as subscription, pytest.raises(DatabaseError, match="restored"):
+        next(subscription)
     factory.close()

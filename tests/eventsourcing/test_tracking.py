@@ -1,14 +1,15 @@
 """Views of projections: rows and tracking change together, once, whoever comes in between."""
 
-from collections.abc import Iterator, Sequence
+import gc
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
+from ledger import LedgerClosed
 from projections.eventsourcing import Edit, LedgerFactory, LedgerProcessRecorder
 from projections.eventsourcing.rows import table_name
-from projections.folding import Change
 from tests.eventsourcing.cases import COUNTERS, Counter, CountersView
 from tests.support.builders import background, on_sqlite
 
@@ -101,32 +102,6 @@ def test_a_row_that_moves_to_another_key_is_refused(factory: LedgerFactory) -> N
     assert view.max_tracking_id("upstream") is None
 
 
-class LosesReplies:
-    """A view backend as it looks to a caller whose connection broke after each commit."""
-
-    def __init__(self, views: Any) -> None:
-        self._views = views
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._views, name)
-
-    def store(self, bucket: int, changes: Sequence[Change]) -> bool:
-        assert self._views.store(bucket, changes)
-        return bool(self._views.store(bucket, changes))  # repeated: the checkpoint has moved
-
-
-def test_a_lost_reply_to_a_views_commit_is_no_conflict(factory: LedgerFactory) -> None:
-    view = factory.tracking_recorder(CountersView)
-    view._views = LosesReplies(view._views)
-    view.incr_created_event_counter(Tracking("upstream", 1))
-    view.incr_created_event_counter(Tracking("upstream", 2))
-    assert view.get_created_event_counter() == 2
-    snapshots: Any = factory.aggregate_recorder("snapshots")
-    snapshots._views = LosesReplies(snapshots._views)
-    snapshots.insert_events([StoredEvent("one", 1, "topic", b"{}")])
-    assert len(snapshots.select_events("one")) == 1
-
-
 def test_a_deleted_tracking_begins_again(factory: LedgerFactory) -> None:
     recorder = factory.process_recorder()
     recorder.insert_tracking(Tracking("upstream", 5))
@@ -157,3 +132,15 @@ def test_a_views_rows_are_a_table_that_sql_reads(url: str, factory: LedgerFactor
 )
 def test_table_names_are_readable_and_never_shared(parts: tuple[str, ...], name: str) -> None:
     assert table_name(*parts) == name
+
+
+def test_a_ledger_is_closed_with_its_last_recorder(url: str) -> None:
+    # The library's ProjectionRunner drops the factory of its view.
+    view = LedgerFactory({"LEDGER_URL": url}).tracking_recorder(CountersView)
+    backend = view.ledger.backend
+    gc.collect()
+    view.insert_tracking(Tracking("upstream", 1))
+    del view
+    gc.collect()
+    with pytest.raises(LedgerClosed):
+        backend.positions()

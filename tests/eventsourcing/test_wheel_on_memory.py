@@ -60,3 +60,7 @@ class TestProjection(OnMemory, cases.Projection):
 
 class TestEventSourcedProjection(OnMemory, cases.EventSourcedProjection):
     pass
+
+
+class TestTaggedDecisionProjection(OnMemory, cases.TaggedDecisionProjection):
+    pass

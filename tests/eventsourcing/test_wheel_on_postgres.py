@@ -60,3 +60,7 @@ class TestProjection(OnPostgres, cases.Projection):
 
 class TestEventSourcedProjection(OnPostgres, cases.EventSourcedProjection):
     pass
+
+
+class TestTaggedDecisionProjection(OnPostgres, cases.TaggedDecisionProjection):
+    pass

@@ -60,3 +60,7 @@ class TestProjection(OnSqlite, cases.Projection):
 
 class TestEventSourcedProjection(OnSqlite, cases.EventSourcedProjection):
     pass
+
+
+class TestTaggedDecisionProjection(OnSqlite, cases.TaggedDecisionProjection):
+    pass

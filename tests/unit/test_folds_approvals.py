@@ -108,13 +108,17 @@ def test_an_action_is_allowed_until_it_is_revoked() -> None:
 @pytest.mark.parametrize(
     "fact",
     [
-        ApprovalRevoked(action_key="rm"),
         ApprovalDecided(approval_id="a", decision="allow_always"),
         ApprovalDecided(approval_id="a", decision="allow_once", action_key="rm"),
     ],
 )
 def test_nothing_else_allows_an_action(fact: Any) -> None:
     assert fold(ALLOWED_ACTIONS, events_of(fact)) == {}
+
+
+def test_the_revocation_of_what_was_never_allowed_is_kept() -> None:
+    row = only(ALLOWED_ACTIONS, events_of(ApprovalRevoked(action_key="rm", reason="no")))
+    assert (row.allowed_at, row.revoked_at, row.revoked_reason) == (None, at(1), "no")
 
 
 def test_a_violation_goes_by_its_event() -> None:
@@ -162,5 +166,6 @@ def test_registering_again_replaces_what_stands_and_begins_anew_after_a_deletion
     assert row == artifact(3, first_sequence=3, created_at=at(3))
 
 
-def test_the_deletion_of_an_unknown_artifact_makes_none() -> None:
-    assert fold(ARTIFACTS, events_of(DELETED)) == {}
+def test_the_deletion_of_an_unknown_artifact_is_kept() -> None:
+    row = only(ARTIFACTS, events_of(DELETED))
+    assert (row.key, row.deleted_at) == ("", at(1))

@@ -108,7 +108,11 @@ def test_serving_is_counted_with_its_time_and_answer() -> None:
 )
 def test_a_deleted_or_redacted_entry_is_gone(end: Fact) -> None:
     change = ContextRated(context_id="c", helpful_delta=1)
-    assert entry_after(PUT, end, change, ContextServed(context_ids=["c"])) is None
+    served = ContextServed(context_ids=["c"])
+    assert entry_after(PUT, end, served) is None
+    stray = entry_after(PUT, end, change, served)
+    assert (stray.missing_since, stray.content, stray.helpful_count) == (at(3), None, 0)
+    assert entry_after(PUT, end, change, PUT).content == "Be brief."
 
 
 def test_the_same_id_in_two_sessions_is_two_entries() -> None:

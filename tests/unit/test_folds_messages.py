@@ -16,7 +16,7 @@ from ledger.catalogue import (
     ToolCall,
 )
 from projections.messages import MESSAGES, STREAMED_CHARS_MAX, Message
-from tests.support.folds import at, event_of, events_of, fold, only
+from tests.support.folds import at, event_of, events_of, fold, only, unmarked
 
 ASKED = MessageAppended(role="user", message_id="m", content="Where?")
 
@@ -93,7 +93,7 @@ def test_the_transcript_is_in_the_order_of_sequences_whatever_the_clocks_say() -
 
 def test_the_first_message_of_an_id_stands() -> None:
     again = MessageAppended(role="user", message_id="m", content="other")
-    assert message_after(ASKED, again) == expected(1)
+    assert unmarked(message_after(ASKED, again)) == expected(2)
 
 
 def test_an_amendment_keeps_its_place_and_null_clears() -> None:
@@ -105,7 +105,11 @@ def test_an_amendment_keeps_its_place_and_null_clears() -> None:
     "end", [MessageDeleted(message_id="m"), ContentRedacted(message_ids=["m"])]
 )
 def test_a_deleted_or_redacted_message_is_gone(end: Fact) -> None:
-    assert message_after(ASKED, end, MessageAmended(message_id="m", content="x")) is None
+    assert message_after(ASKED, end) is None
+    stray = message_after(ASKED, end, MessageAmended(message_id="m", content="x"))
+    assert stray is not None
+    assert (stray.missing_since, stray.role, stray.content) == (at(3), "", None)
+    assert message_after(ASKED, end, MessageAmended(message_id="m"), end, ASKED) is not None
 
 
 def test_a_message_without_an_id_can_be_redacted_by_its_event_id() -> None:
@@ -122,8 +126,8 @@ def test_pieces_build_a_partial_message_until_it_is_appended() -> None:
         4, role="assistant", content="There.", reasoning="Hm", is_partial=True
     )
     settled = MessageAppended(role="assistant", message_id="m", content="There!")
-    assert message_after(*pieces, settled, piece("more")) == expected(
-        5, role="assistant", content="There!", reasoning="Hm", event_id="e5"
+    assert unmarked(message_after(*pieces, settled, piece("more"))) == expected(
+        6, role="assistant", content="There!", reasoning="Hm", event_id="e5"
     )
 
 

@@ -15,6 +15,7 @@ from ledger.catalogue import FACTS, Fact, SessionDeleted
 from ledger.events import Event
 from projections import Projection
 from projections.builtin import BUILTIN
+from projections.tables import Table
 from tests.support.folds import at, event_of, facts, fold
 
 TIME_COLUMNS = {"duration_us", "variable_updated_at"}
@@ -120,7 +121,7 @@ def test_key_and_indexes_are_fields_of_the_view(projection: Projection) -> None:
     fields = {field.name for field in msgspec.structs.fields(projection.view)}
     assert projection.key[:2] == ("tenant", "session_id")
     assert set(projection.key) <= fields
-    assert {name for index in projection.indexes for name in index} <= fields
+    assert {index.name for index in Table(projection).columns} == fields
     assert {"first_sequence", "last_sequence", "position"} <= fields
     known = {fact.event_type for fact in FACTS}
     assert projection.types is None or projection.types <= known

@@ -17,7 +17,7 @@ from ledger.catalogue import (
     QARecorded,
 )
 from projections.qa import QA, QAEntry
-from tests.support.folds import at, event_of, events_of, fold, only
+from tests.support.folds import at, event_of, events_of, fold, only, unmarked
 
 RECORDED = QARecorded(qa_id="q", question="Where?", answer="There.", context="map")
 FULL = QARecorded(
@@ -150,7 +150,11 @@ def test_mentioned_answers_are_not_judged() -> None:
 @pytest.mark.parametrize("end", [QADeleted(qa_id="q"), ContentRedacted(qa_ids=["q", "p"])])
 def test_a_deleted_or_redacted_entry_is_gone_and_stays_gone(end: Fact) -> None:
     again = [QAAmended(qa_id="q", answer="x"), FeedbackGiven(qa_id="q", score=1), end]
-    assert entry_after(RECORDED, end, *again) is None
+    assert entry_after(RECORDED, end) is None
+    stray = entry_after(RECORDED, end, *again)
+    assert stray is not None
+    assert (stray.missing_since, stray.question, stray.answer) == (at(3), "", "")
+    assert stray.feedback_score is None
 
 
 def test_an_id_can_be_recorded_again_after_its_deletion() -> None:
@@ -159,11 +163,13 @@ def test_an_id_can_be_recorded_again_after_its_deletion() -> None:
 
 
 def test_the_first_recording_of_an_id_stands() -> None:
-    assert entry_after(RECORDED, FULL) == expected(1)
+    assert unmarked(entry_after(RECORDED, FULL)) == expected(2)
 
 
-def test_changes_to_an_unknown_entry_make_none() -> None:
-    assert fold(QA, events_of(QAAmended(qa_id="q"), FeedbackGiven(qa_id="q", score=1))) == {}
+def test_an_unknown_entry_is_as_recorded_whatever_came_before() -> None:
+    early = [QAAmended(qa_id="q", answer="x"), FeedbackGiven(qa_id="q", score=1)]
+    entry = unmarked(entry_after(*early, RECORDED))
+    assert entry == expected(3, first_sequence=3, created_at=at(3))
 
 
 def test_the_same_id_in_two_sessions_is_two_entries() -> None:

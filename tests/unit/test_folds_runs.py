@@ -33,7 +33,7 @@ from ledger.catalogue import (
 from projections.anomalies import Anomaly
 from projections.runs import RUNS, Run
 from projections.sums import ModelUsage
-from tests.support.folds import at, event_of, events_of, fold, only
+from tests.support.folds import at, event_of, events_of, fold, only, unmarked
 
 
 def run_after(*facts: Fact) -> Run:
@@ -102,7 +102,7 @@ def test_a_run_goes_from_pending_over_running_to_completed() -> None:
     ids=["finished", "failed", "cancelled", "timed_out"],
 )
 def test_a_run_may_end_without_having_started(end: Fact, fields: dict[str, Any]) -> None:
-    assert run_after(end) == expected(1, ended_at=at(1), duration_us=0, **fields)
+    assert unmarked(run_after(end)) == expected(1, ended_at=at(1), duration_us=0, **fields)
 
 
 def test_the_first_end_wins_with_everything_it_says() -> None:
@@ -143,6 +143,7 @@ def test_messages_alone_start_nothing() -> None:
 
 def test_work_is_counted_and_noted_after_the_end() -> None:
     run = run_after(
+        RunStarted(),
         TurnStarted(turn_id="1"),
         MessageAppended(role="user"),
         ToolStarted(call_id="c", tool_name="x"),
@@ -152,17 +153,18 @@ def test_work_is_counted_and_noted_after_the_end() -> None:
         MessageAppended(role="assistant"),
     )
     assert run == expected(
-        7,
+        8,
         status="completed",
-        ended_at=at(6),
-        duration_us=5_000_000,
+        started_at=at(1),
+        ended_at=at(7),
+        duration_us=6_000_000,
         turn_count=1,
         message_count=2,
         tool_call_count=1,
         tool_failure_count=1,
         error_count=1,
         anomaly_count=1,
-        anomalies=[Anomaly(7, "message.appended", "counted, the run was completed")],
+        anomalies=[Anomaly(8, "message.appended", "counted, the run was completed")],
     )
 
 
@@ -210,12 +212,11 @@ def test_amending_sets_what_it_names() -> None:
 
 def test_feedback_and_reward_reach_the_run_they_are_about() -> None:
     assert run_after(
-        RunFinished(), FeedbackGiven(score=2, reward=1.0), FeedbackGiven(text="Too slow.")
+        RunStarted(), FeedbackGiven(score=2, reward=1.0), FeedbackGiven(text="Too slow.")
     ) == expected(
         3,
-        status="completed",
-        ended_at=at(1),
-        duration_us=0,
+        status="running",
+        started_at=at(1),
         score=2,
         reward=1.0,
         feedback_text="Too slow.",
@@ -228,9 +229,17 @@ def test_feedback_and_reward_reach_the_run_they_are_about() -> None:
     assert only(RUNS, events).score == 4
 
 
-def test_feedback_on_an_answer_or_on_an_unknown_run_makes_no_run() -> None:
+def test_feedback_on_an_answer_makes_no_run() -> None:
     assert fold(RUNS, events_of(FeedbackGiven(qa_id="q", score=1), run_id="r")) == {}
-    assert fold(RUNS, events_of(FeedbackGiven(run_id="nobody", score=1))) == {}
+
+
+def test_feedback_on_a_run_that_nobody_has_seen_is_kept_for_it() -> None:
+    events = [
+        event_of(FeedbackGiven(run_id="r", score=1), 1, run_id="other"),
+        event_of(RunStarted(), 2, run_id="r"),
+    ]
+    run = only(RUNS, events)
+    assert (run.run_id, run.status, run.score, run.started_at) == ("r", "running", 1, at(2))
 
 
 def test_cleared_feedback_is_gone() -> None:

@@ -34,7 +34,8 @@ from ledger.catalogue import (
     VariableSet,
 )
 from projections.anomalies import ANOMALIES_MAX, Anomaly
-from projections.sessions import SESSIONS, TRANSITIONS, Session
+from projections.session_status import TRANSITIONS
+from projections.sessions import SESSIONS, Session
 from projections.sums import MODELS_MAX, OTHER_MODELS, ModelUsage
 from tests.support.folds import at, event_of, events_of, only
 
@@ -190,11 +191,12 @@ def test_the_first_terminal_status_wins() -> None:
         status="completed",
         ended_at=at(1),
         last_activity_at=at(1),
-        anomaly_count=3,
+        anomaly_count=4,
         anomalies=[
             Anomaly(2, "session.status_changed", "ignored, the session was completed already"),
             Anomaly(3, "session.status_changed", "ignored, the session was completed already"),
             Anomaly(4, "session.closed", "ignored, the session was completed already"),
+            Anomaly(5, "session.status_changed", "ignored, the session was completed already"),
         ],
     )
 
@@ -290,6 +292,7 @@ def test_models_beyond_the_bound_share_one_sum() -> None:
 
 def test_facts_are_counted_by_kind() -> None:
     session = session_after(
+        SessionCreated(status="active"),
         RunStarted(),
         TurnStarted(turn_id="t1"),
         MessageAppended(role="user", content=[{"type": "image"}]),
@@ -302,7 +305,8 @@ def test_facts_are_counted_by_kind() -> None:
         FeedbackGiven(qa_id="q", score=5),
     )
     assert session == expected(
-        10,
+        11,
+        created_sequence=1,
         run_count=1,
         turn_count=1,
         message_count=2,
@@ -369,7 +373,7 @@ def test_tags_of_two_writers_both_survive_in_order() -> None:
 
 def test_a_fork_names_where_it_comes_from() -> None:
     assert session_after(SessionForked(parent="p", at=7)) == expected(
-        1, forked_from="p", forked_at=7
+        1, forked_from="p", forked_at_sequence=7
     )
 
 

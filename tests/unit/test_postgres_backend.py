@@ -2,8 +2,6 @@
 
 import asyncio
 import itertools
-import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,10 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from ledger.backends.base import FeedQuery, OpenOptions, Place, SessionQuery
+from ledger.backends.base import OpenOptions, SessionQuery
 from ledger.backends.postgres import PostgresBackend, open_postgres, open_postgres_async
 from ledger.backends.postgres.errors import translated, translated_within
-from ledger.backends.postgres.hints import buckets_of, payload_of
 from ledger.digests import bucket_of, event_hash, genesis
 from ledger.errors import (
     AccessDenied,
@@ -37,149 +34,15 @@ from ledger.errors import (
     TransactionAborted,
 )
 from ledger.numbering import BucketHead, Numbering
-from ledger.records import Busy, Draft, Part, Unit
-
-BUCKETS = 64
-PATIENCE_S = 10.0
-
-
-def draft(event_id: str, **fields: Any) -> Draft:
-    """Return a draft whose digests are constants: the backend only passes them on."""
-    values: dict[str, Any] = {
-        "event_id": event_id,
-        "type": "test.happened",
-        "schema_version": 1,
-        "run_id": None,
-        "occurred_us": 1,
-        "occurred_given": False,
-        "actor": None,
-        "causation_id": None,
-        "correlation_id": None,
-        "trace_id": None,
-        "span_id": None,
-        "metadata": "{}",
-        "content_type": "application/json",
-        "payload": b"{}",
-        "salt": b"s" * 32,
-        "payload_digest": b"p" * 32,
-        "body_digest": b"b" * 32,
-    }
-    return Draft(**(values | fields))
-
-
-def part(session_id: str, *drafts: Draft, tenant: str = "", expected: int | None = None) -> Part:
-    """Return one session's share of a unit."""
-    bucket = bucket_of(tenant, session_id, BUCKETS)
-    return Part(bucket, tenant, session_id, expected, genesis(tenant, session_id), drafts)
-
-
-def unit(session_id: str, *event_ids: str, **fields: Any) -> Unit:
-    """Return a unit of plain events."""
-    return Unit((part(session_id, *(draft(one, **fields) for one in event_ids)),))
-
-
-@pytest.fixture
-def backend(postgres_url: str) -> Iterator[PostgresBackend]:
-    """An empty ledger with short time-outs."""
-    options = OpenOptions(lock_timeout_s=0.1, connect_timeout_s=5.0)
-    opened = open_postgres(postgres_url, options)
-    yield opened
-    opened.close()
-
-
-# --- plans
-
-
-class Explained:
-    """Reads the plans that the backend's own connection executes."""
-
-    def __init__(self, backend: PostgresBackend) -> None:
-        self.plans: list[str] = []
-        backend.positions()
-        [connection] = backend._database._parked  # one caller at a time uses always the same one
-        connection.execute("LOAD 'auto_explain'")
-        for name, value in {
-            "auto_explain.log_min_duration": "0",
-            "auto_explain.log_nested_statements": "on",
-            "auto_explain.log_level": "notice",
-        }.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        connection.add_notice_handler(self._note)
-
-    def _note(self, diagnostic: psycopg.errors.Diagnostic) -> None:
-        # The statement itself comes first; it names every table, and no index.
-        self.plans.append((diagnostic.message_primary or "").split("\n(cost", 1)[-1])
-
-
-def hot_calls(backend: PostgresBackend) -> dict[str, tuple[Callable[[], object], set[str]]]:
-    """Return the calls that happen often, with the indexes of `events` each may use."""
-    bucket = bucket_of("", "s", BUCKETS)
-    ids = itertools.count()
-    read = SessionQuery(bucket=bucket, tenant="", session_id="s", limit=10)
-    newest = SessionQuery(bucket=bucket, tenant="", session_id="s", limit=1, newest_first=True)
-    feed = FeedQuery(ranges=((bucket, 0, 100), (bucket + 1, 5, 9)), limit=10)
-
-    def fresh() -> list[str]:
-        return [f"fresh-{next(ids)}" for _ in range(3)]
-
-    return {
-        "append one": (
-            lambda: backend.append([unit("s", f"one-{next(ids)}")], wait=False),
-            {"events_sequence", "events_event_id"},
-        ),
-        "append many": (
-            lambda: backend.append([unit("s", *fresh()), unit("t", *fresh())], wait=True),
-            {"events_sequence", "events_event_id"},
-        ),
-        "read": (lambda: backend.read(read), {"events_sequence", "events_deleted"}),
-        "newest": (lambda: backend.read(newest), {"events_sequence", "events_deleted"}),
-        "get": (lambda: backend.get(bucket, "", "s", "e"), {"events_event_id"}),
-        "head": (lambda: backend.head(bucket, "", "s"), {"events_sequence", "events_deleted"}),
-        "feed": (lambda: backend.feed(feed), {"events_pkey"}),
-        "session ids": (
-            lambda: backend.session_ids("", 0, "", 10, deleted=False),
-            {"events_sequence", "events_deleted", "events_event_id"},
-        ),
-        "scan": (lambda: backend.scan(Place(bucket, "", "s", 1), 10), {"events_sequence"}),
-        "positions": (backend.positions, set()),
-    }
-
-
-def check_plans(backend: PostgresBackend, explained: Explained) -> None:
-    for name, (call, allowed) in hot_calls(backend).items():
-        explained.plans.clear()
-        call()
-        text = "\n".join(explained.plans)
-        used = {index for index in EVENT_INDEXES if f"using {index} " in text}
-        assert text
-        assert used <= allowed, f"{name}: {text}"
-        for node in ("Seq Scan", "Sort ", "Sort\n", "Bitmap", "Hash Join", "Merge Join"):
-            assert node not in text, f"{name}: {text}"
-
-
-EVENT_INDEXES = ("events_pkey", "events_sequence", "events_event_id", "events_deleted")
-FILL = """
-    INSERT INTO ledger.events
-    SELECT %(bucket)s, 1000 + n, '', 's' || n %% 100, 1000 + n, 'filled-' || n, 'test.happened', 1, NULL,
-        1, 1, NULL, NULL, NULL, NULL, NULL, '{}', '', '', '', '', sha256(int4send(n))
-    FROM generate_series(1, 50000) AS n
-"""
-
-
-@pytest.mark.parametrize("analyzed", [False, True])
-def test_plans_made_on_empty_tables_stay_on_their_indexes(
-    backend: PostgresBackend, postgres_url: str, analyzed: bool
-) -> None:
-    with psycopg.connect(postgres_url, autocommit=True) as admin:
-        # Now the planner believes that the table is empty, instead of assuming ten pages.
-        admin.execute("VACUUM ANALYZE ledger.events")
-        explained = Explained(backend)
-        check_plans(backend, explained)
-        admin.execute(FILL, {"bucket": bucket_of("", "s", BUCKETS)})
-        if analyzed:
-            admin.execute("VACUUM ANALYZE ledger.events")
-        check_plans(backend, explained)
-
+from ledger.records import Busy, Unit
+from tests.support.postgres_units import (
+    BUCKETS,
+    draft,
+    end_connections,
+    hot_calls,
+    part,
+    unit,
+)
 
 # --- the function and the model
 
@@ -470,14 +333,6 @@ def test_errors_are_told_apart_by_sqlstate(
     assert state in str(translated(error))
 
 
-def end_connections(url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-
-
 def test_reads_survive_broken_connections_and_appends_say_so(
     backend: PostgresBackend, postgres_url: str
 ) -> None:
@@ -503,70 +358,3 @@ def test_after_close_everything_says_so(backend: PostgresBackend) -> None:
         backend.wait(None, 0, 1.0)
     with pytest.raises(LedgerClosed), backend.connection():
         pass
-
-
-# --- hints
-
-
-def hinted(watching: PostgresBackend, writing: PostgresBackend, event_id: str) -> bool:
-    """Whether a hint, and not the poll, ends a wait for another backend's append."""
-    bucket = bucket_of("", "s", BUCKETS)
-    token = watching.token(bucket)
-    writing.append([unit("s", event_id)], wait=True)
-    return watching._wakeups.wait(bucket, token, PATIENCE_S)
-
-
-def test_hints_arrive_also_after_the_connections_broke(
-    backend: PostgresBackend, postgres_url: str
-) -> None:
-    writer = open_postgres(postgres_url, OpenOptions())
-    assert hinted(backend, writer, "a")
-    token = backend.token(None)
-    end_connections(postgres_url)
-    assert backend._wakeups.wait(None, token, PATIENCE_S), "a new listener wakes everybody"
-    with pytest.raises(BackendUnavailable):
-        writer.append([unit("s", "b")], wait=True)
-    assert hinted(backend, writer, "b")
-    writer.close()
-
-
-def test_a_waiter_looks_again_without_any_hint(backend: PostgresBackend) -> None:
-    assert backend.wait(None, backend.token(None), 2.0)
-    assert not backend.wait(None, backend.token(None), 0.01)
-
-
-def test_close_wakes_waiters(backend: PostgresBackend) -> None:
-    token = backend.token(0)
-    woken = threading.Event()
-    waiter = threading.Thread(target=lambda: (backend.wait(0, token, 0.9), woken.set()))
-    waiter.start()
-    backend.close()
-    assert woken.wait(PATIENCE_S)
-    waiter.join()
-
-
-@given(st.sets(st.integers(0, 1_023), min_size=1))
-def test_hints_name_buckets_and_fit_a_notification(buckets: set[int]) -> None:
-    payload = payload_of(buckets)
-    assert buckets_of(payload, 1_024) == sorted(buckets)
-    assert len(payload_of(range(1_024))) < 8_000
-    assert buckets_of("1,x", 4) is buckets_of("", 4) is buckets_of("4", 4) is None
-
-
-def test_the_async_backend_hints_and_closes_cleanly(postgres_url: str) -> None:
-    async def scenario() -> None:
-        watching = await open_postgres_async(postgres_url, OpenOptions())
-        writing = await open_postgres_async(postgres_url, OpenOptions())
-        token = await watching.token(None)
-        await writing.append([unit("s", "a")], wait=False)
-        assert await watching._wakeups.wait_async(None, token, PATIENCE_S)
-        assert sum(await watching.positions()) == 1
-        async with watching.connection() as lent:
-            assert lent.autocommit
-        await watching.close()
-        await writing.close()
-        with pytest.raises(LedgerClosed):
-            await watching.positions()
-        assert len(asyncio.all_tasks()) == 1, "only this one"
-
-    asyncio.run(scenario())

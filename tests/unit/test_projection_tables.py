@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ledger import InvalidArgument
-from projections import AsyncViews, Views
+from projections import AsyncViews, Index, Views
 from projections.backends.base import AsyncViewBackend, ViewBackend
 from projections.backends.postgres.exact import exact_numbers
 from projections.builtin import BUILTIN
@@ -60,6 +60,7 @@ def test_built_in_projections_have_tables(projection: Any) -> None:
     ("view", "key"),
     [
         (msgspec.defstruct("V", [("bucket", str)]), ("bucket",)),
+        (msgspec.defstruct("V", [("tenant", str), ("search_words", str)]), ("tenant",)),
         (msgspec.defstruct("V", [("Tenant", str)]), ("Tenant",)),
         (msgspec.defstruct("V", [("x" * 59, str)]), ("x" * 59,)),
         (msgspec.defstruct("V", [("tenant", str)]), ("missing",)),
@@ -71,6 +72,50 @@ def test_built_in_projections_have_tables(projection: Any) -> None:
 def test_what_cannot_be_a_table_is_refused(view: type, key: tuple[str, ...]) -> None:
     with pytest.raises(InvalidArgument):
         Table(with_view(view, key))
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"searchable": ("missing",)},
+        {"searchable": ("flag",)},
+        {"searchable": ("choice",)},
+        {"members": ("choice",)},
+        {"indexes": (Index(("missing",)),)},
+        {"indexes": (Index(("tenant",), present="missing"),)},
+        {"indexes": (Index(("tenant",), present="noted", positive="noted"),)},
+    ],
+)
+def test_what_cannot_be_found_by_is_refused(declared: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument):
+        Table(msgspec.structs.replace(with_view(Kinds), **declared))
+
+
+def test_only_a_view_of_tenants_with_a_time_is_searchable() -> None:
+    fields = [("tenant", str), ("session_id", str), ("text", str), ("created_at", datetime)]
+    for missing in ("tenant", "created_at", "none"):
+        view = msgspec.defstruct("V", [field for field in fields if field[0] != missing])
+        definition = with_view(view, key=("session_id",))
+        searched = msgspec.structs.replace(definition, searchable=("text",))
+        if missing == "none":
+            row = ("a", "s", "one two one", datetime(2026, 1, 1))
+            found = Table(searched).words
+            assert found is not None
+            assert found.of(row)[2:] == ("one", "two")
+            assert found.of((*row[:2], "!", row[3])) == ()
+        else:
+            with pytest.raises(InvalidArgument, match=missing):
+                Table(searched)
+
+
+def test_indexes_of_one_session_are_led_by_its_bucket() -> None:
+    lists = msgspec.structs.replace(
+        TALLY, indexes=(("tenant", "session_id", "count"), ("tenant", "name"))
+    )
+    assert [index.fields for index in Table(lists).indexes.values()] == [
+        ("bucket", "tenant", "session_id", "count"),
+        ("tenant", "name"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,109 @@
+"""Folding what is new into views, against a loop that does so for one table by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+import psycopg
+import pytest
+
+from ledger import Ledger
+from projections import Projection, Views
+from projections.builtin import BUILTIN
+from projections.sessions import SESSIONS, Session
+from tests.bench import raw
+from tests.bench.conversations import Conversations
+from tests.bench.harness import Comparison, alternate
+from tests.bench.raw_sessions import PAGE_EVENTS, PostgresLoop, SqliteLoop
+from tests.bench.sizes import Sizes
+
+Report = Callable[[Comparison], None]
+NAMES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
+CASES = [
+    pytest.param(BUILTIN, f"all {len(BUILTIN)} views", 0.3, id="all"),
+    pytest.param((SESSIONS,), "one view", 0.6, id="one"),
+]
+_COLUMNS = ", ".join(Session.__struct_fields__)
+_DIFFERENT = (
+    "SELECT count(*) FROM (SELECT {columns} FROM {one} EXCEPT SELECT {columns} FROM {other}) AS d"
+)
+
+
+@pytest.fixture(params=["postgres", "sqlite"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """The database."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(kind: str, request: pytest.FixtureRequest) -> str:
+    """An empty database."""
+    if kind == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{request.getfixturevalue('sqlite_path')}"
+
+
+@pytest.fixture
+def more(kind: str, url: str, sizes: Sizes) -> Callable[[], None]:
+    """Let the log grow, behind the back of whoever has it open."""
+    with Ledger.open(url) as ledger:
+        rows = Conversations(ledger.buckets)
+
+    def fill() -> None:
+        if kind == "postgres":
+            raw.fill_postgres(url, rows, sizes.folded)
+        else:
+            raw.fill_sqlite(Path(url.removeprefix("sqlite:///")), rows, sizes.folded)
+
+    return fill
+
+
+@pytest.mark.parametrize(("projections", "what", "target"), CASES)
+def test_folding(
+    kind: str,
+    url: str,
+    more: Callable[[], None],
+    projections: Sequence[Projection],
+    what: str,
+    target: float,
+    sizes: Sizes,
+    report: Report,
+) -> None:
+    with Ledger.open(url) as ledger:
+        views = Views(ledger, projections=projections)
+        views.catch_up()
+        connection: Any
+        loop: Any
+        if kind == "postgres":
+            connection = psycopg.connect(url, autocommit=True)
+            loop = PostgresLoop(connection, ledger.buckets)
+        else:
+            connection = apsw.Connection(url.removeprefix("sqlite:///"))
+            for setting in ("synchronous = FULL", "mmap_size = 0"):
+                connection.execute(f"PRAGMA {setting}")
+            loop = SqliteLoop(connection)
+
+        def ours() -> int:
+            views.catch_up()
+            return sizes.folded
+
+        report(
+            alternate(
+                f"{what}, {NAMES[kind]}",
+                f"a loop over one table, {PAGE_EVENTS} per transaction",
+                ours,
+                loop.run,
+                rounds=min(5, sizes.rounds),
+                target=target,
+                before_pair=more,
+            )
+        )
+        schema = "ledger." if kind == "postgres" else ""
+        made = f"{schema}view_sessions_v1"
+        for one, other in ((made, "raw_sessions"), ("raw_sessions", made)):
+            different = _DIFFERENT.format(columns=_COLUMNS, one=one, other=other)
+            assert connection.execute(different).fetchone() == (0,)
+        connection.close()

@@ -1,0 +1,78 @@
+"""Arguments of another kind than they should be: refused by name, and nothing is stored."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from ledger import Append, InvalidArgument, InvalidEvent, NewEvent
+from tests.support.awkward import Awkward, Lying
+from tests.support.builders import note, on_memory, whole_feed
+
+CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "appends: nothing": ("appends", lambda ledger: ledger.append_many(None)),
+    "appends: one": ("appends", lambda ledger: ledger.append_many(Append("s", note()))),
+    "appends: of nothing": ("appends", lambda ledger: ledger.append_many([None])),
+    "appends: events": ("appends", lambda ledger: ledger.append_many([note()])),
+    "appends: text": ("appends", lambda ledger: ledger.append_many("ab")),
+    "appends: none": ("appends", lambda ledger: ledger.append_many([])),
+    "appends: a mapping": ("appends", lambda ledger: ledger.append_many({"s": note()})),
+    "events: none": ("events", lambda ledger: ledger.append("s", [])),
+    "events: none of many": (
+        "events",
+        lambda ledger: ledger.append_many([Append("t", note()), Append("s", [])]),
+    ),
+    "expected: digits": (
+        "expected",
+        lambda ledger: ledger.append("s", note(), expected=10**5_000),
+    ),
+    "expected: awkward": (
+        "expected",
+        lambda ledger: ledger.append("s", note(), expected=Awkward()),
+    ),
+    "after": ("after", lambda ledger: ledger.read("s", after=-(10**5_000))),
+    "limit": ("limit", lambda ledger: ledger.read("s", limit=Awkward())),
+    "wait": ("wait", lambda ledger: ledger.read("s", wait=Awkward())),
+    "since": ("since", lambda ledger: ledger.read("s", since=Awkward())),
+    "until": ("until", lambda ledger: ledger.read("s", until=datetime(2024, 5, 1, tzinfo=Lying()))),
+    "types": ("types", lambda ledger: ledger.read("s", types=7)),
+    "types of a feed": ("types", lambda ledger: ledger.feed(types=Awkward())),
+    "lines: nothing": ("lines", lambda ledger: ledger.import_lines(None)),
+    "lines: bytes": ("lines", lambda ledger: ledger.import_lines(b"{}")),
+    "lines: text": ("lines", lambda ledger: ledger.import_lines("{}")),
+    "progress": ("progress", lambda ledger: ledger.import_lines([], progress=7)),
+}
+EVENTS: dict[str, Any] = {
+    "nothing": None,
+    "a number": 7,
+    "text": "note",
+    "a class": NewEvent,
+    "an event in an event": NewEvent(note()),  # type: ignore[arg-type]  # that is the point
+    "a generator": (note() for _ in range(2)),
+    "a set": {1},
+    "a byte array": bytearray(b"x"),
+    "awkward": Awkward(),
+}
+
+
+@on_memory
+@pytest.mark.parametrize("name", CALLS)
+def test_arguments_of_another_kind_are_refused_by_name(ledger: Any, name: str) -> None:
+    argument, call = CALLS[name]
+    with pytest.raises(InvalidArgument, match="Correct the named argument") as caught:
+        call(ledger)
+    assert (caught.value.argument, whole_feed(ledger)) == (argument, [])
+
+
+@on_memory
+@pytest.mark.parametrize("name", EVENTS)
+def test_what_is_no_event_is_refused(ledger: Any, name: str) -> None:
+    for call in (
+        lambda: ledger.append("s", EVENTS[name]),
+        lambda: ledger.append("s", [note(), EVENTS[name]]),
+        lambda: ledger.append_many([Append("t", note()), Append("s", EVENTS[name])]),
+    ):
+        with pytest.raises(InvalidEvent) as caught:
+            call()
+        assert (caught.value.field, whole_feed(ledger)) == ("payload", [])

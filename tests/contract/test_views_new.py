@@ -1,0 +1,107 @@
+"""A new view in one short file: found, searched, and read by the programs that others use."""
+
+import inspect
+import shutil
+import subprocess
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from ledger import NewEvent
+from tests.support import parcels
+from tests.support.builders import on_postgres, on_sqlite, only_sync
+from tests.support.parcels import PARCELS
+from tests.support.views import views_of
+
+STATEMENT = "SELECT parcel_id, place, notes, CAST(created_at AS TEXT) FROM {} WHERE tenant = ''"
+
+
+def scanned(parcel_id: str, place: str, **fields: Any) -> NewEvent:
+    payload = {"parcel_id": parcel_id, "place": place, **fields}
+    return NewEvent(payload, "parcel.scanned")
+
+
+@pytest.fixture
+def views(ledger: Any) -> Any:
+    views = views_of(ledger, PARCELS)
+    ledger.append(
+        "s", [scanned("p1", "Lyon", notes="wet, a little", stops=["Paris"]), scanned("p2", "Nice")]
+    )
+    ledger.append("s", scanned("p1", "Nîmes"))
+    views.catch_up()
+    return views
+
+
+def test_a_view_takes_less_than_forty_lines() -> None:
+    assert len(inspect.getsource(parcels).splitlines()) < 40
+
+
+def test_a_new_view_is_read_and_searched(views: Any) -> None:
+    assert [(one.parcel_id, one.place) for one in views.rows("parcels", "s")] == [
+        ("p1", "Nîmes"),
+        ("p2", "Nice"),
+    ]
+    [hit] = views.search("Wet").items
+    assert (hit.kind, hit.view.parcel_id, hit.view.stops) == ("parcels", "p1", ["Paris"])
+
+
+def rows_of(text: str) -> list[tuple[str, ...]]:
+    return sorted(tuple(line.split("|")[:3]) for line in text.splitlines())
+
+
+EXPECTED = [("p1", "Nîmes", "wet, a little"), ("p2", "Nice", "")]
+
+
+@on_sqlite
+@only_sync
+def test_sqlite3_reads_its_table(views: Any, url: str) -> None:
+    program = shutil.which("sqlite3")
+    if program is None:
+        pytest.skip("there is no sqlite3 on this machine")
+    path = url.removeprefix("sqlite:///")
+    statement = STATEMENT.format("view_parcels_v1")
+    done = subprocess.run([program, path, statement], capture_output=True, text=True, check=True)
+    assert rows_of(done.stdout) == EXPECTED
+
+
+@on_postgres
+@only_sync
+def test_psql_reads_its_table(views: Any, url: str) -> None:
+    program = shutil.which("psql")
+    if program is None:
+        pytest.skip("there is no psql on this machine")
+    statement = STATEMENT.format("ledger.view_parcels_v1")
+    command = [program, "--no-psqlrc", "--tuples-only", "--no-align", "--command", statement, url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert rows_of(done.stdout) == EXPECTED
+
+
+def attached(extension: str, address: str) -> duckdb.DuckDBPyConnection:
+    """DuckDB on a database of another kind; its extension comes as a package, not by download."""
+    package = import_module(f"duckdb_extension_{extension}")
+    [home] = package.__path__
+    [path] = Path(home).glob(f"extensions/*/{extension}.duckdb_extension")
+    connection = duckdb.connect()
+    connection.execute(f"LOAD '{path}'")
+    kind = extension.removesuffix("_scanner")
+    connection.execute(f"ATTACH '{address}' AS log (TYPE {kind}, READ_ONLY)")
+    return connection
+
+
+@on_sqlite
+@only_sync
+def test_duckdb_reads_its_table_in_a_file(views: Any, url: str) -> None:
+    with attached("sqlite_scanner", url.removeprefix("sqlite:///")) as connection:
+        rows = connection.execute(STATEMENT.format("log.view_parcels_v1")).fetchall()
+    assert sorted(row[:3] for row in rows) == EXPECTED
+
+
+@on_postgres
+@only_sync
+def test_duckdb_reads_its_table_on_a_server(views: Any, url: str) -> None:
+    with attached("postgres_scanner", url) as connection:
+        rows = connection.execute(STATEMENT.format("log.ledger.view_parcels_v1")).fetchall()
+    assert sorted(row[:3] for row in rows) == EXPECTED

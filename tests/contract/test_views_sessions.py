@@ -1,0 +1,219 @@
+"""Finding sessions, what became of them, and what did not fit, on every backend."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ledger import Append, InvalidArgument, NewEvent
+from projections.anomaly_lists import PAGE_ROWS
+from tests.support.builders import on_durable, only_sync
+from tests.support.views import views_of
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = START + timedelta(hours=10)
+LATE = NewEvent({}, "usage.recorded")
+
+
+def at(minutes: int, payload: dict[str, Any], type: str, **header: Any) -> NewEvent:
+    return NewEvent(payload, type, occurred_at=START + timedelta(minutes=minutes), **header)
+
+
+def created(minutes: int = 0, **fields: Any) -> NewEvent:
+    return at(minutes, {"status": "active"} | fields, "session.created")
+
+
+def moved(minutes: int, status: str) -> NewEvent:
+    return at(minutes, {"status": status}, "session.status_changed")
+
+
+def ids(sessions: list[Any]) -> list[str]:
+    return [session.session_id for session in sessions]
+
+
+@pytest.fixture
+def views(ledger: Any) -> Any:
+    return views_of(ledger)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "agent_id",
+        "owner_id",
+        "channel",
+        "user_channel_id",
+        "customer_profile_id",
+        "interlocutor_id",
+        "external_id",
+        "dataset_id",
+        "parent_session_id",
+    ],
+)
+def test_sessions_are_found_by_what_they_are_keyed_by(ledger: Any, views: Any, key: str) -> None:
+    ledger.append("old", created(1, **{key: "x"}))
+    ledger.append("other", created(2, **{key: "y"}))
+    ledger.append("none", created(3))
+    ledger.append("new", created(4, **{key: "x"}))
+    ledger.append("new", created(4, **{key: "x"}), tenant="elsewhere")
+    assert ids(views.sessions(**{key: "x"})) == ["new", "old"]
+    assert ids(views.sessions(**{key: "x"}, status="closed")) == []
+    ledger.append("old", at(5, {key: None}, "session.rekeyed"))
+    assert ids(views.sessions(**{key: "x"})) == ["new"]
+
+
+def test_a_channel_identity_finds_the_newest_and_the_newest_that_goes_on(
+    ledger: Any, views: Any
+) -> None:
+    who = {"channel": "sms", "user_channel_id": "+1"}
+    ledger.append("first", created(1, **who))
+    ledger.append("second", created(2, **who))
+    ledger.append("second", at(3, {}, "session.closed"))
+    assert ids(views.sessions(**who, limit=1)) == ["second"]
+    assert ids(views.sessions(**who, status="active", limit=1)) == ["first"]
+
+
+def test_sessions_are_listed_by_time_cost_or_tokens_in_pages(ledger: Any, views: Any) -> None:
+    for number, (minutes, cost) in enumerate([(5, 1.0), (1, 3.0), (9, 3.0), (7, 2.0)]):
+        used = {"cost_usd": cost, "input_tokens": 10 - number}
+        ledger.append(f"s{number}", [created(number), at(minutes, used, "usage.recorded")])
+    assert ids(views.sessions()) == ["s2", "s3", "s0", "s1"]
+    assert ids(views.sessions(descending=False)) == ["s1", "s0", "s3", "s2"]
+    assert ids(views.sessions(order_by="created_at")) == ["s3", "s2", "s1", "s0"]
+    assert ids(views.sessions(order_by="input_tokens")) == ["s0", "s1", "s2", "s3"]
+    first = views.sessions(order_by="cost_nano_usd", limit=2)
+    assert ids(first) == ["s2", "s1"]
+    rest = views.sessions(order_by="cost_nano_usd", after=first[-1])
+    assert ids(rest) == ["s3", "s0"]
+    minute = timedelta(minutes=1)
+    since, until = START + 5 * minute, START + 9 * minute
+    assert ids(views.sessions(since=since, until=until)) == ["s3", "s0"]
+    with pytest.raises(InvalidArgument, match="order_by"):
+        views.sessions(order_by="ended_at")
+
+
+def test_abandoned_is_computed_and_never_stored(ledger: Any, views: Any) -> None:
+    for minutes, status in ((0, "active"), (1, "processing"), (2, "idle"), (3, "interrupted")):
+        ledger.append(f"stale-{status}", [created(minutes), moved(minutes, status)])
+    ledger.append("paused", [created(), moved(4, "paused")])
+    ledger.append("ended", [created(), moved(5, "completed")])
+    ledger.append("fresh", created(9 * 60 + 45))
+    stale = ["stale-interrupted", "stale-idle", "stale-processing", "stale-active"]
+    assert ids(views.sessions(status="abandoned", now=NOW)) == stale
+    assert ids(views.sessions(status="abandoned", now=START)) == []
+    first = views.sessions(status="abandoned", now=NOW, limit=3)
+    assert ids(views.sessions(status="abandoned", now=NOW, after=first[-1])) == stale[3:]
+    assert ids(views.sessions(status="active")) == ["fresh", "stale-active"]
+    only_fresh = views.sessions(status="active", abandoned_after_s=1_800, now=NOW)
+    assert ids(only_fresh) == ["fresh"]
+    assert ids(views.sessions(status="active", abandoned_after_s=899, now=NOW)) == []
+    assert ids(views.sessions(status="abandoned", abandoned_after_s=899, now=NOW))[0] == "fresh"
+    stored = views.session("stale-active")
+    assert (stored.status, stored.status_at(NOW)) == ("active", "abandoned")
+    for wrong in (-1.0, float("nan"), 1e300):
+        with pytest.raises(InvalidArgument, match="abandoned_after_s"):
+            views.sessions(abandoned_after_s=wrong)
+    with pytest.raises(InvalidArgument, match="now"):
+        views.sessions(status="abandoned", now=datetime(2026, 1, 1))
+
+
+def test_what_became_of_sessions_is_added_up(ledger: Any, views: Any) -> None:
+    used = {"cost_usd": 0.5, "input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+    ledger.append(
+        "a", [created(owner_id="o"), at(1, used, "usage.recorded"), moved(2, "completed")]
+    )
+    ledger.append("b", [created(owner_id="o"), moved(4, "failed")])
+    ledger.append("c", [created(owner_id="o"), at(6, used, "usage.recorded")])
+    ledger.append("d", [created(9 * 60 + 59, owner_id="p"), at(600, {}, "session.archived")])
+    stats = views.session_stats(now=NOW)
+    assert stats.status_counts == {"abandoned": 1, "active": 1, "completed": 1, "failed": 1}
+    assert (stats.session_count, stats.cost_usd, stats.total_tokens) == (4, 1.0, 14)
+    assert stats.duration_us == (2 + 4 + 6 + 1) * 60_000_000
+    assert stats.success_rate == 1 / 3
+    one = views.session_stats(owner_id="p", now=NOW)
+    assert (one.session_count, one.success_rate) == (1, 1.0)
+    assert views.session_stats(since=NOW + timedelta(days=1), now=NOW).session_count == 0
+
+
+def test_a_run_is_found_by_its_id_alone(ledger: Any, views: Any) -> None:
+    ledger.append("a", [created(), at(1, {}, "run.started", run_id="r")])
+    ledger.append("b", [created(), at(2, {}, "run.started", run_id="other")])
+    assert views.find_run("r").session_id == "a"
+    assert views.find_run("nobody") is None
+    assert views.find_run("r", tenant="elsewhere") is None
+    ledger.append("b", at(3, {}, "run.created", run_id="r"))
+    assert views.find_run("r").session_id == "b"
+
+
+def test_anomalies_are_listed_by_session_in_order(ledger: Any, views: Any) -> None:
+    end = NewEvent({}, "session.closed")
+    asked = NewEvent({"qa_id": "q", "question": "?", "answer": "!"}, "qa.recorded")
+    early = NewEvent({"qa_id": "q", "answer": "x"}, "qa.amended")
+    ledger.append("s", [created(), early, asked, asked_again(asked), end, LATE, again(end)])
+    ledger.append("s", again(LATE), tenant="elsewhere")
+    ledger.append("fine", created())
+    found = [(one.sequence, one.view, one.row_key, one.type) for one in views.anomalies("s")]
+    assert found == [
+        (2, "qa", ("q",), "qa.amended"),
+        (4, "qa", ("q",), "qa.recorded"),
+        (6, "sessions", (), "usage.recorded"),
+        (7, "sessions", (), "session.closed"),
+    ]
+    assert [one.reason for one in views.anomalies("s")][2] == "counted, the session was closed"
+    first = views.anomalies("s", limit=3)
+    assert views.anomalies("s", after=first[-1]) == views.anomalies("s")[3:]
+    assert views.anomalies() == views.anomalies("s")
+    assert views.anomalies("fine") == views.anomalies("nobody") == []
+    assert views.anomalies("s", limit=0) == []
+    assert views.qa_entry("s", "q").answer == "!"
+
+
+def again(event: NewEvent) -> NewEvent:
+    return NewEvent(event.payload, event.type)
+
+
+def asked_again(event: NewEvent) -> NewEvent:
+    return NewEvent(dict(event.payload), event.type)  # type: ignore[arg-type] # it is a dict
+
+
+def test_what_is_not_there_is_shown_by_its_anomalies_alone(ledger: Any, views: Any) -> None:
+    for type, payload in (
+        ("qa.amended", {"qa_id": "x"}),
+        ("message.amended", {"message_id": "x"}),
+        ("context.amended", {"context_id": "x"}),
+        ("scenario.exited", {"scenario_id": "x"}),
+        ("snapshot.restored", {"name": "x"}),
+    ):
+        ledger.append("s", NewEvent(payload, type))
+    for listed in ("qa", "messages", "context", "scenarios", "snapshots"):
+        assert getattr(views, listed)("s") == views.rows(listed, "s") == []
+        assert views.row(listed, ("", "s", "x")) is None
+    assert views.qa_entry("s", "x") is views.context_entry("s", "x") is None
+    assert views.scenario("s", "x") is views.snapshot("s", "x") is None
+    assert views.transcript("s") == []
+    assert len(views.anomalies("s")) == 5
+
+
+@on_durable
+@only_sync
+def test_anomalies_of_a_tenant_come_in_pages_whatever_the_table(open_ledger: Any) -> None:
+    ledger = open_ledger()
+    views = views_of(ledger)
+    strays = [NewEvent({"qa_id": f"q{n:03}"}, "qa.deleted") for n in range(PAGE_ROWS + 20)]
+    ledger.append("b", strays)
+    ledger.append_many(
+        [
+            Append(session_id, [NewEvent({}, "run.started", run_id="r")])
+            for session_id in ("a", "b", "c", "é", "Z")
+        ]
+    )
+    everything = views.anomalies(limit=10_000)
+    assert everything == sorted(everything)
+    assert len(everything) == PAGE_ROWS + 25
+    pages, after = [], None
+    while page := views.anomalies(limit=97, after=after):
+        pages += page
+        after = page[-1]
+    assert pages == everything
+    with pytest.raises(InvalidArgument, match="limit"):
+        views.anomalies(limit=10_001)
