@@ -85,7 +85,8 @@ class AsyncLedger:
         creation: 1 by default, 64 on PostgreSQL. `retry_timeout_s` bounds the repeating of appends
         whose connection broke, `lock_timeout_s` the waiting for another transaction.
 
-        Raises BackendUnavailable, NotALedger, SchemaTooNew, StorageFailed or InvalidArgument.
+        Raises BackendUnavailable, AccessDenied, NotALedger, SchemaTooNew, StorageFailed, ForkedProcess
+        or InvalidArgument.
         """
         options = OpenOptions(
             buckets=buckets,

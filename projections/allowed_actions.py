@@ -1,26 +1,32 @@
 """One row per action that was allowed always in a session, with its revocation if there was one.
 
 What is always allowed now are the rows without a `revoked_at`. Rules: a decision that names no
-`action_key` allows its one call only; an action that is allowed again is allowed anew; a
-revocation of what was never allowed changes nothing, and one of what was revoked already is kept
-in `anomalies`. Every decision counts, as it does in the session's row, whatever became of its
-approval.
+`action_key` allows its one call only; an action that is allowed again is allowed anew. Every
+decision counts, as it does in the session's row, whatever became of its approval.
+
+Rules for facts that do not fit (each is also kept in `anomalies`): the first revocation stands; one
+of what was never allowed makes a row that says so.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from ledger.events import Event
 
-from .anomalies import Anomaly, noted
+from .anomalies import Anomaly, anomaly, carried
 from .projection import Projection, payload
 
 
 class AllowedAction(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of action that need not be asked for again, unless it was revoked."""
+    """A kind of action that need not be asked for again, unless it was revoked.
+
+    `allowed_by` and `revoked_by` are the actors of the facts; `allowed_at` is None where nobody
+    ever allowed it.
+    """
 
     tenant: str
     session_id: str
@@ -35,7 +41,7 @@ class AllowedAction(msgspec.Struct, frozen=True, kw_only=True):
     allowed_reason: str | None = None
     revoked_by: str | None = None
     revoked_reason: str | None = None
-    allowed_at: datetime
+    allowed_at: datetime | None = None
     revoked_at: datetime | None = None
     anomaly_count: int = 0
     anomalies: list[Anomaly] = msgspec.field(default_factory=list)
@@ -50,11 +56,9 @@ def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     return ((event.tenant, event.session_id, action_key),)
 
 
-def apply(action: AllowedAction | None, event: Event) -> AllowedAction | None:
-    """Return the action after one more fact, None if it was never allowed."""
-    if event.type == "approval.decided":
-        return _allowed(action, event)
-    return None if action is None else _revoked(action, event)
+def apply(action: AllowedAction | None, event: Event) -> AllowedAction:
+    """Return the action after one more fact."""
+    return (_allowed if event.type == "approval.decided" else _revoked)(action, event)
 
 
 def _allowed(before: AllowedAction | None, event: Event) -> AllowedAction:
@@ -73,25 +77,34 @@ def _allowed(before: AllowedAction | None, event: Event) -> AllowedAction:
         allowed_by=event.actor,
         allowed_reason=data.get("reason"),
         allowed_at=event.occurred_at,
-        anomaly_count=0 if before is None else before.anomaly_count,
-        anomalies=[] if before is None else before.anomalies,
+        **carried(before),
     )
 
 
-def _revoked(action: AllowedAction, event: Event) -> AllowedAction:
-    action = msgspec.structs.replace(action, last_sequence=event.sequence, position=event.position)
-    if action.revoked_at is not None:
-        return msgspec.structs.replace(
-            action,
-            anomaly_count=action.anomaly_count + 1,
-            anomalies=noted(action.anomalies, event, "ignored, it was revoked already"),
+def _revoked(action: AllowedAction | None, event: Event) -> AllowedAction:
+    data = payload(event)
+    if action is None:
+        action = AllowedAction(
+            tenant=event.tenant,
+            session_id=event.session_id,
+            action_key=data["action_key"],
+            first_sequence=event.sequence,
+            last_sequence=event.sequence,
+            position=event.position,
+            run_id=event.run_id,
         )
-    return msgspec.structs.replace(
-        action,
-        revoked_by=event.actor,
-        revoked_reason=payload(event).get("reason"),
-        revoked_at=event.occurred_at,
-    )
+    changes: dict[str, Any] = {"last_sequence": event.sequence, "position": event.position}
+    if action.revoked_at is not None:
+        changes |= anomaly(action, event, "ignored, it was revoked already")
+    else:
+        changes |= {
+            "revoked_by": event.actor,
+            "revoked_reason": data.get("reason"),
+            "revoked_at": event.occurred_at,
+        }
+        if action.allowed_at is None:
+            changes |= anomaly(action, event, "applied, nobody had allowed it")
+    return msgspec.structs.replace(action, **changes)
 
 
 ALLOWED_ACTIONS = Projection(

@@ -16,7 +16,7 @@ import msgspec
 
 from ledger.events import Event
 
-from .anomalies import Anomaly, noted
+from .anomalies import Anomaly, anomaly
 from .projection import Projection, payload
 
 REQUESTED = "requested"
@@ -99,13 +99,6 @@ def apply(approval: Approval | None, event: Event) -> Approval:
     )
 
 
-def _anomaly(approval: Approval, event: Event, reason: str) -> Changes:
-    return {
-        "anomaly_count": approval.anomaly_count + 1,
-        "anomalies": noted(approval.anomalies, event, reason),
-    }
-
-
 def _requested(approval: Approval, event: Event, data: Changes) -> Changes:
     changes: Changes = {
         name: data[name]
@@ -115,13 +108,13 @@ def _requested(approval: Approval, event: Event, data: Changes) -> Changes:
     changes["requested_by"] = approval.requested_by or event.actor
     changes["requested_at"] = approval.requested_at or event.occurred_at
     if approval.requested_at is not None:
-        changes.update(_anomaly(approval, event, "asked before: only fills what is empty"))
+        changes.update(anomaly(approval, event, "asked before: only fills what is empty"))
     return changes
 
 
 def _decided(approval: Approval, event: Event, data: Changes) -> Changes:
     if approval.decided_at is not None:
-        return _anomaly(approval, event, f"ignored, it was decided already: {approval.status}")
+        return anomaly(approval, event, f"ignored, it was decided already: {approval.status}")
     changes: Changes = {
         "status": data.get("decision", REQUESTED),
         "decided_by": event.actor,
@@ -131,7 +124,7 @@ def _decided(approval: Approval, event: Event, data: Changes) -> Changes:
         "tool_name": approval.tool_name or data.get("tool_name"),
     }
     if approval.requested_at is None:
-        changes.update(_anomaly(approval, event, "applied, nobody had asked"))
+        changes.update(anomaly(approval, event, "applied, nobody had asked"))
     return changes
 
 
@@ -147,6 +140,6 @@ APPROVALS = Projection(
     key=("tenant", "session_id", "approval_id"),
     keys=keys,
     apply=apply,
-    indexes=(("tenant", "status", "created_at"),),
+    indexes=(("tenant", "status", "created_at", "session_id", "approval_id"),),
     types=frozenset(_FOLDS),
 )

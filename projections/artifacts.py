@@ -1,8 +1,8 @@
 """One row per artifact; deleted ones stay, marked.
 
 Rules for facts that do not fit (each is also kept in `anomalies`): an artifact that is registered
-again while it stands is replaced by what is said last; the first deletion stands. One that is
-registered after its deletion begins anew; the deletion of an unknown one changes nothing.
+again while it stands is replaced by what is said last; the first deletion stands; that of an
+unknown one makes a row without a key. One that is registered after its deletion begins anew.
 
 Keys have no bound, indexes have: lookups go by `key_sha256`.
 """
@@ -17,12 +17,15 @@ import msgspec
 
 from ledger.events import Event
 
-from .anomalies import Anomaly, noted
+from .anomalies import Anomaly, anomaly, carried
 from .projection import Projection, payload
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that the session produced; its bytes are at `storage_ref` of `storage_backend`."""
+    """A file that the session produced; its bytes are at `storage_ref` of `storage_backend`.
+
+    `byte_size` is in bytes, `checksum_sha256` as registered.
+    """
 
     tenant: str
     session_id: str
@@ -58,65 +61,67 @@ def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     return () if artifact_id is None else ((event.tenant, event.session_id, artifact_id),)
 
 
-def apply(artifact: Artifact | None, event: Event) -> Artifact | None:
-    """Return the artifact after one more fact, None if it was never registered."""
-    if event.type == "artifact.registered":
-        return _registered(artifact, event)
-    return None if artifact is None else _deleted(artifact, event)
+def apply(artifact: Artifact | None, event: Event) -> Artifact:
+    """Return the artifact after one more fact."""
+    return (_registered if event.type == "artifact.registered" else _deleted)(artifact, event)
 
 
-def _registered(before: Artifact | None, event: Event) -> Artifact:
-    data = payload(event)
-    key = data.get("key", "")
-    artifact = Artifact(
+def _new(event: Event, key: str, **told: Any) -> Artifact:
+    return Artifact(
         tenant=event.tenant,
         session_id=event.session_id,
-        artifact_id=data["artifact_id"],
+        artifact_id=payload(event)["artifact_id"],
         first_sequence=event.sequence,
         last_sequence=event.sequence,
         position=event.position,
         run_id=event.run_id,
         key=key,
         key_sha256=key_digest(key),
-        content_type=data.get("content_type"),
-        byte_size=data.get("byte_size"),
-        checksum_sha256=data.get("checksum_sha256"),
-        storage_backend=data.get("storage_backend"),
-        storage_ref=data.get("storage_ref"),
-        metadata=data.get("metadata", {}),
         created_at=event.occurred_at,
         updated_at=event.occurred_at,
+        **told,
     )
+
+
+def _registered(before: Artifact | None, event: Event) -> Artifact:
+    data = payload(event)
+    told = {name: data[name] for name in _TOLD if data.get(name) is not None}
+    artifact = _new(event, data.get("key", ""), **carried(before), **told)
     if before is None or before.deleted_at is not None:
         return artifact
     return msgspec.structs.replace(
         artifact,
         first_sequence=before.first_sequence,
         created_at=before.created_at,
-        anomaly_count=before.anomaly_count + 1,
-        anomalies=noted(before.anomalies, event, "registered before: replaced"),
+        **anomaly(before, event, "registered before: replaced"),
     )
 
 
-def _deleted(artifact: Artifact, event: Event) -> Artifact:
-    artifact = msgspec.structs.replace(
-        artifact,
-        last_sequence=event.sequence,
-        position=event.position,
-        updated_at=event.occurred_at,
-    )
+def _deleted(before: Artifact | None, event: Event) -> Artifact:
+    artifact = _new(event, "") if before is None else before
+    changes: dict[str, Any] = {
+        "last_sequence": event.sequence,
+        "position": event.position,
+        "updated_at": event.occurred_at,
+    }
     if artifact.deleted_at is not None:
-        return msgspec.structs.replace(
-            artifact,
-            anomaly_count=artifact.anomaly_count + 1,
-            anomalies=noted(artifact.anomalies, event, "ignored, it was deleted already"),
-        )
-    return msgspec.structs.replace(
-        artifact,
-        deleted_at=event.occurred_at,
-        deleted_reason=payload(event).get("reason"),
-    )
+        changes |= anomaly(artifact, event, "ignored, it was deleted already")
+    else:
+        changes["deleted_at"] = event.occurred_at
+        changes["deleted_reason"] = payload(event).get("reason")
+        if before is None:
+            changes |= anomaly(artifact, event, "applied, nobody had registered it")
+    return msgspec.structs.replace(artifact, **changes)
 
+
+_TOLD = (
+    "content_type",
+    "byte_size",
+    "checksum_sha256",
+    "storage_backend",
+    "storage_ref",
+    "metadata",
+)
 
 ARTIFACTS = Projection(
     name="artifacts",
@@ -125,6 +130,6 @@ ARTIFACTS = Projection(
     key=("tenant", "session_id", "artifact_id"),
     keys=keys,
     apply=apply,
-    indexes=(("tenant", "key_sha256"),),
+    indexes=(("tenant", "key_sha256", "created_at", "session_id", "artifact_id"),),
     types=frozenset({"artifact.registered", "artifact.deleted"}),
 )

@@ -7,6 +7,7 @@ from .approvals import APPROVALS
 from .artifacts import ARTIFACTS
 from .consumers import CONSUMERS
 from .context import CONTEXT
+from .feedback import FEEDBACK
 from .graph_context import GRAPH_CONTEXT
 from .messages import MESSAGES
 from .projection import Projection
@@ -15,6 +16,7 @@ from .runs import RUNS
 from .scenarios import SCENARIOS
 from .scripts import SCRIPTS
 from .sessions import SESSIONS
+from .snapshots import SNAPSHOTS
 from .step_visits import STEP_VISITS
 from .traces import TRACES
 from .turns import TURNS
@@ -25,6 +27,7 @@ BUILTIN: tuple[Projection, ...] = (
     SESSIONS,
     RUNS,
     QA,
+    FEEDBACK,
     TRACES,
     MESSAGES,
     TURNS,
@@ -39,4 +42,5 @@ BUILTIN: tuple[Projection, ...] = (
     SCRIPTS,
     ARTIFACTS,
     CONSUMERS,
+    SNAPSHOTS,
 )

@@ -6,7 +6,8 @@ messages with `role`, `content`, `tool_calls`, `tool_call_id` and `name`; other 
 are kept in its event's metadata under "chat".
 
 Event ids follow from the place in the conversation, so importing again adds nothing, and another
-conversation under the same id is refused. Transcripts carry no times: `occurred_at` is left out,
+conversation under the same id is refused. They name the session's incarnation too: ids are for
+ever, and without it a conversation that was deleted could never be imported again. Transcripts carry no times: `occurred_at` is left out,
 which makes it the moment of the first import and keeps it out of the comparison of repeated ids.
 """
 
@@ -19,7 +20,7 @@ from typing import Any, NoReturn
 import msgspec
 from pydantic import ValidationError
 
-from ledger import InvalidEvent, InvalidImport, NewEvent
+from ledger import InvalidEvent, InvalidImport, Ledger, NewEvent
 from ledger.catalogue.base import Fact
 from ledger.catalogue.messages import MessageAppended, ToolCall, TurnFinished, TurnStarted
 from ledger.catalogue.qa import FeedbackGiven
@@ -66,10 +67,17 @@ def conversations(data: bytes, name: str) -> Iterator[Conversation]:
         yield _conversation(item, line, own_name)
 
 
-def facts(conversation: Conversation) -> list[NewEvent]:
+def incarnation(ledger: Ledger, session_id: str, tenant: str = "") -> int:
+    """Return the sequence of a session's last deletion, 0 if it was never deleted."""
+    tenant, session_id = ledger.door.session_key(tenant, session_id)
+    bucket = ledger.door.bucket(tenant, session_id)
+    return ledger.backend.head(bucket, tenant, session_id).deleted
+
+
+def facts(conversation: Conversation, incarnation: int = 0) -> list[NewEvent]:
     """Return the events of a conversation's session, in order, with ids that never change."""
     try:
-        return _Writer(conversation).events()
+        return _Writer(conversation, incarnation).events()
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -79,8 +87,9 @@ def facts(conversation: Conversation) -> list[NewEvent]:
 class _Writer:
     """Walks through one conversation and writes down what happened."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, incarnation: int) -> None:
         self._conversation = conversation
+        self._ids = f"chat@{incarnation}" if incarnation else "chat"
         self._run_id = f"{conversation.session_id}/run"
         self._events: list[NewEvent] = []
         self._turn = 0
@@ -94,7 +103,7 @@ class _Writer:
         self._events.append(
             NewEvent(
                 SessionCreated(status="active", metadata={"imported_from": SOURCE} | talk.about),
-                event_id="chat/session",
+                event_id=f"{self._ids}/session",
             )
         )
         self._add("run", RunStarted(metadata={"imported_from": SOURCE}))
@@ -108,7 +117,7 @@ class _Writer:
 
     def _add(self, name: str, fact: Fact, metadata: Json | None = None) -> None:
         self._events.append(
-            NewEvent(fact, event_id=f"chat/{name}", run_id=self._run_id, metadata=metadata)
+            NewEvent(fact, event_id=f"{self._ids}/{name}", run_id=self._run_id, metadata=metadata)
         )
 
     def _message(self, index: int, message: Json) -> None:

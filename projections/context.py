@@ -1,8 +1,9 @@
 """One row per entry of guidance that a session has learned, in the order of `first_sequence`.
 
-Rules: an entry that is put again is replaced whole, except for its place and how often it was
-served; changes to an entry that is not there change nothing. Ratings are differences; a counter
-that would fall below nothing stays at nothing, which is kept in `anomalies`.
+An entry that is put again is replaced whole, except for its place and how often it was served.
+Ratings are differences. Rules for facts that do not fit (each is also kept in `anomalies`):
+- changes and ratings of an entry that is not there change nothing;
+- a counter that would fall below nothing stays at nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 
 from ledger.events import Event
 
-from .anomalies import Anomaly, noted
+from .anomalies import Anomaly, anomaly, carried
 from .projection import Projection, payload
 
 Changes = dict[str, Any]
@@ -24,7 +25,8 @@ Changes = dict[str, Any]
 class ContextEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of guidance; `kind` is "context" unless it was put as something else.
 
-    `created_at` and `last_served_at` are as put, if they were; `served_count` counts the facts.
+    `confidence` is from 0 to 1. `created_at` and `last_served_at` are as put, if they were;
+    `served_count` counts the facts. With `missing_since` there is no such entry, only anomalies.
     """
 
     tenant: str
@@ -51,6 +53,7 @@ class ContextEntry(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     last_served_at: datetime | None = None
+    missing_since: datetime | None = None
     anomaly_count: int = 0
     anomalies: list[Anomaly] = msgspec.field(default_factory=list)
 
@@ -71,39 +74,59 @@ def apply(entry: ContextEntry | None, event: Event) -> ContextEntry | None:
     data = payload(event)
     if event.type == "context.put":
         return _put(entry, event, data)
-    fold = _FOLDS.get(event.type)
-    if entry is None or fold is None:
+    if event.type in _REMOVING:
+        return _gone(entry, event)
+    if entry is None or entry.missing_since is not None:
+        if event.type in _MANY:
+            return entry
+        missing = entry or _new(event, data["context_id"], missing_since=event.occurred_at)
+        return _touched(missing, event, anomaly(missing, event, "ignored, there is no such entry"))
+    return _touched(entry, event, _FOLDS[event.type](entry, event, data))
+
+
+def _gone(entry: ContextEntry | None, event: Event) -> ContextEntry | None:
+    """Return what is left: nothing, or the anomalies alone."""
+    if entry is None or not entry.anomaly_count:
         return None
+    since = entry.missing_since or event.occurred_at
+    gone = _new(event, entry.context_id, missing_since=since, **carried(entry))
+    return msgspec.structs.replace(
+        gone, first_sequence=entry.first_sequence, created_at=entry.created_at
+    )
+
+
+def _touched(entry: ContextEntry, event: Event, changes: Changes) -> ContextEntry:
     return msgspec.structs.replace(
         entry,
         last_sequence=event.sequence,
         position=event.position,
         updated_at=event.occurred_at,
-        **fold(entry, event, data),
+        **changes,
+    )
+
+
+def _new(event: Event, context_id: str, **told: Any) -> ContextEntry:
+    return ContextEntry(
+        tenant=event.tenant,
+        session_id=event.session_id,
+        context_id=context_id,
+        first_sequence=event.sequence,
+        last_sequence=event.sequence,
+        position=event.position,
+        run_id=event.run_id,
+        created_at=told.pop("created_at", event.occurred_at),
+        updated_at=event.occurred_at,
+        **told,
     )
 
 
 def _put(before: ContextEntry | None, event: Event, data: Changes) -> ContextEntry:
     said = _values({name: data[name] for name in _PUT if data.get(name) is not None})
-    entry = ContextEntry(
-        tenant=event.tenant,
-        session_id=event.session_id,
-        context_id=data["context_id"],
-        first_sequence=event.sequence if before is None else before.first_sequence,
-        last_sequence=event.sequence,
-        position=event.position,
-        run_id=event.run_id,
-        created_at=said.pop("created_at", event.occurred_at),
-        updated_at=event.occurred_at,
-        **said,
-    )
-    if before is None:
+    entry = _new(event, data["context_id"], **said, **carried(before))
+    if before is None or before.missing_since is not None:
         return entry
     return msgspec.structs.replace(
-        entry,
-        served_count=before.served_count,
-        anomaly_count=before.anomaly_count,
-        anomalies=before.anomalies,
+        entry, first_sequence=before.first_sequence, served_count=before.served_count
     )
 
 
@@ -126,8 +149,7 @@ def _rated(entry: ContextEntry, event: Event, data: Changes) -> Changes:
     harmful = entry.harmful_count + data.get("harmful_delta", 0)
     changes: Changes = {"helpful_count": max(0, helpful), "harmful_count": max(0, harmful)}
     if min(helpful, harmful) < 0:
-        changes["anomaly_count"] = entry.anomaly_count + 1
-        changes["anomalies"] = noted(entry.anomalies, event, "applied, as far as down to nothing")
+        changes |= anomaly(entry, event, "applied, as far as down to nothing")
     return changes
 
 
@@ -139,7 +161,8 @@ def _served(entry: ContextEntry, event: Event, data: Changes) -> Changes:
     }
 
 
-_MANY = frozenset({"context.served", "context.deleted", "content.redacted"})
+_REMOVING = frozenset({"context.deleted", "content.redacted"})
+_MANY = frozenset({"context.served", *_REMOVING})
 _AMENDED = (
     "section",
     "context_profile",

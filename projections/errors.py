@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger import StopError
+from ledger import RetryableError, StopError
 
 
 class ProjectionFailed(StopError):
@@ -38,3 +38,31 @@ class TableMismatch(StopError):
             f"Table {table} lacks {', '.join(self.missing) or 'nothing'}"
             f" and has {', '.join(self.surplus) or 'nothing'} instead."
         )
+
+
+class VersionDropped(StopError):
+    """Use the code that knows the projection's current version, or open the views again.
+
+    Views that are opened again make the version anew, to be rebuilt or read from the start.
+    """
+
+    def __init__(self, projection: str) -> None:
+        self.projection = projection
+        super().__init__(f"No version of projection {projection} that is known here is stored.")
+
+
+class ViewsBehind(RetryableError):
+    """Wait longer, or look at the status of the views: who was to fold may have stopped."""
+
+    def __init__(self, what: str, bucket: int, position: int, waited_s: float) -> None:
+        self.what = what
+        self.bucket = bucket
+        self.position = position
+        self.waited_s = waited_s
+        super().__init__(
+            f"{what} did not reach position {position} of bucket {bucket} within {waited_s:g} s."
+        )
+
+
+class RebuildInterrupted(RetryableError):
+    """Run the rebuild again: it goes on where it stopped, and nothing is folded twice."""

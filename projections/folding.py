@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -41,7 +42,17 @@ class Page(msgspec.Struct, frozen=True):
 
     records: Sequence[Record]
     events: Sequence[Event | Undecoded | None]
-    types: frozenset[str]
+    #: Where in the page each type of event is found.
+    places: Mapping[str, Sequence[int]]
+
+    def places_of(self, types: frozenset[str] | None) -> Sequence[int]:
+        """Return where events of these types and deletions are, in order; None is everywhere."""
+        if types is None:
+            return range(len(self.records))
+        found = [self.places[type] for type in self.places if type in types]
+        if SESSION_DELETED in self.places and SESSION_DELETED not in types:
+            found.append(self.places[SESSION_DELETED])
+        return sorted(chain.from_iterable(found))
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -67,7 +78,9 @@ def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upc
     every = [table.projection.types for table in tables]
     wanted = None if None in every else frozenset[str]().union(*filter(None, every))
     events: list[Event | Undecoded | None] = []
-    for record in records:
+    places: dict[str, list[int]] = {}
+    for place, record in enumerate(records):
+        places.setdefault(record.type, []).append(place)
         if wanted is not None and record.type not in wanted:
             events.append(None)
             continue
@@ -76,34 +89,45 @@ def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upc
         except Exception as error:
             # An upcaster's mistake stops whoever wants this event, and nobody else.
             events.append(Undecoded(error))
-    return Page(records, events, frozenset(record.type for record in records))
+    return Page(records, events, places)
 
 
-def work_of(table: Table, page: Page) -> Work:
-    """Return the rows that a page touches, in the order of its events."""
+def work_of(table: Table, page: Page, skips: Container[int] = ()) -> Work:
+    """Return the rows that a page touches, in the order of its events.
+
+    The positions in `skips` are left out; what deletes a session never is.
+    """
     projection = table.projection
     steps: list[Step] = []
     # a dict keeps the order, which makes two runs over the same page ask for the same rows
     touched: dict[Key, None] = {}
-    if _is_idle(table, page):
-        return Work(table, steps, (), page.records[-1].position)
-    for record, event in zip(page.records, page.events, strict=True):
+    keys_of, key_types = projection.keys, (str,) * len(table.key)
+    for place in page.places_of(projection.types):
+        record, event = page.records[place], page.events[place]
         if record.type == SESSION_DELETED:
             if table.of_sessions:
                 steps.append(Step(record, None, ()))
             continue
-        if event is None or (projection.types is not None and record.type not in projection.types):
+        if event is None or record.position in skips:
             continue
         try:
             if isinstance(event, Undecoded):
                 raise event.error
-            keys = tuple(dict.fromkeys(projection.keys(event)))
+            keys = tuple(keys_of(event))
+            if len(keys) > 1:
+                keys = tuple(dict.fromkeys(keys))
             for key in keys:
-                _check_key(table, key, record)
+                # The usual key is seen to be right by one comparison, and not looked at further.
+                if tuple(map(type, key)) != key_types or key[:2] != (
+                    record.tenant,
+                    record.session_id,
+                ):
+                    _check_key(table, key, record)
         except Exception as error:
             failure = _failure(table, record, error)
             return Work(table, steps, tuple(touched), record.position - 1, failure)
-        touched.update(dict.fromkeys(keys))
+        for key in keys:
+            touched[key] = None
         if keys:
             steps.append(Step(record, event, keys))
     return Work(table, steps, tuple(touched), page.records[-1].position)
@@ -160,9 +184,10 @@ def _take(
 ) -> None:
     """Fold one event into all its rows, or into none of them."""
     folded = []
+    apply = table.projection.apply
     for key in keys:
         view = state.get(key)
-        new = table.projection.apply(view, event)
+        new = apply(view, event)
         if new is view:
             continue
         if new is not None:
@@ -177,12 +202,6 @@ def _take(
             del state[key]
         else:
             state[key] = new
-
-
-def _is_idle(table: Table, page: Page) -> bool:
-    """Whether a page holds nothing for a table, which is seen without looking at its events."""
-    types = table.projection.types
-    return types is not None and SESSION_DELETED not in page.types and types.isdisjoint(page.types)
 
 
 def _clear(record: Record, state: dict[Key, Any], cleared: dict[Key, None]) -> None:

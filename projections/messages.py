@@ -1,7 +1,9 @@
 """The transcript: one row per message, in the order of `first_sequence`.
 
-Rules: the first `message.appended` of an id stands; pieces that are streamed under an id make a
-partial row until then. Changes to a message that is not there change nothing.
+Pieces that are streamed under an id make a partial row until `message.appended` settles it. Rules
+for facts that do not fit (each is also kept in `anomalies`):
+- the first `message.appended` of an id stands, a later one and later pieces change nothing;
+- changes and deletions of a message that is not there change nothing.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ import msgspec
 
 from ledger.events import Event
 
+from .anomalies import Anomaly, anomaly, carried
 from .projection import Projection, payload
 
-# What is streamed beyond this is shown once the whole message is appended.
-STREAMED_CHARS_MAX = 1_000_000
+# What is streamed beyond this is shown once the whole message is appended. Each piece copies what
+# is there already, so the bound is also what keeps a long stream from costing its square.
+STREAMED_CHARS_MAX = 200_000
 
 Changes = dict[str, Any]
 
@@ -24,7 +28,8 @@ Changes = dict[str, Any]
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A message of the conversation. `metadata` is the one of its event's envelope.
 
-    `tool_calls` are objects with `id`, `name` and `arguments`, and whatever else was said.
+    `tool_calls` are objects with `id`, `name` and `arguments`, and whatever else was said. With
+    `missing_since` there is no such message, only anomalies, and its role is "".
     """
 
     tenant: str
@@ -53,6 +58,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     created_at: datetime
     updated_at: datetime
+    missing_since: datetime | None = None
+    anomaly_count: int = 0
+    anomalies: list[Anomaly] = msgspec.field(default_factory=list)
 
 
 def keys(event: Event) -> tuple[tuple[str, ...], ...]:
@@ -69,22 +77,45 @@ def keys(event: Event) -> tuple[tuple[str, ...], ...]:
 
 def apply(message: Message | None, event: Event) -> Message | None:
     """Return the message after one more fact, None if there is none or no longer."""
-    if event.type == "message.appended":
-        return _appended(message, event)
-    if event.type == "message.streamed":
-        return _streamed(message, event)
-    if message is None or event.type != "message.amended":
-        return None
+    if event.type in _SAYING:
+        return _said(message, event)
+    if event.type == "content.redacted":
+        return _gone(message, event)
+    if message is None or message.missing_since is not None:
+        missing = message or _new(event, role="", missing_since=event.occurred_at)
+        told = anomaly(missing, event, "ignored, there is no such message")
+        return _touched(missing, event, told)
+    if event.type == "message.deleted":
+        return _gone(message, event)
     data = payload(event)
     return _touched(message, event, {name: data[name] for name in _SAID if name in data})
 
 
-def _appended(message: Message | None, event: Event) -> Message:
-    data = payload(event)
-    if message is None:
-        message = _new(event)
+def _gone(message: Message | None, event: Event) -> Message | None:
+    """Return what is left: nothing, or the anomalies alone."""
+    if message is None or not message.anomaly_count:
+        return None
+    since = message.missing_since or event.occurred_at
+    return msgspec.structs.replace(
+        _new(event, role="", missing_since=since, **carried(message)),
+        message_id=message.message_id,
+        first_sequence=message.first_sequence,
+        created_at=message.created_at,
+    )
+
+
+def _said(message: Message | None, event: Event) -> Message:
+    appended = event.type == "message.appended"
+    if message is None or message.missing_since is not None:
+        role = payload(event).get("role", "assistant")
+        message = _new(event, role=role, is_partial=True, **carried(message))
     elif not message.is_partial:
-        return message
+        return _touched(message, event, anomaly(message, event, "ignored, it was appended before"))
+    return _appended(message, event) if appended else _streamed(message, event)
+
+
+def _appended(message: Message, event: Event) -> Message:
+    data = payload(event)
     changes: Changes = {name: data.get(name) for name in (*_SAID, *_SAID_ONCE)}
     changes["role"] = data.get("role", message.role)
     for name in _STREAMED_TO.values():
@@ -96,34 +127,33 @@ def _appended(message: Message | None, event: Event) -> Message:
     return _touched(message, event, changes)
 
 
-def _streamed(message: Message | None, event: Event) -> Message:
-    if message is None:
-        message = msgspec.structs.replace(_new(event), is_partial=True)
+def _streamed(message: Message, event: Event) -> Message:
     data = payload(event)
     field = _STREAMED_TO.get(data.get("kind", "text"))
-    delta = data.get("delta", "")
-    if field is None or not message.is_partial:
-        return message if not message.is_partial else _touched(message, event, {})
-    text = (getattr(message, field) or "") + delta
-    return _touched(message, event, {field: text[:STREAMED_CHARS_MAX]})
+    if field is None:
+        return _touched(message, event, {})
+    before = getattr(message, field) or ""
+    room = STREAMED_CHARS_MAX - len(before)
+    if room <= 0:
+        return _touched(message, event, {})
+    return _touched(message, event, {field: before + data.get("delta", "")[:room]})
 
 
-def _new(event: Event) -> Message:
-    data = payload(event)
+def _new(event: Event, **told: Any) -> Message:
     return Message(
         tenant=event.tenant,
         session_id=event.session_id,
-        message_id=data.get("message_id") or event.event_id,
+        message_id=payload(event).get("message_id") or event.event_id,
         event_id=event.event_id,
         first_sequence=event.sequence,
         last_sequence=event.sequence,
         position=event.position,
-        role=data.get("role", "assistant"),
         run_id=event.run_id,
         actor=event.actor,
         metadata=event.metadata,
         created_at=event.occurred_at,
         updated_at=event.occurred_at,
+        **told,
     )
 
 
@@ -134,6 +164,7 @@ def _touched(message: Message, event: Event, changes: Changes) -> Message:
     return msgspec.structs.replace(message, **changes)
 
 
+_SAYING = frozenset({"message.appended", "message.streamed"})
 _SAID = (
     "content",
     "name",
@@ -155,9 +186,10 @@ MESSAGES = Projection(
     keys=keys,
     apply=apply,
     indexes=(
-        ("tenant", "session_id", "first_sequence"),
-        ("tenant", "session_id", "run_id", "first_sequence"),
+        ("tenant", "session_id", "first_sequence", "message_id"),
+        ("tenant", "session_id", "run_id", "first_sequence", "message_id"),
     ),
+    searchable=("content",),
     types=frozenset(
         {
             "message.appended",

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Literal
 
+import msgspec
+
 from ledger import InvalidArgument
-from ledger.arguments import list_limit, microseconds
+from ledger.arguments import list_limit
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.batch import Door
 from ledger.plans import Plan
 from ledger.upcasts import Upcasts
 
 from .backends.base import AsyncViewBackend, RowQuery, ViewBackend
+from .consumer_lags import ConsumerLags
+from .health import Health
+from .history import History, check_of_sessions
+from .history_places import Moment
+from .history_snapshots import ROW_SNAPSHOTS
+from .listing_queries import present, tenant_limit, tenant_query, text_filter
 from .messages import MESSAGES
 from .projection import Projection
 from .projector import Projector
 from .qa import QA
 from .runs import RUNS
-from .sessions import SESSIONS, Session
+from .skips import Skips
 from .tables import Key, Row, Table
 from .traces import TRACES
+from .versions import Versions, newest_first
+from .waiting import Waiting
 
 #: "strong" reads your writes: everything the log held at the moment of the call is in the answer.
 #: "eventual" answers from the tables as they are.
 Consistency = Literal["strong", "eventual"]
 
-TENANT_LIMIT_MAX = 10_000
 RUNNING = "running"
 
 SessionKey = tuple[str, str]
@@ -48,34 +56,70 @@ class Reader:
         self._views = views
         self._door = door
         self._buckets = log.info.buckets
-        tables = [Table(projection) for projection in projections]
-        self._tables = {table.projection.name: table for table in tables}
-        if len(self._tables) < len(tables):
-            raise InvalidArgument("projections", "two of them have the same name")
-        self._projector = Projector(log, views, tables, upcasts, batch_events_max)
+        self.ledger_id = log.info.ledger_id
+        tables = newest_first([Table(projection) for projection in projections])
+        # Of several versions the one that was last seen to be the active one.
+        self._tables = {table.projection.name: table for table in reversed(tables)}
+        self._has_versions = len(self._tables) < len(tables)
+        self.projector = Projector(
+            log, views, tables, upcasts, batch_events_max, caches=(ROW_SNAPSHOTS,)
+        )
+        self.history = History(log, views, upcasts)
+        self.versions = Versions(log, views, tables, self.projector)
+        names = tuple(self._tables)
+        self.skips = Skips(log, views, self.versions, self.projector, self.prepare)
+        self.health = Health(
+            log, views, tables, self.prepare, ConsumerLags(log, views, names, self.projector)
+        )
+        self.waiting = Waiting(log, views, names, self.projector, self.prepare)
         self._prepared = False
 
     def catch_up(self, bucket: int | None) -> Plan[None]:
         """Bring all views to where the log ends now."""
         if bucket is not None and not (type(bucket) is int and 0 <= bucket < self._buckets):
             raise InvalidArgument("bucket", f"expected 0 to {self._buckets - 1}, got {bucket!r}")
-        yield from self._prepare()
-        yield from self._projector.catch_up(bucket)
+        yield from self.prepare()
+        yield from self.projector.catch_up(bucket)
 
-    def row(self, name: str, key: Key, consistency: Consistency) -> Plan[Any]:
-        """Return the view under a key that begins with tenant and session, or None."""
+    def row(
+        self,
+        name: str,
+        key: Key,
+        consistency: Consistency,
+        as_of: Moment | None = None,
+        *,
+        deleted: bool = False,
+    ) -> Plan[Any]:
+        """Return the view under a key that begins with tenant and session, or None.
+
+        With `as_of` as it was then, if the session was `deleted` since only on demand.
+        """
         table = self.table(name)
         if len(key) != len(table.key):
             raise InvalidArgument("key", f"expected {', '.join(table.key)}, got {key!r}")
         for field, value in zip(table.key, key, strict=True):
             text_filter(field, value)
+        if as_of is not None:
+            check_of_sessions(table)
         bucket = self.bucket((key[0], key[1]))
-        yield from self.settle([table], bucket, consistency)
-        equal = tuple(zip(table.key, key, strict=True))
-        rows: list[Row] = yield self._views.select(
-            RowQuery(table=table, bucket=bucket, equal=equal, limit=1)
-        )
-        return table.decode(rows[0]) if rows else None
+        if as_of is not None:
+            [table] = yield from self.settle([table], bucket, "eventual")
+            return (yield from self.history.row(table, key, bucket, as_of, deleted=deleted))
+        check_present(deleted)
+        equal = (*zip(table.key, key, strict=True), *present(table))
+        query = RowQuery(table=table, bucket=bucket, equal=equal, limit=1)
+        found = yield from self._in_bucket(query, consistency)
+        return found[0] if found else None
+
+    def _in_bucket(self, query: RowQuery, consistency: Consistency) -> Plan[list[Any]]:
+        """Select in one round trip if nothing is left to be folded; else fold it first."""
+        if consistency == "strong" and query.after is None and query.limit != 0:
+            yield from self.prepare()
+            rows: list[Row] | None = yield self._views.current(query)
+            if rows is not None:
+                return [query.table.decode(row) for row in rows]
+        [table] = yield from self.settle([query.table], query.bucket, consistency)
+        return (yield from self.select(msgspec.structs.replace(query, table=table)))
 
     def rows(
         self,
@@ -105,37 +149,31 @@ class Reader:
                 *zip(("tenant", "session_id"), session, strict=True),
                 *equal,
                 *((field, None) for field in absent),
+                *present(table),
             ),
             order=order or table.key[2:],
             descending=newest_first,
             after=after,
             limit=count,
         )
-        yield from self.settle([table], bucket, consistency)
-        return (yield from self.select(query))
+        return (yield from self._in_bucket(query, consistency))
 
-    def sessions(
+    def rows_as_of(
         self,
-        tenant: str,
-        consistency: Consistency,
+        name: str,
+        session: SessionKey,
+        as_of: Moment,
         *,
-        limit: int,
-        after: Session | None,
-        archived: bool,
-        **filters: Any,
-    ) -> Plan[list[Session]]:
-        """Return sessions of a tenant, the newest activity first, then by id backwards."""
-        return self.of_tenant(
-            SESSIONS.name,
-            tenant,
-            consistency,
-            order=("last_activity_at", "session_id"),
-            limit=limit,
-            newest_first=True,
-            after=None if after is None else (after.last_activity_at, after.session_id),
-            absent=() if archived else ("archived_at",),
-            **filters,
-        )
+        limit: int | None = None,
+        deleted: bool = False,
+    ) -> Plan[list[Any]]:
+        """Return the views of a session as they were, by key."""
+        count = list_limit(limit)
+        check_of_sessions(self.table(name))
+        bucket = self.bucket(session)
+        [table] = yield from self.settle([self.table(name)], bucket, "eventual")
+        found = yield from self.history.rows(table, session, bucket, as_of, deleted=deleted)
+        return found[:count]
 
     def of_tenant(
         self,
@@ -143,33 +181,21 @@ class Reader:
         tenant: str,
         consistency: Consistency,
         *,
-        order: tuple[str, ...],
         limit: int | None,
-        newest_first: bool = False,
-        after: Row | None = None,
-        absent: tuple[str, ...] = (),
-        at_least: tuple[tuple[str, Any], ...] = (),
-        below: tuple[tuple[str, Any], ...] = (),
-        **filters: Any,
+        **conditions: Any,
     ) -> Plan[list[Any]]:
-        """Return views of all sessions of a tenant, those in which the `absent` fields are None."""
-        if (list_limit(limit) or 0) > TENANT_LIMIT_MAX:
-            raise InvalidArgument("limit", f"expected at most {TENANT_LIMIT_MAX}, got {limit}")
-        equal = [("tenant", self.tenant(tenant))]
-        equal += [text_filter(*item) for item in filters.items() if item[1] is not None]
-        query = RowQuery(
-            table=self.table(name),
-            bucket=None,
-            equal=(*equal, *((field, None) for field in absent)),
-            at_least=at_least,
-            below=below,
-            order=order,
-            descending=newest_first,
-            after=after,
-            limit=limit,
+        """Return views of all sessions of a tenant; for `conditions` see `tenant_query`."""
+        query = tenant_query(
+            self.table(name), self.tenant(tenant), limit=tenant_limit(limit), **conditions
         )
-        yield from self.settle([query.table], None, consistency)
-        return (yield from self.select(query))
+        [table] = yield from self.settle([query.table], None, consistency)
+        return (yield from self.select(msgspec.structs.replace(query, table=table)))
+
+    def count(self, query: RowQuery, consistency: Consistency) -> Plan[int]:
+        """Return how many views hold a query's conditions."""
+        [table] = yield from self.settle([query.table], query.bucket, consistency)
+        counted: int = yield self._views.count(msgspec.structs.replace(query, table=table))
+        return counted
 
     def listed(
         self, name: str, session: SessionKey, consistency: Consistency, **options: Any
@@ -228,6 +254,7 @@ class Reader:
         limit: int | None,
         newest_first: bool,
         run_id: str | None,
+        source: str | None,
     ) -> Plan[list[Any]]:
         """Return the pieces of work of a session or run in the order in which they began."""
         return self.rows(
@@ -238,6 +265,7 @@ class Reader:
             limit=limit,
             newest_first=newest_first,
             run_id=run_id,
+            source=source,
         )
 
     def messages(
@@ -283,26 +311,40 @@ class Reader:
 
     def settle(
         self, tables: Sequence[Table], bucket: int | None, consistency: Consistency
-    ) -> Plan[None]:
-        """Make sure that the tables exist and, for a strong read, bring them up to date."""
-        if consistency not in ("strong", "eventual"):
-            raise InvalidArgument(
-                "consistency", f"expected strong or eventual, got {consistency!r}"
-            )
-        yield from self._prepare()
-        if consistency == "strong":
-            yield from self._projector.catch_up(bucket, tables)
+    ) -> Plan[list[Table]]:
+        """Make sure that tables exist and, for a strong read, bring them up to date.
 
-    def _prepare(self) -> Plan[None]:
+        Returns the tables to read in their place: those of the active versions.
+        """
+        fold = strong(consistency)
+        yield from self.prepare()
+        names = [table.projection.name for table in tables]
+        if fold:
+            found = yield from self.projector.catch_up(bucket, names)
+        elif self._has_versions:
+            found = yield from self.projector.chosen(names)
+        else:
+            found = dict(zip(names, tables, strict=True))
+        self._tables |= found
+        yield from self.waiting.note(list(found.values()))
+        return [found[name] for name in names]
+
+    def prepare(self) -> Plan[None]:
+        """Make the tables that are missing, once, and warn of folds that changed."""
         if not self._prepared:
-            yield self._views.prepare(list(self._tables.values()))
+            yield from self.versions.prepare()
+            yield self._views.prepare([ROW_SNAPSHOTS])
             self._prepared = True
 
     def table(self, name: str) -> Table:
-        """Return the table of a projection."""
+        """Return the table of a projection; of several versions the one last seen active."""
         if name not in self._tables:
             raise InvalidArgument("projection", f"these views have none named {name!r}")
         return self._tables[name]
+
+    def tables(self) -> list[Table]:
+        """Return the tables of all projections."""
+        return list(self._tables.values())
 
     def tenant(self, tenant: str) -> str:
         """Return a tenant, checked."""
@@ -313,16 +355,14 @@ class Reader:
         return self._door.bucket(*self._door.session_key(*session))
 
 
-def moment_bound(
-    field: str, argument: str, moment: datetime | None
-) -> tuple[tuple[str, datetime], ...]:
-    """Return the condition on a field that an argument sets, none if it is None."""
-    microseconds(moment, argument)
-    return () if moment is None else ((field, moment),)
+def strong(consistency: Consistency) -> bool:
+    """Whether what is read is to be brought up to date first."""
+    if consistency not in ("strong", "eventual"):
+        raise InvalidArgument("consistency", f"expected strong or eventual, got {consistency!r}")
+    return consistency == "strong"
 
 
-def text_filter(name: str, value: Any) -> tuple[str, Any]:
-    """Return a name and its value, which must be text."""
-    if not isinstance(value, str):
-        raise InvalidArgument(name, f"expected text, got {value!r}")
-    return name, value
+def check_present(deleted: bool) -> None:
+    """Refuse to show what was deleted among what is there."""
+    if deleted:
+        raise InvalidArgument("deleted", "what was deleted is only in the past: say `as_of`")

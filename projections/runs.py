@@ -3,31 +3,35 @@
 The status is what was said, never guessed: pending until `run.started`, and messages alone start
 nothing. Rules for facts that do not fit (each is also kept in `anomalies`):
 - the first terminal fact wins, a later one changes nothing, its output included;
+- a run may fail, be cancelled or time out before it starts; one that finishes is taken as started;
 - a repeated `run.created` or `run.started` only fills what is still empty;
-- work after the end is counted.
+- work after the end is counted;
+- feedback on a run that nobody has seen is kept, in a pending run;
+- pending approvals beyond their bound are left out, and found in their own view.
 
-Feedback on a run that nobody has seen creates no row. A redacted run keeps its numbers and loses
-its words.
+A redacted run keeps its numbers and loses its words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from ledger.events import SESSION_DELETED, Event
 
-from .anomalies import Anomaly, noted
-from .projection import Projection, payload
-from .sums import TOKEN_KINDS, ModelUsage, nano_usd, usd, with_usage
+from .anomalies import Anomaly, anomaly
+from .bounds import with_names
+from .durations import duration_us
+from .projection import Index, Projection, payload
+from .sums import TOKEN_KINDS, ModelUsage, nano_usd, usd, with_kinds, with_usage
 
-TOKEN_KINDS_MAX = 64
 PENDING_APPROVALS_MAX = 100
 
 TERMINAL = frozenset({"completed", "failed", "cancelled", "timeout"})
+_FEEDBACK = frozenset({"feedback.given", "feedback.cleared"})
 _WORK = frozenset({"turn.started", "message.appended", "tool.started", "usage.recorded"})
 _FILLED = (
     "parent_run_id",
@@ -38,8 +42,10 @@ _FILLED = (
     "metadata",
     "provider_metadata",
 )
-_AMENDED = ("input", "output", "error", "metadata", "provider", "provider_metadata", "turn_count")
-_MICROSECOND = timedelta(microseconds=1)
+_AMENDED = (
+    *("input", "output", "error", "metadata", "provider", "provider_metadata", "turn_count"),
+    "status",
+)
 
 Changes = dict[str, Any]
 
@@ -47,9 +53,11 @@ Changes = dict[str, Any]
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A run as its facts say.
 
-    `token_usage` sums by kind, other kinds included. `cost_nano_usd` is None while no price is
-    known. `duration_us` is from the start, or from the first fact, to the end. `score` (1 to 5)
-    and `reward` (any number) are the last ones given.
+    `status` is pending, running, completed, failed, cancelled or timeout. `token_usage` sums by
+    kind, other kinds included. `created_sequence` is None while nobody has created or
+    started it. `cost_nano_usd`, in billionths of a US dollar, is None while no
+    price is known. `duration_us`, in microseconds, is from the start, or from the first fact, to
+    the end. `score` (1 to 5) and `reward` (any number) are the last ones given.
     """
 
     tenant: str
@@ -59,6 +67,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     last_sequence: int
     position: int
     status: str = "pending"
+    created_sequence: int | None = None
     parent_run_id: str | None = None
     agent_id: str | None = None
     provider: str | None = None
@@ -108,24 +117,30 @@ def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     if event.type == "content.redacted":
         named = payload(event).get("run_ids", ())
         return tuple((event.tenant, event.session_id, run_id) for run_id in dict.fromkeys(named))
-    run_id = event.run_id
-    if event.type in ("feedback.given", "feedback.cleared"):
-        data = payload(event)
-        run_id = data.get("run_id") or (None if data.get("qa_id") else run_id)
+    run_id = _named(event)
     if run_id is None or event.type == SESSION_DELETED:
         return ()
     return ((event.tenant, event.session_id, run_id),)
 
 
+def _named(event: Event) -> str | None:
+    if event.type not in _FEEDBACK:
+        return event.run_id
+    data = payload(event)
+    named: str | None = data.get("run_id")
+    return named or (None if data.get("qa_id") else event.run_id)
+
+
 def apply(run: Run | None, event: Event) -> Run | None:
     """Return the run after one more fact."""
     if run is None:
-        if event.type in _NEVER_FIRST or event.run_id is None:
+        run_id = _named(event)
+        if run_id is None or event.type == "content.redacted":
             return None
         run = Run(
             tenant=event.tenant,
             session_id=event.session_id,
-            run_id=event.run_id,
+            run_id=run_id,
             first_sequence=event.sequence,
             last_sequence=event.sequence,
             position=event.position,
@@ -139,38 +154,35 @@ def apply(run: Run | None, event: Event) -> Run | None:
     changes["position"] = event.position
     changes["updated_at"] = event.occurred_at
     if event.type in _WORK and run.status in TERMINAL:
-        changes.update(_anomaly(run, event, f"counted, the run was {run.status}"))
+        changes.update(anomaly(run, event, f"counted, the run was {run.status}"))
+    elif event.type in _FEEDBACK and not run.event_count:
+        changes.update(anomaly(run, event, "applied, nobody had seen the run"))
     return msgspec.structs.replace(run, **changes)
 
 
-def _anomaly(run: Run, event: Event, reason: str) -> Changes:
-    return {
-        "anomaly_count": run.anomaly_count + 1,
-        "anomalies": noted(run.anomalies, event, reason),
-    }
-
-
-def _fill(run: Run, data: Changes) -> Changes:
-    return {
+def _fill(run: Run, event: Event, data: Changes) -> Changes:
+    changes: Changes = {
         name: data[name]
         for name in _FILLED
         if data.get(name) is not None and getattr(run, name) in (None, {})
     }
+    changes["created_sequence"] = run.created_sequence or event.sequence
+    return changes
 
 
 def _created(run: Run, event: Event, data: Changes) -> Changes:
-    changes = _fill(run, data)
+    changes = _fill(run, event, data)
     if run.event_count:
-        changes.update(_anomaly(run, event, "not the run's first fact: only fills what is empty"))
+        changes.update(anomaly(run, event, "not the run's first fact: only fills what is empty"))
     return changes
 
 
 def _started(run: Run, event: Event, data: Changes) -> Changes:
     if run.status in TERMINAL:
-        return _anomaly(run, event, f"ignored, the run was {run.status} already")
-    changes = _fill(run, data)
+        return anomaly(run, event, f"ignored, the run was {run.status} already")
+    changes = _fill(run, event, data)
     if run.status == "running":
-        changes.update(_anomaly(run, event, "started before: only fills what is empty"))
+        changes.update(anomaly(run, event, "started before: only fills what is empty"))
     else:
         changes["status"] = "running"
         changes["started_at"] = run.started_at or event.occurred_at
@@ -201,24 +213,21 @@ def _provider(run: Run, data: Changes) -> Changes:
 
 def _end(run: Run, event: Event, status: str, told: Changes) -> Changes:
     if run.status in TERMINAL:
-        return _anomaly(run, event, f"ignored, the run was {run.status} already")
+        return anomaly(run, event, f"ignored, the run was {run.status} already")
     changes = {name: value for name, value in told.items() if value is not None}
     changes["status"] = status
     changes["ended_at"] = event.occurred_at
-    changes["duration_us"] = _duration_us(run.started_at or run.created_at, event.occurred_at)
+    changes["duration_us"] = duration_us(run.started_at or run.created_at, event.occurred_at)
     changes["pending_approvals"] = []
+    if run.status == "pending" and status == "completed":
+        changes.update(anomaly(run, event, "applied, nobody had started the run"))
     return changes
-
-
-def _duration_us(started_at: datetime, ended_at: datetime) -> int:
-    # Clocks may go backwards between two machines; a run never took less than nothing.
-    return max(0, (ended_at - started_at) // _MICROSECOND)
 
 
 def _amended(run: Run, event: Event, data: Changes) -> Changes:
     changes = {name: data[name] for name in _AMENDED if name in data}
     if "token_usage" in data:
-        changes["token_usage"] = dict(list(data["token_usage"].items())[:TOKEN_KINDS_MAX])
+        changes["token_usage"] = with_kinds({}, data["token_usage"])
     if "cost_usd" in data:
         cost = data["cost_usd"]
         changes["cost_nano_usd"] = None if cost is None else nano_usd(cost)
@@ -228,18 +237,14 @@ def _amended(run: Run, event: Event, data: Changes) -> Changes:
     if "started_at" in changes or "ended_at" in changes:
         ended_at = changes.get("ended_at", run.ended_at)
         started_at = changes.get("started_at", run.started_at) or run.created_at
-        changes["duration_us"] = ended_at and _duration_us(started_at, ended_at)
+        changes["duration_us"] = ended_at and duration_us(started_at, ended_at)
     return changes
 
 
 def _usage(run: Run, event: Event, data: Changes) -> Changes:
-    token_usage = dict(run.token_usage)
     said = {kind: data[kind] for kind in TOKEN_KINDS if kind in data}
-    for kind, tokens in (data.get("other_tokens", {}) | said).items():
-        if kind in token_usage or len(token_usage) < TOKEN_KINDS_MAX:
-            token_usage[kind] = token_usage.get(kind, 0) + tokens
     changes: Changes = {
-        "token_usage": token_usage,
+        "token_usage": with_kinds(run.token_usage, said | data.get("other_tokens", {})),
         "model_usage": with_usage(run.model_usage, data),
         "model": data.get("model") or run.model,
         "provider": run.provider or data.get("provider"),
@@ -271,8 +276,11 @@ def _plan(run: Run, event: Event, data: Changes) -> Changes:
 
 
 def _asked(run: Run, event: Event, data: Changes) -> Changes:
-    asked = dict.fromkeys([*run.pending_approvals, *filter(None, [data.get("approval_id")])])
-    return {"pending_approvals": list(asked)[:PENDING_APPROVALS_MAX]}
+    asked = [one for one in [data.get("approval_id")] if one]
+    pending, left_out = with_names(run.pending_approvals, asked, PENDING_APPROVALS_MAX)
+    if left_out:
+        return anomaly(run, event, "left out what is beyond the bound of pending approvals")
+    return {"pending_approvals": pending}
 
 
 def _decided(run: Run, event: Event, data: Changes) -> Changes:
@@ -302,8 +310,6 @@ def _redacted(run: Run, event: Event, data: Changes) -> Changes:
 def _counts(field: str) -> Callable[[Run, Event, Changes], Changes]:
     return lambda run, event, data: {field: getattr(run, field) + 1}
 
-
-_NEVER_FIRST = frozenset({"feedback.given", "feedback.cleared", "content.redacted"})
 
 _FOLDS: dict[str, Callable[[Run, Event, Changes], Changes]] = {
     "run.created": _created,
@@ -336,9 +342,10 @@ RUNS = Projection(
     keys=keys,
     apply=apply,
     indexes=(
-        ("tenant", "session_id", "first_sequence"),
-        ("tenant", "run_id"),
-        ("tenant", "status", "created_at"),
-        ("tenant", "created_at"),
+        ("tenant", "session_id", "first_sequence", "run_id"),
+        ("tenant", "run_id", "created_at", "session_id"),
+        ("tenant", "created_at", "session_id", "run_id"),
+        ("tenant", "status", "created_at", "session_id", "run_id"),
+        Index(("tenant", "agent_id", "created_at", "session_id", "run_id"), present="agent_id"),
     ),
 )

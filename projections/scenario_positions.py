@@ -16,10 +16,12 @@ from ledger.catalogue import ScopeFilter
 from ledger.plans import Plan
 
 from .backends.base import RowQuery
-from .reading import TENANT_LIMIT_MAX, Consistency, Reader
+from .listing_queries import TENANT_LIMIT_MAX
+from .reading import Consistency, Reader
 from .scenarios import ACTIVE, SCENARIOS, Scenario
 from .scripts import SCRIPTS, Script
 from .sessions import SESSIONS, Session
+from .tables import Table
 
 PAGE_ROWS = 500
 
@@ -57,11 +59,12 @@ def scenario_positions(
     scope = _checked(scope_filter)
     moment = datetime.now(UTC) if now is None else now
     tables = [reader.table(one.name) for one in (SCENARIOS, SESSIONS, SCRIPTS)]
-    yield from reader.settle(tables, None, consistency)
+    tables = yield from reader.settle(tables, None, consistency)
+    query = msgspec.structs.replace(query, table=tables[0])
     found: list[ScenarioPosition] = []
     while len(found) < limit:
         page: list[Scenario] = yield from reader.select(query)
-        joined = yield from _joined(reader, page)
+        joined = yield from _joined(reader, tables[1:], page)
         found += [one for one in joined if _is_found(one, scope, moment)]
         if len(page) < PAGE_ROWS:
             break
@@ -123,8 +126,10 @@ def _checked(scope: ScopeFilter | None) -> ScopeFilter:
     return scope
 
 
-def _joined(reader: Reader, page: list[Scenario]) -> Plan[list[ScenarioPosition]]:
-    sessions, scripts = reader.table(SESSIONS.name), reader.table(SCRIPTS.name)
+def _joined(
+    reader: Reader, tables: list[Table], page: list[Scenario]
+) -> Plan[list[ScenarioPosition]]:
+    sessions, scripts = tables
     keys = [(scenario.tenant, scenario.session_id) for scenario in page]
     loaded = yield from reader.load({sessions: keys, scripts: keys})
     return [

@@ -10,9 +10,10 @@ Rules for facts that do not fit (each is also kept in `anomalies`):
   after the end begins anew;
 - the first end stands; a step after it moves the position and not the status;
 - a content hash too long for an index is left out, its whole text is among the step visits;
-- variables beyond VARIABLES_MAX are left out.
+- variables beyond VARIABLES_MAX are left out;
+- an exit from a scenario that the session is not in changes nothing.
 
-An exit takes the row away; the step visits stay.
+An exit takes the row away; the step visits stay. Where it leaves anomalies, the status is "exited".
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ import msgspec
 
 from ledger.events import Event
 
-from .anomalies import Anomaly, noted
+from .anomalies import Anomaly, anomaly, carried
+from .bounds import with_items
 from .projection import Projection, payload
 
 ACTIVE = "active"
+EXITED = "exited"
 TERMINAL = frozenset({"completed", "cancelled"})
 HASH_BYTES_MAX = 256
 VARIABLES_MAX = 1_000
@@ -41,7 +44,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """A scenario in a session. `status` is active, paused, completed or cancelled.
 
     `visited_steps` counts the visits of each step. `checkpoint_step_id` is the last step entered
-    that was one. `variables` are the scenario's own.
+    that was one. `variables` are the scenario's own. With `missing_since` the session is not in
+    the scenario, and there are only anomalies.
     """
 
     tenant: str
@@ -72,6 +76,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     step_entered_at: datetime | None = None
     paused_at: datetime | None = None
     ended_at: datetime | None = None
+    missing_since: datetime | None = None
     anomaly_count: int = 0
     anomalies: list[Anomaly] = msgspec.field(default_factory=list)
 
@@ -85,20 +90,12 @@ def keys(event: Event) -> tuple[tuple[str, ...], ...]:
 def apply(scenario: Scenario | None, event: Event) -> Scenario | None:
     """Return the scenario after one more fact, None if there is none or no longer."""
     if event.type == "scenario.exited":
-        return None
+        return _exited(scenario, event)
     data = payload(event)
     starts = event.type == "scenario.started"
-    if scenario is None or (starts and scenario.status in TERMINAL):
-        scenario = Scenario(
-            tenant=event.tenant,
-            session_id=event.session_id,
-            scenario_id=data["scenario_id"],
-            first_sequence=event.sequence,
-            last_sequence=event.sequence,
-            position=event.position,
-            created_at=event.occurred_at,
-            last_active_at=event.occurred_at,
-        )
+    unknown = scenario is None or scenario.missing_since is not None
+    if scenario is None or unknown or (starts and scenario.status in TERMINAL):
+        scenario = _new(event, data["scenario_id"], **carried(scenario))
         if not starts:
             scenario = _with_anomaly(scenario, event, "applied, the scenario was not started")
     scenario = msgspec.structs.replace(
@@ -110,12 +107,39 @@ def apply(scenario: Scenario | None, event: Event) -> Scenario | None:
     return _FOLDS[event.type](scenario, event, data)
 
 
-def _with_anomaly(scenario: Scenario, event: Event, reason: str) -> Scenario:
-    return msgspec.structs.replace(
-        scenario,
-        anomaly_count=scenario.anomaly_count + 1,
-        anomalies=noted(scenario.anomalies, event, reason),
+def _new(event: Event, scenario_id: str, **told: Any) -> Scenario:
+    return Scenario(
+        tenant=event.tenant,
+        session_id=event.session_id,
+        scenario_id=scenario_id,
+        first_sequence=event.sequence,
+        last_sequence=event.sequence,
+        position=event.position,
+        created_at=event.occurred_at,
+        last_active_at=event.occurred_at,
+        **told,
     )
+
+
+def _exited(scenario: Scenario | None, event: Event) -> Scenario | None:
+    """Return what is left: nothing, or the anomalies alone."""
+    unknown = scenario is None or scenario.missing_since is not None
+    if scenario is not None and not unknown and not scenario.anomaly_count:
+        return None
+    left = _new(
+        event,
+        payload(event)["scenario_id"],
+        status=EXITED,
+        missing_since=event.occurred_at,
+        **carried(scenario),
+    )
+    if not unknown:
+        return left
+    return _with_anomaly(left, event, "ignored, the session was not in the scenario")
+
+
+def _with_anomaly(scenario: Scenario, event: Event, reason: str) -> Scenario:
+    return msgspec.structs.replace(scenario, **anomaly(scenario, event, reason))
 
 
 def _started(scenario: Scenario, event: Event, data: Changes) -> Scenario:
@@ -203,12 +227,12 @@ def _without(values: Changes, name: str | None) -> Changes:
 
 
 def _with_variables(scenario: Scenario, event: Event, added: Changes) -> Scenario:
-    names = dict(list((scenario.variables | added).items())[:VARIABLES_MAX])
-    if not names.keys() >= added.keys():
+    variables, left_out = with_items(scenario.variables, added, VARIABLES_MAX)
+    if left_out:
         scenario = _with_anomaly(scenario, event, "left out what is beyond the bound of variables")
-    times = scenario.variable_updated_at | dict.fromkeys(names.keys() & added, event.occurred_at)
+    set_now = dict.fromkeys(added.keys() & variables.keys(), event.occurred_at)
     return msgspec.structs.replace(
-        scenario, variables=names, variable_updated_at={name: times[name] for name in names}
+        scenario, variables=variables, variable_updated_at=scenario.variable_updated_at | set_now
     )
 
 
@@ -239,6 +263,7 @@ SCENARIOS = Projection(
             "step_content_hash",
             "status",
             "last_active_at",
+            "session_id",
         ),
     ),
     types=frozenset({*_FOLDS, "scenario.exited"}),

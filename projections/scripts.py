@@ -15,10 +15,10 @@ import msgspec
 
 from ledger.events import Event
 
-from .anomalies import Anomaly, noted
+from .anomalies import Anomaly, anomaly
 from .projection import Projection, payload
 
-RULES_MAX = 10_000
+RULES_MAX = 1_000
 VARIABLES_MAX = 1_000
 
 Changes = dict[str, Any]
@@ -84,19 +84,12 @@ def apply(script: Script | None, event: Event) -> Script:
     )
 
 
-def _anomaly(script: Script, event: Event, reason: str) -> Changes:
-    return {
-        "anomaly_count": script.anomaly_count + 1,
-        "anomalies": noted(script.anomalies, event, reason),
-    }
-
-
 def _fired(script: Script, event: Event, data: Changes) -> Changes:
     rule_id = data.get("rule_id")
     if rule_id is None:
         return {}
     if rule_id not in script.rule_fires and len(script.rule_fires) >= RULES_MAX:
-        return _anomaly(script, event, "left out, it is beyond the bound of rules")
+        return anomaly(script, event, "left out, it is beyond the bound of rules")
     fires = script.rule_fires.get(rule_id, 0) + data.get("times", 1)
     turns = {**script.rule_last_fire_turn, rule_id: data.get("turn_number", 0)}
     return {"rule_fires": {**script.rule_fires, rule_id: fires}, "rule_last_fire_turn": turns}
@@ -107,7 +100,7 @@ def _set(script: Script, event: Event, data: Changes) -> Changes:
     if name is None:
         return {}
     if name not in script.variables and len(script.variables) >= VARIABLES_MAX:
-        return _anomaly(script, event, "left out, it is beyond the bound of variables")
+        return anomaly(script, event, "left out, it is beyond the bound of variables")
     return {
         "variables": {**script.variables, name: data.get("value")},
         "variable_updated_at": {**script.variable_updated_at, name: event.occurred_at},
@@ -145,7 +138,7 @@ def _cleared(script: Script, event: Event, data: Changes) -> Changes:
     changes["last_migration_action"] = data.get("action")
     changes["last_migration_sources"] = data.get("resolution_sources", {})
     if script.migration_marked_at is None:
-        changes.update(_anomaly(script, event, "applied, no migration was pending"))
+        changes.update(anomaly(script, event, "applied, no migration was pending"))
     return changes
 
 

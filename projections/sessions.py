@@ -1,10 +1,15 @@
 """One row per session: whose it is, how it stands, what it used.
 
 Rules for facts that do not fit (each is also kept in `anomalies`):
-- the first terminal status wins, later ones change nothing;
+- the first terminal status wins, later ones change nothing, the same one included, unless one
+  says that it reopens the session;
 - a status that the table below does not foresee is applied all the same;
 - a second `session.created` only fills what is still empty;
-- work after the end is counted, and moves neither `last_activity_at` nor `ended_at`.
+- a run in a session that nobody has created or forked is counted, and makes the session;
+- work after the end is counted, and moves neither `last_activity_at` nor `ended_at`;
+- tags, labels and allowed actions beyond their bounds are left out.
+
+Nobody says "abandoned", it is computed when it is asked for: see `Session.status_at`.
 
 Counts are of facts, not of what is left: a deleted answer was still given.
 """
@@ -19,25 +24,16 @@ import msgspec
 
 from ledger.events import SESSION_DELETED, Event
 
-from .anomalies import Anomaly, noted
-from .projection import Projection, payload
+from .anomalies import Anomaly, anomaly
+from .bounds import with_items, with_names
+from .projection import Index, Projection, payload
+from .session_labels import LABEL_CHARS_MAX, label_from
+from .session_status import ABANDONED_AFTER_S, TERMINAL, TRANSITIONS, status_at
 from .sums import NANO_USD, TOKEN_KINDS, ModelUsage, nano_usd, with_usage
 
-LABEL_CHARS_MAX = 120
 TAGS_MAX = 1_000
 LABELS_MAX = 1_000
 ALLOWED_ACTIONS_MAX = 1_000
-
-TERMINAL = frozenset({"completed", "failed", "cancelled", "closed"})
-# Live status -> what may follow it; nothing follows a terminal one.
-TRANSITIONS = {
-    "pending": frozenset({"active", "idle", "processing", "failed", "cancelled", "closed"}),
-    "active": frozenset({"idle", "processing", "interrupted", "paused"}) | TERMINAL,
-    "idle": frozenset({"active", "processing", "interrupted", "paused"}) | TERMINAL,
-    "processing": frozenset({"active", "idle", "interrupted", "paused"}) | TERMINAL,
-    "interrupted": frozenset({"active", "idle", "processing", "paused"}) | TERMINAL,
-    "paused": frozenset({"active", "processing"}) | TERMINAL,
-}
 
 _IDENTITY = (
     "agent_id",
@@ -50,18 +46,11 @@ _IDENTITY = (
     "dataset_id",
     "parent_session_id",
 )
+_NEWEST = ("last_activity_at", "session_id", "archived_at")
 _CARRIED = ("config_version", "metadata", "context")
-# A label from further left wins; within one kind the first.
-_LABEL_RANKS = {"given": 0, "question": 1, "message": 2, "function": 3}
+_RUNS = frozenset({"run.created", "run.started"})
 _WORK = frozenset(
-    {
-        "turn.started",
-        "message.appended",
-        "run.created",
-        "run.started",
-        "tool.started",
-        "usage.recorded",
-    }
+    {"turn.started", "message.appended", "tool.started", "usage.recorded", *_RUNS},
 )
 
 Changes = dict[str, Any]
@@ -71,7 +60,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A session as its facts say. `agent_id` is None if nobody ever said whose it is.
 
     `label_source` tells where the label is from: given, question, message or function.
-    `model_usage` adds up to the sums of the session; `last_activity_at` stands still after the end.
+    `model_usage` adds up to the sums of the session; cost is in billionths of a US dollar.
+    `created_at` is the time of the first fact; `last_activity_at` stands still after the end.
     """
 
     tenant: str
@@ -91,7 +81,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     dataset_id: str | None = None
     parent_session_id: str | None = None
     forked_from: str | None = None
-    forked_at: int | None = None
+    forked_at_sequence: int | None = None
     config_version: int | None = None
     label: str | None = None
     label_source: str | None = None
@@ -135,6 +125,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         """The cost of all usage whose price is known, in US dollars."""
         return self.cost_nano_usd / NANO_USD
 
+    def status_at(self, now: datetime, abandoned_after_s: float = ABANDONED_AFTER_S) -> str:
+        """Return "abandoned" if the session was left without an end, else its `status`.
+
+        It is if it is active, idle, processing or interrupted and its last activity is longer ago
+        than that many seconds.
+        """
+        return status_at(self.status, self.last_activity_at, now, abandoned_after_s)
+
 
 def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     """Every fact touches its session's row."""
@@ -165,15 +163,14 @@ def apply(session: Session | None, event: Event) -> Session:
     if session.ended_at is None:
         changes["last_activity_at"] = now
     elif event.type in _WORK:
-        changes.update(_anomaly(session, event, f"counted, the session was {session.status}"))
+        changes.update(anomaly(session, event, f"counted, the session was {session.status}"))
+    if event.type in _RUNS and session.ended_at is None and _is_unknown(session):
+        changes.update(anomaly(session, event, "applied, nobody had created the session"))
     return msgspec.structs.replace(session, **changes)
 
 
-def _anomaly(session: Session, event: Event, reason: str) -> Changes:
-    return {
-        "anomaly_count": session.anomaly_count + 1,
-        "anomalies": noted(session.anomalies, event, reason),
-    }
+def _is_unknown(session: Session) -> bool:
+    return session.created_sequence is None and session.forked_from is None
 
 
 def _created(session: Session, event: Event, data: Changes) -> Changes:
@@ -183,12 +180,15 @@ def _created(session: Session, event: Event, data: Changes) -> Changes:
         if data.get(name) is not None and getattr(session, name) in (None, {})
     }
     if not session.tags:
-        changes["tags"] = list(dict.fromkeys(data.get("tags", ())))[:TAGS_MAX]
-    changes["labels"] = _bounded(data.get("labels", {}) | session.labels)
+        changes["tags"], left_out = with_names([], data.get("tags", ()), TAGS_MAX)
+        changes.update(_beyond(session, event, "tags") if left_out else {})
+    labels = data.get("labels", {}) | session.labels
+    changes["labels"], left_out = with_items({}, labels, LABELS_MAX)
+    changes.update(_beyond(session, event, "labels") if left_out else {})
     if data.get("label"):
-        changes.update(_label(session, "given", data["label"], event.event_id))
+        changes.update(label_from(session.label_source, "given", data["label"], event.event_id))
     if session.created_sequence is not None:
-        changes.update(_anomaly(session, event, "created before: only what was empty is filled"))
+        changes.update(anomaly(session, event, "created before: only what was empty is filled"))
         return changes
     changes["created_sequence"] = event.sequence
     if "status" in data:
@@ -210,24 +210,19 @@ def _amended(session: Session, event: Event, data: Changes) -> Changes:
 def _status(session: Session, event: Event, data: Changes) -> Changes:
     status = data.get("status")
     if not isinstance(status, str):
-        return _anomaly(session, event, "ignored, it names no status")
-    if session.status in TERMINAL:
-        if status == session.status:
-            return {}
-        return _anomaly(session, event, f"ignored, the session was {session.status} already")
+        return anomaly(session, event, "ignored, it names no status")
+    if session.status in TERMINAL and not data.get("reopens"):
+        return anomaly(session, event, f"ignored, the session was {session.status} already")
     changes = _enter(session, event, status)
     changes["status_reason"] = data.get("reason")
     if status != session.status and status not in TRANSITIONS.get(session.status, ()):
         reason = f"applied, {status} does not follow {session.status}"
-        changes.update(_anomaly(session, event, reason))
+        changes.update(anomaly(session, event, reason))
     return changes
 
 
 def _enter(session: Session, event: Event, status: str) -> Changes:
-    changes: Changes = {"status": status}
-    if status in TERMINAL:
-        changes["ended_at"] = event.occurred_at
-    return changes
+    return {"status": status, "ended_at": event.occurred_at if status in TERMINAL else None}
 
 
 def _closed(session: Session, event: Event, data: Changes) -> Changes:
@@ -235,7 +230,7 @@ def _closed(session: Session, event: Event, data: Changes) -> Changes:
 
 
 def _forked(session: Session, event: Event, data: Changes) -> Changes:
-    return {"forked_from": data.get("parent"), "forked_at": data.get("at")}
+    return {"forked_from": data.get("parent"), "forked_at_sequence": data.get("at")}
 
 
 def _archived(session: Session, event: Event, data: Changes) -> Changes:
@@ -249,8 +244,12 @@ def _restored(session: Session, event: Event, data: Changes) -> Changes:
 def _labelled(session: Session, event: Event, data: Changes) -> Changes:
     changes: Changes = {}
     if data.get("labels"):
-        merged = session.labels | data["labels"]
-        changes["labels"] = _bounded({k: v for k, v in merged.items() if v is not None})
+        given = {name: value for name, value in data["labels"].items() if value is not None}
+        kept = session.labels
+        if len(given) < len(data["labels"]):
+            kept = {name: kept[name] for name in kept if data["labels"].get(name, "") is not None}
+        changes["labels"], left_out = with_items(kept, given, LABELS_MAX)
+        changes.update(_beyond(session, event, "labels") if left_out else {})
     if data.get("label"):
         changes.update(
             label=data["label"][:LABEL_CHARS_MAX],
@@ -262,27 +261,15 @@ def _labelled(session: Session, event: Event, data: Changes) -> Changes:
     return changes
 
 
-def _label(session: Session, source: str, text: object, source_id: str) -> Changes:
-    if not isinstance(text, str) or not text.strip():
-        return {}
-    rank = _LABEL_RANKS[source]
-    if session.label_source is not None and _LABEL_RANKS[session.label_source] <= rank:
-        return {}
-    return {
-        "label": text.strip()[:LABEL_CHARS_MAX],
-        "label_source": source,
-        "label_source_id": source_id,
-    }
-
-
 def _tagged(session: Session, event: Event, data: Changes) -> Changes:
     removed = set(data.get("removed", ()))
-    kept = [tag for tag in session.tags if tag not in removed]
-    return {"tags": list(dict.fromkeys([*kept, *data.get("added", ())]))[:TAGS_MAX]}
+    kept = [tag for tag in session.tags if tag not in removed] if removed else session.tags
+    tags, left_out = with_names(kept, data.get("added", ()), TAGS_MAX)
+    return {"tags": tags} | (_beyond(session, event, "tags") if left_out else {})
 
 
-def _bounded(labels: dict[str, str]) -> dict[str, str]:
-    return dict(list(labels.items())[:LABELS_MAX])
+def _beyond(session: Session, event: Event, what: str) -> Changes:
+    return anomaly(session, event, f"left out what is beyond the bound of {what}")
 
 
 def _message(session: Session, event: Event, data: Changes) -> Changes:
@@ -290,28 +277,30 @@ def _message(session: Session, event: Event, data: Changes) -> Changes:
     if data.get("role") == "user":
         changes["user_message_count"] = session.user_message_count + 1
         source_id = data.get("message_id") or event.event_id
-        changes.update(_label(session, "message", data.get("content"), source_id))
+        changes.update(label_from(session.label_source, "message", data.get("content"), source_id))
     return changes
 
 
 def _turn(session: Session, event: Event, data: Changes) -> Changes:
     changes: Changes = {"turn_count": session.turn_count + 1}
     source_id = data.get("turn_id") or event.event_id
-    changes.update(_label(session, "message", data.get("user_message"), source_id))
+    changes.update(label_from(session.label_source, "message", data.get("user_message"), source_id))
     return changes
 
 
 def _qa(session: Session, event: Event, data: Changes) -> Changes:
     changes: Changes = {"qa_count": session.qa_count + 1}
     source_id = data.get("qa_id") or event.event_id
-    changes.update(_label(session, "question", data.get("question"), source_id))
+    changes.update(label_from(session.label_source, "question", data.get("question"), source_id))
     return changes
 
 
 def _trace(session: Session, event: Event, data: Changes) -> Changes:
     changes: Changes = {"trace_count": session.trace_count + 1}
     source_id = data.get("step_id") or event.event_id
-    changes.update(_label(session, "function", data.get("origin_function"), source_id))
+    changes.update(
+        label_from(session.label_source, "function", data.get("origin_function"), source_id)
+    )
     return changes
 
 
@@ -331,8 +320,11 @@ def _approval(session: Session, event: Event, data: Changes) -> Changes:
     action = data.get("action_key")
     if data.get("decision") != "allow_always" or not action:
         return {}
-    allowed = sorted({*session.always_allowed_actions, action})
-    return {"always_allowed_actions": allowed[:ALLOWED_ACTIONS_MAX]}
+    before = session.always_allowed_actions
+    allowed, left_out = with_names(before, [action], ALLOWED_ACTIONS_MAX)
+    if left_out:
+        return _beyond(session, event, "allowed actions")
+    return {"always_allowed_actions": sorted(allowed)} if len(allowed) > len(before) else {}
 
 
 def _revoked(session: Session, event: Event, data: Changes) -> Changes:
@@ -386,12 +378,19 @@ SESSIONS = Projection(
     keys=keys,
     apply=apply,
     indexes=(
-        ("tenant", "last_activity_at", "session_id"),
-        ("tenant", "agent_id", "last_activity_at"),
-        ("tenant", "customer_profile_id", "last_activity_at"),
-        ("tenant", "channel", "user_channel_id"),
-        ("tenant", "external_id"),
-        ("tenant", "owner_id", "last_activity_at"),
-        ("tenant", "parent_session_id"),
+        ("tenant", "last_activity_at", "session_id", "archived_at"),
+        ("tenant", "status", "last_activity_at", "session_id", "archived_at"),
+        ("tenant", "created_at", "session_id"),
+        ("tenant", "cost_nano_usd", "session_id"),
+        ("tenant", "input_tokens", "session_id"),
+        ("tenant", "output_tokens", "session_id"),
+        *(
+            Index(("tenant", name, *_NEWEST), present=name)
+            for name in _IDENTITY
+            if name != "user_channel_id"
+        ),
+        # An identity of a channel is asked for with its channel, which says whose id it is.
+        Index(("tenant", "user_channel_id", "channel", *_NEWEST), present="user_channel_id"),
     ),
+    members=("tags", "labels"),
 )

@@ -12,6 +12,8 @@ import msgspec
 
 NANO_USD = 1_000_000_000
 MODELS_MAX = 64
+OTHER_KINDS_MAX = 64
+OTHER_KINDS = "(other)"
 OTHER_MODELS = "(other)"
 TOKEN_KINDS = (
     "input_tokens",
@@ -52,6 +54,17 @@ def nano_usd(cost_usd: float | None) -> int:
 def usd(cost_nano_usd: int | None) -> float | None:
     """Return nano-dollars as dollars."""
     return None if cost_nano_usd is None else cost_nano_usd / NANO_USD
+
+
+def with_kinds(sums: dict[str, int], added: dict[str, int]) -> dict[str, int]:
+    """Add counts by kind; kinds beyond the first ones share a sum, so that none is lost."""
+    if not added:
+        return sums
+    merged = dict(sums)
+    for kind, tokens in added.items():
+        name = kind if kind in merged or len(merged) < OTHER_KINDS_MAX else OTHER_KINDS
+        merged[name] = merged.get(name, 0) + tokens
+    return merged
 
 
 def with_usage(by_model: dict[str, ModelUsage], usage: dict[str, Any]) -> dict[str, ModelUsage]:

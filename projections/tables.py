@@ -7,10 +7,11 @@ bool, aware datetime in UTC, and JSON as its text. What a database lacks, its ba
 from __future__ import annotations
 
 import enum
+import functools
 import math
 import re
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -19,16 +20,30 @@ import msgspec
 
 from ledger import InvalidArgument
 
-from .projection import Projection
+from .fold_digest import fold_digest
+from .projection import Index, Projection
+from .search_rows import RowWords
 
 Key = tuple[str, ...]
+#: A projection's name and version.
+Identity = tuple[str, int]
 Row = tuple[Any, ...]
+#: What turns values of known types into a row: places and writers, and the places of integers.
+Shape = tuple[Sequence[tuple[int, Callable[[Any], Any]]], Sequence[int]]
 
 #: The column in front of every key; no field may be called so.
 BUCKET = "bucket"
+#: The columns behind those of a table whose rows are found by words; see search_rows.
+SEARCH_WORDS = "search_words"
+SEARCH_ID = "search_id"
+#: By which what is found by its text is ordered.
+CREATED_AT = "created_at"
+ANOMALY_COUNT = "anomaly_count"
 #: PostgreSQL cuts names after 63 bytes, and two cut names may be the same; an index's name is the
 #: table's with a number behind it.
 NAME_BYTES_MAX = 58
+#: Types of values, field by field, that are known to be right; far more than fields allow for.
+SHAPES_MAX = 1_000
 BIGINT_MIN = -(2**63)
 BIGINT_MAX = 2**63 - 1
 
@@ -62,15 +77,24 @@ class Table:
 
     def __init__(self, projection: Projection) -> None:
         self.projection = projection
-        self.name = _name(f"view_{projection.name}_v{projection.version}")
+        self.identity: Identity = (projection.name, projection.version)
+        self.name = table_name(self.identity)
         self.columns = _columns(projection.view)
         self.names = tuple(column.name for column in self.columns)
         self.key = projection.key
+        declared = [
+            one if isinstance(one, Index) else Index(tuple(one)) for one in projection.indexes
+        ]
         self.indexes = {
-            f"{self.name}_i{number}": columns
-            for number, columns in enumerate(projection.indexes, start=1)
+            f"{self.name}_i{number}": _led(index) for number, index in enumerate(declared, start=1)
         }
-        for name in {*self.key, *(name for index in projection.indexes for name in index)}:
+        if ANOMALY_COUNT in self.names and "tenant" in self.key:
+            # Every view that keeps anomalies is asked which of its rows have some.
+            marked = Index(self.key, positive=ANOMALY_COUNT)
+            self.indexes[f"{self.name}_i0"] = marked
+        if any(index.present and index.positive for index in declared):
+            raise InvalidArgument("projection", "an index has either `present` or `positive`")
+        for name in {*self.key, *(name for index in declared for name in _named(index))}:
             if name not in self.names:
                 raise InvalidArgument("projection", f"{projection.view.__name__} lacks {name!r}")
         for column in self.columns:
@@ -78,17 +102,44 @@ class Table:
                 raise InvalidArgument("projection", f"key field {column.name!r} is not plain str")
         self.key_of = _key_reader(self.key)
         self._key_places = tuple(self.names.index(name) for name in self.key)
+        self.words = self._row_words()
         self._writers = [_WRITERS[column.kind] for column in self.columns]
+        self._shapes: dict[tuple[type, ...], Shape] = {}
         self._readers = [
             (number, msgspec.json.Decoder(column.type).decode)
             for number, column in enumerate(self.columns)
             if column.kind is Kind.JSON
         ]
 
+    @functools.cached_property
+    def fold_digest(self) -> str:
+        """What changes with the fold's source; "" if there is none to read."""
+        return fold_digest(self.projection)
+
     @property
     def of_sessions(self) -> bool:
         """Whether rows belong to one session each, and go when it is deleted."""
         return self.key[:2] == ("tenant", "session_id")
+
+    def _row_words(self) -> RowWords | None:
+        searchable, members = self.projection.searchable, self.projection.members
+        if not searchable and not members:
+            return None
+        kinds = {column.name: column.kind for column in self.columns}
+        needed = {column.name: column.kind for column in self.columns if not column.optional}
+        allowed = {
+            **dict.fromkeys(searchable, (Kind.TEXT, Kind.JSON)),
+            **dict.fromkeys(members, (Kind.JSON,)),
+        }
+        for name, those in allowed.items():
+            if kinds.get(name) not in those:
+                raise InvalidArgument("projection", f"{name!r} is no field that words are in")
+        if needed.get("tenant") is not Kind.TEXT:
+            raise InvalidArgument("projection", "'tenant' bounds what is found by words")
+        if searchable and needed.get(CREATED_AT) is not Kind.MOMENT:
+            raise InvalidArgument("projection", f"{CREATED_AT!r} orders what is searchable")
+        fields = {name: kind is Kind.JSON for name, kind in kinds.items()}
+        return RowWords(self.names, fields, searchable, members)
 
     def column(self, name: str) -> Column:
         """Return a column by its name."""
@@ -100,10 +151,40 @@ class Table:
 
     def encode(self, view: Any) -> Row:
         """Return the row of a view; raise ValueError if a field's value breaks its type."""
+        values = msgspec.structs.astuple(view)
+        shape = tuple(map(type, values))
+        shaped = self._shapes.get(shape)
+        if shaped is None:
+            row = self._checked(values)
+            if len(self._shapes) >= SHAPES_MAX:
+                self._shapes.clear()
+            self._shapes[shape] = self._shaped(values)
+            return row
+        writers, integers = shaped
+        numbers = [values[place] for place in integers]
+        if numbers and (min(numbers) < BIGINT_MIN or max(numbers) > BIGINT_MAX):
+            return self._checked(values)
+        changed = list(values)
+        try:
+            for place, write in writers:
+                changed[place] = write(changed[place])
+        except (TypeError, ValueError, OverflowError):
+            return self._checked(values)
+        return tuple(changed)
+
+    def _shaped(self, values: Row) -> Shape:
+        """Return what is left to check in values of the same types, most of which are as stored."""
+        present = [n for n, value in enumerate(values) if value is not None]
+        kinds = [column.kind for column in self.columns]
+        return (
+            [(n, self._writers[n]) for n in present if kinds[n] in _CONVERTED],
+            [n for n in present if kinds[n] is Kind.INTEGER],
+        )
+
+    def _checked(self, values: Row) -> Row:
+        """Return the row of a view's values, each looked at."""
         row = []
-        for value, write, column in zip(
-            msgspec.structs.astuple(view), self._writers, self.columns, strict=True
-        ):
+        for value, write, column in zip(values, self._writers, self.columns, strict=True):
             if value is not None:
                 try:
                     row.append(write(value))
@@ -124,15 +205,36 @@ class Table:
         return self.projection.view(**dict(zip(self.names, values, strict=True)))
 
 
+def table_name(identity: Identity) -> str:
+    """Return the name of the table of a projection's version."""
+    name, version = identity
+    return _name(f"view_{name}_v{version}")
+
+
 def _columns(view: type) -> tuple[Column, ...]:
     hints = get_type_hints(view, include_extras=True)
     columns = []
     for field in msgspec.structs.fields(view):
-        if field.name == BUCKET:
-            raise InvalidArgument("projection", f"the field name {BUCKET!r} is the engine's")
+        if field.name in (BUCKET, SEARCH_WORDS, SEARCH_ID):
+            raise InvalidArgument("projection", f"the field name {field.name!r} is the engine's")
         inner, optional = _without_none(hints[field.name])
         columns.append(Column(_name(field.name), _kind(inner), optional, inner))
     return tuple(columns)
+
+
+def _led(index: Index) -> Index:
+    """Lead an index of what one session has by its bucket, as the key is.
+
+    PostgreSQL takes bucket and session for independent, expects few rows of both together, and
+    would rather sort a long session's rows out of the key than look into an index without bucket.
+    """
+    if index.fields[:2] != ("tenant", "session_id"):
+        return index
+    return msgspec.structs.replace(index, fields=(BUCKET, *index.fields))
+
+
+def _named(index: Index) -> tuple[str, ...]:
+    return (*index.fields, *filter(None, (index.present, index.positive)))
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
@@ -200,6 +302,8 @@ def _boolean(value: Any) -> bool:
 
 
 def _moment(value: Any) -> datetime:
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise TypeError(f"{value!r} is no datetime with a time zone")
     return value.astimezone(UTC)
@@ -224,3 +328,5 @@ _WRITERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.MOMENT: _moment,
     Kind.JSON: _json,
 }
+# The others are stored as they are once their type is known to be right.
+_CONVERTED = (Kind.REAL, Kind.MOMENT, Kind.JSON)

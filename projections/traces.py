@@ -4,25 +4,32 @@
 "span:…", "step:…"), because a run and a span may well have the same id of their own. The two facts
 of a tool call meet by `call_id`; `tool_call_id` is the provider's, may repeat and is only kept.
 
-Rules: the first result stands; a start that comes after its end fills in what is empty; the first
-step of an id stands, for steps are never changed.
+Rules for facts that do not fit (each is also kept in `anomalies`, except for runs and turns, which
+have views of their own to keep them):
+- the first result stands, a later one or later progress changes nothing;
+- a call or span that nobody had started is made by what comes instead, unless its end says when;
+- a start after the end, or a second one, only fills what is still empty;
+- the first step of an id stands, for steps are never changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from ledger.events import Event
 
+from .anomalies import Anomaly, anomaly
+from .durations import duration_us
 from .projection import Projection, payload
 
 RUNNING = "running"
 _MILLISECOND_US = 1_000
-_MICROSECOND = timedelta(microseconds=1)
+# Starts may be repeated; what is here already is then all there will be.
+ATTRIBUTES_MAX = 1_000
 
 Changes = dict[str, Any]
 
@@ -32,7 +39,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
     `source` is run, turn, call, span or step. `kind` is run, turn, tool, step, or free for spans.
     `status` is pending, running, ok, error, denied, cancelled or timeout, and free for spans and
-    steps. `own_id` is the id in the facts.
+    steps. `own_id` is the id in the facts. `duration_us` is in microseconds. A step has its
+    memory and feedback among its `attributes`, a turn and a call whatever else was said of them.
     """
 
     tenant: str
@@ -58,6 +66,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     duration_us: int | None = None
+    anomaly_count: int = 0
+    anomalies: list[Anomaly] = msgspec.field(default_factory=list)
 
 
 def keys(event: Event) -> tuple[tuple[str, ...], ...]:
@@ -76,16 +86,33 @@ def apply(span: Span | None, event: Event) -> Span | None:
     fold = _FOLDS.get(event.type)
     if fold is None:
         return None
+    known = span
     if span is None:
         span = _new(event)
         if span is None:
             return None
-    elif event.type == "trace.appended":
-        return span
-    changes = fold(span, event, payload(event))
+    data = payload(event)
+    changes = fold(span, event, data)
+    reason = _misfit(known, event, data)
+    if reason is not None:
+        changes |= anomaly(span, event, reason)
     changes["last_sequence"] = event.sequence
     changes["position"] = event.position
     return msgspec.structs.replace(span, **changes)
+
+
+def _misfit(span: Span | None, event: Event, data: Changes) -> str | None:
+    """Say what was made of a fact that does not fit, None of one that does."""
+    starts = event.type in _STARTS
+    if _SOURCES[event.type] in ("run", "turn"):
+        return None
+    if span is None:
+        told = starts or event.type == "trace.appended" or "started_at" in data
+        return None if told else "applied, nobody had started it"
+    if starts:
+        fills = span.ended_at is not None or span.started_at is not None
+        return f"{span.status} before: only fills what is empty" if fills else None
+    return None if span.ended_at is None else f"ignored, it had ended already: {span.status}"
 
 
 def _redacted_keys(event: Event) -> tuple[tuple[str, ...], ...]:
@@ -143,7 +170,11 @@ def _parent(span: Span, event: Event) -> str | None:
 
 def _begin(span: Span, event: Event, **told: Any) -> Changes:
     """Fill in what the start says; the end may have been here before."""
-    attributes = told.pop("attributes", {}) | span.attributes
+    attributes = told.pop("attributes", {})
+    if len(span.attributes) < ATTRIBUTES_MAX:
+        attributes = attributes | span.attributes
+    else:
+        attributes = span.attributes
     changes: Changes = {
         name: value for name, value in told.items() if getattr(span, name) in (None, {})
     }
@@ -152,7 +183,7 @@ def _begin(span: Span, event: Event, **told: Any) -> Changes:
     if span.started_at is None:
         changes["started_at"] = event.occurred_at
         if span.ended_at is not None and span.duration_us is None:
-            changes["duration_us"] = _between(event.occurred_at, span.ended_at)
+            changes["duration_us"] = duration_us(event.occurred_at, span.ended_at)
     return changes
 
 
@@ -169,13 +200,8 @@ def _end(span: Span, event: Event, status: str, **told: Any) -> Changes:
     if latency_ms is not None:
         changes["duration_us"] = round(latency_ms * _MILLISECOND_US)
     elif started_at is not None:
-        changes["duration_us"] = _between(started_at, event.occurred_at)
+        changes["duration_us"] = duration_us(started_at, event.occurred_at)
     return changes
-
-
-def _between(started_at: datetime, ended_at: datetime) -> int:
-    # Clocks may go backwards between two machines; nothing takes less than no time.
-    return max(0, (ended_at - started_at) // _MICROSECOND)
 
 
 def _run_created(span: Span, event: Event, data: Changes) -> Changes:
@@ -280,7 +306,7 @@ def _span_started(span: Span, event: Event, data: Changes) -> Changes:
         input=data.get("input"),
         attributes=data.get("attributes", {}),
     )
-    if data.get("kind"):
+    if data.get("kind") and span.kind == "span":
         changes["kind"] = data["kind"]
     return changes
 
@@ -320,24 +346,12 @@ def _rest(data: Changes, *columns: str) -> Changes:
 
 
 _TOOL_COLUMNS = (
-    "call_id",
-    "tool_name",
-    "tool_call_id",
-    "tool_input",
-    "args_json",
-    "tool_output",
-    "error_code",
-    "error_message",
-    "parent_span_id",
+    *("call_id", "tool_name", "tool_call_id", "tool_input", "args_json", "tool_output"),
+    *("error_code", "error_message", "parent_span_id"),
 )
 _STEP_COLUMNS = (
-    "step_id",
-    "origin_function",
-    "status",
-    "method_params",
-    "method_return_value",
-    "error_message",
-    "parent_span_id",
+    *("step_id", "origin_function", "status", "method_params", "method_return_value"),
+    *("error_message", "parent_span_id"),
 )
 
 _FOLDS: dict[str, Callable[[Span, Event, Changes], Changes]] = {
@@ -357,6 +371,7 @@ _FOLDS: dict[str, Callable[[Span, Event, Changes], Changes]] = {
     "span.finished": _span_finished,
     "trace.appended": _step,
 }
+_STARTS = frozenset({"tool.started", "span.started"})
 # The first word of a type names the source, except for these two.
 _SOURCES = {name: name.split(".")[0] for name in _FOLDS}
 _SOURCES |= {name: "call" for name in _FOLDS if name.startswith("tool.")}
@@ -370,8 +385,8 @@ TRACES = Projection(
     keys=keys,
     apply=apply,
     indexes=(
-        ("tenant", "session_id", "first_sequence"),
-        ("tenant", "session_id", "run_id", "first_sequence"),
+        ("tenant", "session_id", "first_sequence", "span_id"),
+        ("tenant", "session_id", "run_id", "first_sequence", "span_id"),
         ("tenant", "trace_id"),
     ),
     types=frozenset({*_FOLDS, "content.redacted"}),

@@ -18,7 +18,7 @@ import msgspec
 
 from ledger.events import Event
 
-from .anomalies import Anomaly, noted
+from .anomalies import Anomaly, anomaly
 from .projection import Projection, payload
 
 Changes = dict[str, Any]
@@ -113,13 +113,6 @@ def apply(turn: Turn | None, event: Event) -> Turn | None:
     )
 
 
-def _anomaly(turn: Turn, event: Event, reason: str) -> Changes:
-    return {
-        "anomaly_count": turn.anomaly_count + 1,
-        "anomalies": noted(turn.anomalies, event, reason),
-    }
-
-
 def _started(turn: Turn, event: Event, data: Changes) -> Changes:
     changes: Changes = {
         name: data[name]
@@ -127,7 +120,7 @@ def _started(turn: Turn, event: Event, data: Changes) -> Changes:
         if data.get(name) is not None and getattr(turn, name) is None
     }
     if turn.status != "pending":
-        changes.update(_anomaly(turn, event, f"{turn.status} before: only fills what is empty"))
+        changes.update(anomaly(turn, event, f"{turn.status} before: only fills what is empty"))
     else:
         changes["status"] = "running"
     changes["started_at"] = turn.started_at or event.occurred_at
@@ -136,7 +129,7 @@ def _started(turn: Turn, event: Event, data: Changes) -> Changes:
 
 def _finished(turn: Turn, event: Event, data: Changes) -> Changes:
     if turn.ended_at is not None:
-        return _anomaly(turn, event, "ignored, the turn was finished already")
+        return anomaly(turn, event, "ignored, the turn was finished already")
     changes: Changes = {name: data[name] for name in _ANSWERED if data.get(name) is not None}
     if changes.get("latency_ms") is not None:
         changes["latency_ms"] = float(changes["latency_ms"])
@@ -194,6 +187,9 @@ TURNS = Projection(
     key=("tenant", "session_id", "turn_id"),
     keys=keys,
     apply=apply,
-    indexes=(("tenant", "session_id", "first_sequence"), ("tenant", "created_at")),
+    indexes=(
+        ("tenant", "session_id", "first_sequence", "turn_id"),
+        ("tenant", "created_at", "session_id", "turn_id"),
+    ),
     types=frozenset({*_FOLDS, "content.redacted"}),
 )

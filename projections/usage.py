@@ -14,16 +14,13 @@ import msgspec
 from ledger.events import Event
 
 from .projection import Projection, payload
-from .sums import NANO_USD, TOKEN_KINDS, nano_usd
-
-OTHER_KINDS_MAX = 64
-OTHER_KINDS = "(other)"
+from .sums import NANO_USD, TOKEN_KINDS, nano_usd, with_kinds
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """What one session used of one model on one day (`YYYY-MM-DD`, UTC).
 
-    `unpriced_count` of the `usage_count` facts came without a cost. `provider` is the last named.
+    Cost is in billionths of a US dollar. `unpriced_count` of the `usage_count` facts came without a cost. `provider` is the last named.
     """
 
     tenant: str
@@ -88,21 +85,10 @@ def apply(usage: Usage | None, event: Event) -> Usage:
         usage_count=usage.usage_count + 1,
         unpriced_count=usage.unpriced_count + (cost is None),
         error_count=usage.error_count + bool(data.get("errored")),
-        other_tokens=_with_others(usage.other_tokens, data.get("other_tokens") or {}),
+        other_tokens=with_kinds(usage.other_tokens, data.get("other_tokens") or {}),
         cost_nano_usd=usage.cost_nano_usd + nano_usd(cost),
         **changes,
     )
-
-
-def _with_others(sums: dict[str, int], added: dict[str, int]) -> dict[str, int]:
-    """Add counts by kind; kinds beyond the first ones share a sum, so that none is lost."""
-    if not added:
-        return sums
-    merged = dict(sums)
-    for kind, tokens in added.items():
-        name = kind if kind in merged or len(merged) < OTHER_KINDS_MAX else OTHER_KINDS
-        merged[name] = merged.get(name, 0) + tokens
-    return merged
 
 
 USAGE = Projection(
@@ -112,6 +98,6 @@ USAGE = Projection(
     key=("tenant", "session_id", "model", "day"),
     keys=keys,
     apply=apply,
-    indexes=(("tenant", "day"),),
+    indexes=(("tenant", "day", "session_id", "model"),),
     types=frozenset({"usage.recorded"}),
 )

@@ -8,17 +8,28 @@ from typing import Any
 from ledger import AsyncLedger
 from ledger.plans import arun
 
-from . import views_context_async, views_scenarios_async, views_turns_async
+from . import (
+    views_context_async,
+    views_health_async,
+    views_history_async,
+    views_lists_async,
+    views_scenarios_async,
+    views_search_async,
+    views_sessions_async,
+    views_traces_async,
+    views_turns_async,
+    views_versions_async,
+)
 from .backends import open_views_async
 from .builtin import BUILTIN
+from .history_places import Moment
 from .messages import Message
 from .projection import Projection
 from .projector import BATCH_EVENTS_MAX
 from .qa import QAEntry
-from .reading import Consistency, Reader
+from .reading import Consistency, Reader, check_present
 from .runs import Run
 from .sessions import Session
-from .traces import Span
 
 
 class AsyncViews:
@@ -27,6 +38,12 @@ class AsyncViews:
     Safe to share between tasks; any number of processes may open the views of one ledger. The
     tables are made when first needed. Nothing runs in the background: a reader brings what it
     reads up to date, unless it says `consistency="eventual"`.
+
+    `as_of` asks for a view as it was: behind a sequence of its session, or at a time by the store's
+    clock (`recorded_at`). That answer is folded from the log alone, by today's folds, so it is
+    always up to date and `consistency` says nothing about it; nothing of a session that was deleted
+    since is in it. A sequence that the session has not reached is refused. Where a session is long,
+    the first such question leaves snapshots of the row behind, which make the next ones quick.
 
     Besides the ledger's own errors, calls raise ProjectionFailed if a fold stopped before what they
     were to read, and TableMismatch if a table was made from another struct.
@@ -58,41 +75,18 @@ class AsyncViews:
         await arun(self._reader.catch_up(bucket))
 
     async def session(
-        self, session_id: str, *, tenant: str = "", consistency: Consistency = "strong"
+        self,
+        session_id: str,
+        *,
+        tenant: str = "",
+        as_of: Moment | None = None,
+        consistency: Consistency = "strong",
     ) -> Session | None:
         """Return a session, archived or not; None if it has no visible event."""
         session: Session | None = await arun(
-            self._reader.row("sessions", (tenant, session_id), consistency)
+            self._reader.row("sessions", (tenant, session_id), consistency, as_of)
         )
         return session
-
-    async def sessions(
-        self,
-        *,
-        tenant: str = "",
-        status: str | None = None,
-        agent_id: str | None = None,
-        archived: bool = False,
-        limit: int = 100,
-        after: Session | None = None,
-        consistency: Consistency = "strong",
-    ) -> list[Session]:
-        """Return a tenant's sessions, the newest activity first, then by id backwards.
-
-        `after` is the last session of the page before. Archived ones are left out unless
-        `archived`.
-        """
-        return await arun(
-            self._reader.sessions(
-                tenant,
-                consistency,
-                limit=limit,
-                after=after,
-                archived=archived,
-                status=status,
-                agent_id=agent_id,
-            )
-        )
 
     async def run(
         self,
@@ -100,11 +94,12 @@ class AsyncViews:
         run_id: str,
         *,
         tenant: str = "",
+        as_of: Moment | None = None,
         consistency: Consistency = "strong",
     ) -> Run | None:
         """Return a run of a session, or None."""
         found: Run | None = await arun(
-            self._reader.row("runs", (tenant, session_id, run_id), consistency)
+            self._reader.row("runs", (tenant, session_id, run_id), consistency, as_of)
         )
         return found
 
@@ -156,37 +151,14 @@ class AsyncViews:
         qa_id: str,
         *,
         tenant: str = "",
+        as_of: Moment | None = None,
         consistency: Consistency = "strong",
     ) -> QAEntry | None:
         """Return one answered question of a session, or None."""
         entry: QAEntry | None = await arun(
-            self._reader.row("qa", (tenant, session_id, qa_id), consistency)
+            self._reader.row("qa", (tenant, session_id, qa_id), consistency, as_of)
         )
         return entry
-
-    async def traces(
-        self,
-        session_id: str,
-        *,
-        tenant: str = "",
-        run_id: str | None = None,
-        limit: int | None = None,
-        newest_first: bool = False,
-        consistency: Consistency = "strong",
-    ) -> list[Span]:
-        """Return the pieces of work of a session or run in the order in which they began.
-
-        `limit` keeps the oldest, or the newest with `newest_first`; None is all.
-        """
-        return await arun(
-            self._reader.traces(
-                (tenant, session_id),
-                consistency,
-                limit=limit,
-                newest_first=newest_first,
-                run_id=run_id,
-            )
-        )
 
     async def messages(
         self,
@@ -213,10 +185,20 @@ class AsyncViews:
         )
 
     async def row(
-        self, projection: str, key: tuple[str, ...], *, consistency: Consistency = "strong"
+        self,
+        projection: str,
+        key: tuple[str, ...],
+        *,
+        as_of: Moment | None = None,
+        deleted: bool = False,
+        consistency: Consistency = "strong",
     ) -> Any:
-        """Return a projection's view under its whole key, tenant and session first, or None."""
-        return await arun(self._reader.row(projection, key, consistency))
+        """Return a projection's view under its whole key, tenant and session first, or None.
+
+        With `as_of` and `deleted` also one of a session that was deleted since.
+        """
+        plan = self._reader.row(projection, key, consistency, as_of, deleted=deleted)
+        return await arun(plan)
 
     async def rows(
         self,
@@ -225,14 +207,38 @@ class AsyncViews:
         *,
         tenant: str = "",
         limit: int | None = None,
+        as_of: Moment | None = None,
+        deleted: bool = False,
         consistency: Consistency = "strong",
     ) -> list[Any]:
-        """Return a projection's views of a session, in the order of their keys."""
-        return await arun(
-            self._reader.rows(projection, (tenant, session_id), consistency, limit=limit)
-        )
+        """Return a projection's views of a session, in the order of their keys.
+
+        With `as_of` all of the session is folded; `deleted` then is as for `row`.
+        """
+        session = (tenant, session_id)
+        if as_of is None:
+            check_present(deleted)
+            plan = self._reader.rows(projection, session, consistency, limit=limit)
+        else:
+            plan = self._reader.rows_as_of(projection, session, as_of, limit=limit, deleted=deleted)
+        return await arun(plan)
 
     # Readers by subject: methods like the others, each written in the file of its subject.
+    sessions = views_sessions_async.sessions
+    sessions_page = views_sessions_async.sessions_page
+    count_sessions = views_sessions_async.count_sessions
+    session_stats = views_sessions_async.session_stats
+    find_run = views_sessions_async.find_run
+    anomalies = views_sessions_async.anomalies
+    runs_page = views_lists_async.runs_page
+    count_runs = views_lists_async.count_runs
+    qa_page = views_lists_async.qa_page
+    count_qa = views_lists_async.count_qa
+    anomalies_page = views_lists_async.anomalies_page
+    search = views_search_async.search
+    traces = views_traces_async.traces
+    steps = views_traces_async.steps
+    span_tree = views_traces_async.span_tree
     turn = views_turns_async.turn
     turns = views_turns_async.turns
     recent_turns = views_turns_async.recent_turns
@@ -247,6 +253,9 @@ class AsyncViews:
     artifact_by_key = views_context_async.artifact_by_key
     consumers = views_context_async.consumers
     consumer = views_context_async.consumer
+    feedback = views_context_async.feedback
+    snapshots = views_context_async.snapshots
+    snapshot = views_context_async.snapshot
     scenarios = views_scenarios_async.scenarios
     scenario = views_scenarios_async.scenario
     scenario_positions = views_scenarios_async.scenario_positions
@@ -257,3 +266,14 @@ class AsyncViews:
     pending_approvals = views_scenarios_async.pending_approvals
     allowed_actions = views_scenarios_async.allowed_actions
     violations = views_scenarios_async.violations
+    diff = views_history_async.diff
+    versions = views_versions_async.versions
+    compare = views_versions_async.compare
+    accept = views_versions_async.accept
+    switch = views_versions_async.switch
+    drop = views_versions_async.drop
+    status = views_health_async.status
+    skip = views_health_async.skip
+    positions = views_health_async.positions
+    wait_for = views_health_async.wait_for
+    answer = views_health_async.answer

@@ -9,8 +9,12 @@ from ledger.plans import arun
 from .artifacts import Artifact, key_digest
 from .consumers import Consumer
 from .context import ContextEntry
+from .feedback import Feedback
 from .graph_context import GraphContext
-from .reading import Consistency, text_filter
+from .history_places import Moment
+from .listing_queries import text_filter
+from .reading import Consistency
+from .snapshots import Snapshot
 
 if TYPE_CHECKING:
     from .views_async import AsyncViews
@@ -52,11 +56,12 @@ async def context_entry(
     context_id: str,
     *,
     tenant: str = "",
+    as_of: Moment | None = None,
     consistency: Consistency = "strong",
 ) -> ContextEntry | None:
     """Return one entry of guidance of a session, or None."""
     found: ContextEntry | None = await arun(
-        self._reader.row("context", (tenant, session_id, context_id), consistency)
+        self._reader.row("context", (tenant, session_id, context_id), consistency, as_of)
     )
     return found
 
@@ -66,11 +71,12 @@ async def graph_context(
     session_id: str,
     *,
     tenant: str = "",
+    as_of: Moment | None = None,
     consistency: Consistency = "strong",
 ) -> GraphContext | None:
     """Return a session's snapshot of a knowledge graph, or None."""
     found: GraphContext | None = await arun(
-        self._reader.row("graph_context", (tenant, session_id), consistency)
+        self._reader.row("graph_context", (tenant, session_id), consistency, as_of)
     )
     return found
 
@@ -108,11 +114,12 @@ async def artifact(
     artifact_id: str,
     *,
     tenant: str = "",
+    as_of: Moment | None = None,
     consistency: Consistency = "strong",
 ) -> Artifact | None:
     """Return an artifact of a session, deleted or not, or None."""
     found: Artifact | None = await arun(
-        self._reader.row("artifacts", (tenant, session_id, artifact_id), consistency)
+        self._reader.row("artifacts", (tenant, session_id, artifact_id), consistency, as_of)
     )
     return found
 
@@ -160,10 +167,66 @@ async def consumer(
     consumer: str,
     *,
     tenant: str = "",
+    as_of: Moment | None = None,
     consistency: Consistency = "strong",
 ) -> Consumer | None:
     """Return how far a consumer of a session has come, None if it never said."""
     found: Consumer | None = await arun(
-        self._reader.row("consumers", (tenant, session_id, consumer), consistency)
+        self._reader.row("consumers", (tenant, session_id, consumer), consistency, as_of)
+    )
+    return found
+
+
+async def feedback(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    qa_id: str | None = None,
+    judged_run_id: str | None = None,
+    limit: int | None = None,
+    newest_first: bool = False,
+    consistency: Consistency = "strong",
+) -> list[Feedback]:
+    """Return the feedback of a session, or that on an answer or a run, in order.
+
+    `limit` keeps the oldest, or the newest with `newest_first`; None is all.
+    """
+    return await arun(
+        self._reader.listed(
+            "feedback",
+            (tenant, session_id),
+            consistency,
+            limit=limit,
+            newest_first=newest_first,
+            qa_id=qa_id,
+            judged_run_id=judged_run_id,
+        )
+    )
+
+
+async def snapshots(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    consistency: Consistency = "strong",
+) -> list[Snapshot]:
+    """Return the states that were kept of a session, by name."""
+    return await arun(self._reader.rows("snapshots", (tenant, session_id), consistency))
+
+
+async def snapshot(
+    self: AsyncViews,
+    session_id: str,
+    name: str,
+    *,
+    tenant: str = "",
+    as_of: Moment | None = None,
+    consistency: Consistency = "strong",
+) -> Snapshot | None:
+    """Return a kept state of a session, or None."""
+    found: Snapshot | None = await arun(
+        self._reader.row("snapshots", (tenant, session_id, name), consistency, as_of)
     )
     return found

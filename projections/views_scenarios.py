@@ -10,6 +10,7 @@ from ledger.plans import run
 
 from .allowed_actions import AllowedAction
 from .approvals import REQUESTED, Approval
+from .history_places import Moment
 from .reading import Consistency
 from .scenario_positions import ScenarioPosition
 from .scenario_positions import scenario_positions as positions_plan
@@ -45,11 +46,12 @@ def scenario(
     scenario_id: str,
     *,
     tenant: str = "",
+    as_of: Moment | None = None,
     consistency: Consistency = "strong",
 ) -> Scenario | None:
     """Return where a session stands in a scenario, None if it is not in it."""
     found: Scenario | None = run(
-        self._reader.row("scenarios", (tenant, session_id, scenario_id), consistency)
+        self._reader.row("scenarios", (tenant, session_id, scenario_id), consistency, as_of)
     )
     return found
 
@@ -121,10 +123,13 @@ def script(
     session_id: str,
     *,
     tenant: str = "",
+    as_of: Moment | None = None,
     consistency: Consistency = "strong",
 ) -> Script | None:
     """Return a session's rules, variables and pending migration, None if it never had any."""
-    found: Script | None = run(self._reader.row("scripts", (tenant, session_id), consistency))
+    found: Script | None = run(
+        self._reader.row("scripts", (tenant, session_id), consistency, as_of)
+    )
     return found
 
 
@@ -160,11 +165,12 @@ def approval(
     approval_id: str,
     *,
     tenant: str = "",
+    as_of: Moment | None = None,
     consistency: Consistency = "strong",
 ) -> Approval | None:
     """Return an approval of a session, or None."""
     found: Approval | None = run(
-        self._reader.row("approvals", (tenant, session_id, approval_id), consistency)
+        self._reader.row("approvals", (tenant, session_id, approval_id), consistency, as_of)
     )
     return found
 

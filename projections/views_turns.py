@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from ledger.plans import run
 
-from .reading import Consistency, moment_bound
+from .history_places import Moment
+from .listing_queries import moment_bound
+from .reading import Consistency
 from .transcripts import TranscriptLine
 from .transcripts import transcript as transcript_plan
 from .turns import Turn
@@ -26,10 +28,13 @@ def turn(
     turn_id: str,
     *,
     tenant: str = "",
+    as_of: Moment | None = None,
     consistency: Consistency = "strong",
 ) -> Turn | None:
     """Return a turn of a session, or None."""
-    found: Turn | None = run(self._reader.row("turns", (tenant, session_id, turn_id), consistency))
+    found: Turn | None = run(
+        self._reader.row("turns", (tenant, session_id, turn_id), consistency, as_of)
+    )
     return found
 
 

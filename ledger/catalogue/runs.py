@@ -65,9 +65,11 @@ class RunTimedOut(Fact, type="run.timed_out", version=1):
 class RunAmended(Fact, type="run.amended", version=1):
     """Fields of a run were set by whoever keeps runs as records. Absent keeps, null clears.
 
-    For importing such records; a status is never set, it follows from the facts. `token_usage`
-    replaces the sums of this run, not those of the session.
+    For importing such records. The status follows from the facts, `status` is for records that
+    are kept without rules. `token_usage` replaces the sums of this run, not those of the session.
     """
+
+    status: Literal["pending", "running", "completed", "failed", "cancelled", "timeout"] = "pending"
 
     input: Json = None
     output: Json = None

@@ -64,9 +64,13 @@ class SessionAmended(Fact, type="session.amended", version=1):
 
 
 class SessionStatusChanged(Fact, type="session.status_changed", version=1):
-    """The session moved to `status`; completed, failed, cancelled and closed end it."""
+    """The session moved to `status`; completed, failed, cancelled and closed end it.
+
+    Nothing follows the end, unless whoever keeps sessions as records `reopens` it on purpose.
+    """
 
     status: SessionStatus
+    reopens: bool = False
     reason: str | None = None
     error: JsonObject | None = None
 

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from operator import eq, ge, lt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import eq, ge, gt, lt
+from typing import Any
 from weakref import WeakKeyDictionary
+
+import msgspec
 
 from ledger.backends.memory import MemoryBackend
 
 from ..errors import TableMismatch
 from ..folding import Change
-from ..tables import Column, Key, Row, Table
-from .base import RowQuery
+from ..stops import Failure, Skip, current
+from ..tables import Column, Identity, Key, Row, Table, table_name
+from .base import Checkpoint, Overview, RowQuery, Standing
 
 Bucket = dict[Key, Row]
+
+
+@dataclass
+class _Version:
+    places: list[int]
+    active: bool
+    built: bool
+    fold_digest: str
 
 
 class _State:
     def __init__(self) -> None:
         self.layouts: dict[str, frozenset[str]] = {}
         self.rows: dict[str, list[Bucket]] = {}
-        self.checkpoints: dict[tuple[str, int], list[int]] = {}
+        self.versions: dict[Identity, _Version] = {}
+        self.failures: dict[tuple[Identity, int], Failure] = {}
+        # Kept when a version is dropped: they hold again if the version is made anew.
+        self.skips: list[Skip] = []
+
+    def first_active(self, name: str) -> bool:
+        """Whether a version that is added to a projection becomes the active one."""
+        return not any(one.active for (of, _), one in self.versions.items() if of == name)
 
 
 # By the log, so that all Views of one ledger share what is stored, as they do in a database.
@@ -31,6 +52,7 @@ class MemoryViews:
     """Dicts of rows under the lock of the log; gone with the log."""
 
     def __init__(self, log: MemoryBackend) -> None:
+        self._log = log
         self._lock = log.lock
         self._buckets = log.info.buckets
         with self._lock:
@@ -38,24 +60,78 @@ class MemoryViews:
 
     def prepare(self, tables: Sequence[Table]) -> None:
         with self._lock:
-            for table in tables:
+            for table in sorted(tables, key=lambda table: table.identity, reverse=True):
                 layout = frozenset(_line(column) for column in table.columns)
                 found = self._state.layouts.setdefault(table.name, layout)
                 if found != layout:
                     raise TableMismatch(table.name, layout, found)
-                identity = (table.projection.name, table.projection.version)
-                self._state.checkpoints.setdefault(identity, [0] * self._buckets)
+                if table.identity not in self._state.versions:
+                    first = self._state.first_active(table.projection.name)
+                    self._state.versions[table.identity] = _Version(
+                        [0] * self._buckets, first, first, table.fold_digest
+                    )
                 self._state.rows.setdefault(table.name, [{} for _ in range(self._buckets)])
 
-    def checkpoints(self, bucket: int) -> Mapping[tuple[str, int], int]:
+    def checkpoints(self, bucket: int) -> Mapping[Identity, Checkpoint]:
         with self._lock:
             return {
-                identity: places[bucket] for identity, places in self._state.checkpoints.items()
+                identity: Checkpoint(
+                    one.places[bucket],
+                    one.active,
+                    one.built,
+                    frozenset(
+                        skip.position
+                        for skip in self._state.skips
+                        if (skip.identity, skip.bucket) == (identity, bucket)
+                    ),
+                )
+                for identity, one in self._state.versions.items()
             }
 
-    def positions(self, table: Table) -> list[int]:
+    def standings(self, names: Sequence[str]) -> list[Standing]:
         with self._lock:
-            return list(self._places(table))
+            return [
+                Standing(
+                    projection=identity[0],
+                    version=identity[1],
+                    active=one.active,
+                    built=one.built,
+                    fold_digest=one.fold_digest,
+                    positions=list(one.places),
+                )
+                for identity, one in sorted(self._state.versions.items())
+                if identity[0] in names
+            ]
+
+    def mark_built(self, identity: Identity) -> None:
+        with self._lock:
+            if identity in self._state.versions:
+                self._state.versions[identity].built = True
+
+    def accept(self, table: Table) -> None:
+        with self._lock:
+            if table.identity in self._state.versions:
+                self._state.versions[table.identity].fold_digest = table.fold_digest
+
+    def switch(self, identity: Identity) -> bool:
+        with self._lock:
+            wanted = self._state.versions.get(identity)
+            if wanted is None or not wanted.built:
+                return False
+            for (name, _), one in self._state.versions.items():
+                if name == identity[0]:
+                    one.active = one is wanted
+        return True
+
+    def drop(self, identity: Identity) -> bool:
+        with self._lock:
+            if identity in self._state.versions:
+                if self._state.versions[identity].active:
+                    return False
+                name = table_name(identity)
+                del self._state.versions[identity], self._state.rows[name]
+                del self._state.layouts[name]
+        return True
 
     def load(
         self, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
@@ -68,7 +144,7 @@ class MemoryViews:
 
     def store(self, bucket: int, changes: Sequence[Change]) -> bool:
         with self._lock:
-            if any(self._places(change.table)[bucket] != change.before for change in changes):
+            if any(self._place(change.table, bucket) != change.before for change in changes):
                 return False
             # Everything that can fail comes first: what follows is whole or not at all.
             rows = [
@@ -78,29 +154,17 @@ class MemoryViews:
                 kept = self._rows(change.table, bucket)
                 _remove(kept, change)
                 kept.update(changed)
-                self._places(change.table)[bucket] = change.after
+                self._state.versions[change.table.identity].places[bucket] = change.after
         return True
 
     def select(self, query: RowQuery) -> list[Row]:
         table = query.table
-        wanted = [
-            (table.names.index(name), holds, value)
-            for pairs, holds in ((query.equal, eq), (query.at_least, ge), (query.below, lt))
-            for name, value in pairs
-        ]
         order = [table.names.index(name) for name in query.order]
 
         def place(row: Row) -> Row:
             return tuple(row[number] for number in order)
 
-        buckets = range(self._buckets) if query.bucket is None else (query.bucket,)
-        with self._lock:
-            found = [
-                row
-                for bucket in buckets
-                for row in self._rows(table, bucket).values()
-                if all(holds(row[number], value) for number, holds, value in wanted)
-            ]
+        found = self._holding(query)
         if query.after is not None:
             after = query.after
             found = [row for row in found if _behind(place(row), after, query.descending)]
@@ -108,11 +172,78 @@ class MemoryViews:
             found.sort(key=place, reverse=query.descending)
         return found[: query.limit]
 
+    def current(self, query: RowQuery) -> list[Row] | None:
+        bucket = query.bucket or 0
+        with self._lock:
+            place = self.checkpoints(bucket).get(query.table.identity)
+            if place is None or not place.active:
+                return None
+            return self.select(query) if place.position >= self._log.positions()[bucket] else None
+
+    def count(self, query: RowQuery) -> int:
+        return len(self._holding(query))
+
+    def snapshot(
+        self, bucket: int, queries: Sequence[RowQuery]
+    ) -> tuple[Mapping[Identity, Checkpoint], list[list[Row]]]:
+        with self._lock:
+            return self.checkpoints(bucket), [self.select(query) for query in queries]
+
+    def note_failure(self, failure: Failure) -> None:
+        with self._lock:
+            place = failure.identity, failure.bucket
+            kept = self._state.failures.get(place)
+            if kept is None or msgspec.structs.replace(kept, at=failure.at) != failure:
+                self._state.failures[place] = failure
+
+    def skip(self, skip: Skip) -> bool:
+        with self._lock:
+            version = self._state.versions.get(skip.identity)
+            if version is None or version.places[skip.bucket] != skip.position - 1:
+                return False
+            self._state.skips.append(skip)
+            version.places[skip.bucket] = skip.position
+        return True
+
+    def overview(self) -> Overview:
+        with self._lock:
+            versions = self._state.versions
+            places = {identity: one.places for identity, one in versions.items()}
+            return Overview(
+                now=datetime.now(UTC),
+                standings=self.standings([name for name, _ in versions]),
+                failures=current(sorted(self._state.failures.values(), key=_order), places),
+                skips=sorted(self._state.skips, key=_order),
+            )
+
+    def _holding(self, query: RowQuery) -> list[Row]:
+        """Return the rows that hold a query's conditions, in no order."""
+        table = query.table
+        wanted: list[tuple[int, Callable[[Any, Any], bool], Any]] = [
+            (table.names.index(name), holds, value)
+            for pairs, holds in ((query.equal, eq), (query.at_least, ge), (query.below, lt))
+            for name, value in pairs
+        ]
+        wanted += [(table.names.index(name), _is_in, values) for name, values in query.one_of]
+        wanted += [(table.names.index(name), gt, 0) for name in query.positive]
+        words = frozenset(query.words)
+        buckets = range(self._buckets) if query.bucket is None else (query.bucket,)
+        with self._lock:
+            return [
+                row
+                for bucket in buckets
+                for row in self._rows(table, bucket).values()
+                if all(holds(row[number], value) for number, holds, value in wanted)
+                and (not words or (table.words is not None and words.issubset(table.words.of(row))))
+            ]
+
     def _rows(self, table: Table, bucket: int) -> Bucket:
         return self._state.rows[table.name][bucket]
 
-    def _places(self, table: Table) -> list[int]:
-        return self._state.checkpoints[table.projection.name, table.projection.version]
+    def _place(self, table: Table, bucket: int) -> int | None:
+        """Return how far a table has come; None if it was dropped."""
+        found = self._state.versions.get(table.identity)
+        return None if found is None else found.places[bucket]
 
 
 def _remove(rows: Bucket, change: Change) -> None:
@@ -124,8 +255,16 @@ def _remove(rows: Bucket, change: Change) -> None:
         del rows[key]
 
 
+def _order(stop: Failure | Skip) -> tuple[Identity, int, int]:
+    return stop.identity, stop.bucket, stop.position
+
+
 def _line(column: Column) -> str:
     return f"{column.name} {column.kind.name}{'' if column.optional else ' NOT NULL'}"
+
+
+def _is_in(value: Any, values: tuple[Any, ...]) -> bool:
+    return value in values
 
 
 def _behind(place: Row, after: Row, descending: bool) -> bool:

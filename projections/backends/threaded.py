@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
 from ..folding import Change
-from ..tables import Key, Row, Table
-from .base import RowQuery, ViewBackend
+from ..stops import Failure, Skip
+from ..tables import Identity, Key, Row, Table
+from .base import Checkpoint, Overview, RowQuery, Standing, ViewBackend
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,11 +28,23 @@ class ThreadedViews:
     async def prepare(self, tables: Sequence[Table]) -> None:
         await self._run(self._views.prepare, tables)
 
-    async def checkpoints(self, bucket: int) -> Mapping[tuple[str, int], int]:
+    async def checkpoints(self, bucket: int) -> Mapping[Identity, Checkpoint]:
         return await self._run(self._views.checkpoints, bucket)
 
-    async def positions(self, table: Table) -> list[int]:
-        return await self._run(self._views.positions, table)
+    async def standings(self, names: Sequence[str]) -> list[Standing]:
+        return await self._run(self._views.standings, names)
+
+    async def mark_built(self, identity: Identity) -> None:
+        await self._run(self._views.mark_built, identity)
+
+    async def accept(self, table: Table) -> None:
+        await self._run(self._views.accept, table)
+
+    async def switch(self, identity: Identity) -> bool:
+        return await self._run(self._views.switch, identity)
+
+    async def drop(self, identity: Identity) -> bool:
+        return await self._run(self._views.drop, identity)
 
     async def load(
         self, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
@@ -43,6 +56,26 @@ class ThreadedViews:
 
     async def select(self, query: RowQuery) -> list[Row]:
         return await self._run(self._views.select, query)
+
+    async def current(self, query: RowQuery) -> list[Row] | None:
+        return await self._run(self._views.current, query)
+
+    async def count(self, query: RowQuery) -> int:
+        return await self._run(self._views.count, query)
+
+    async def snapshot(
+        self, bucket: int, queries: Sequence[RowQuery]
+    ) -> tuple[Mapping[Identity, Checkpoint], list[list[Row]]]:
+        return await self._run(self._views.snapshot, bucket, queries)
+
+    async def note_failure(self, failure: Failure) -> None:
+        await self._run(self._views.note_failure, failure)
+
+    async def skip(self, skip: Skip) -> bool:
+        return await self._run(self._views.skip, skip)
+
+    async def overview(self) -> Overview:
+        return await self._run(self._views.overview)
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._inline:

@@ -1,6 +1,6 @@
 """The entry point: commands together, and errors as one line and an exit code.
 
-0 done · 1 `verify` found something · 2 the call must change · 3 try again later · 4 an operator
+0 done · 1 `verify` or `status` found something · 2 the call must change · 3 try again later · 4 an operator
 must act · 130 interrupted. A traceback would bury the sentence that says what to do.
 """
 
@@ -27,7 +27,17 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command in sys.argv and exit with its code."""
-    from . import reading, show, transfer, verify, writing  # noqa: F401  # each adds its commands
+    from . import (  # noqa: F401  # each adds its commands
+        diff,
+        project,
+        reading,
+        rebuild,
+        show,
+        status,
+        transfer,
+        verify,
+        writing,
+    )
 
     try:
         app(prog_name="ledger")

@@ -26,8 +26,14 @@ Tenant = Annotated[str, typer.Option(help="The tenant that the sessions belong t
 Session = Annotated[str, typer.Argument(metavar="SESSION", help="The id of the session.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, in ASCII.")]
 
+AsOf = Annotated[
+    str | None,
+    typer.Option(help="As it was behind this sequence, or at this time, in ISO 8601."),
+]
+
 DEFAULT_URL = "sqlite:///ledger.db"
 NO_TTY_WIDTH = 120
+_SEQUENCE = re.compile(r"[0-9]{1,19}")
 
 
 def open_ledger(url: str, buckets: int | None = None) -> Ledger:
@@ -47,13 +53,12 @@ def open_existing(url: str) -> Ledger:
 
 def moment(text: str | None, name: str) -> datetime | None:
     """Return the datetime in ISO 8601 text."""
-    if text is None:
-        return None
-    try:
-        # Python 3.11 reads "Z"; a space before the offset is what shells and dates like to add.
-        return datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", text))
-    except ValueError as error:
-        raise InvalidArgument(name, f"expected ISO 8601 text, got {text!r}") from error
+    return None if text is None else _moment(text, name)
+
+
+def place(text: str, name: str) -> int | datetime:
+    """Return the sequence in digits, or the datetime in ISO 8601 text."""
+    return int(text) if _SEQUENCE.fullmatch(text) else _moment(text, name)
 
 
 def output() -> Console:
@@ -70,3 +75,11 @@ def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else NO_TTY_WIDTH
     return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+
+
+def _moment(text: str, name: str) -> datetime:
+    try:
+        # Python 3.11 reads "Z"; a space before the offset is what shells and dates like to add.
+        return datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", text))
+    except ValueError as error:
+        raise InvalidArgument(name, f"expected ISO 8601 text, got {text!r}") from error

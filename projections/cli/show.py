@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
@@ -11,13 +11,14 @@ from rich.text import Text
 
 from ledger import InvalidArgument, Ledger
 
+from ..history_places import Moment
 from ..qa import QAEntry
 from ..runs import Run
 from ..sessions import Session
 from ..traces import Span
 from ..views import Views
 from .main import app
-from .options import DEFAULT_URL, Tenant, Url, open_existing, output
+from .options import DEFAULT_URL, AsOf, Tenant, Url, open_existing, output, place
 from .safe_text import cell
 
 SHOWN_MAX = 1_000
@@ -33,32 +34,50 @@ def show(
     tenant: Tenant = "",
     limit: Annotated[int, typer.Option(help="How many sessions to list.")] = 100,
     archived: Annotated[bool, typer.Option("--archived", help="List those, too.")] = False,
+    as_of: AsOf = None,
 ) -> None:
     """Show a session with its runs, answers and traces; or list the sessions."""
     with open_existing(url) as ledger:
         if session is not None:
-            show_session(ledger, session, tenant)
+            then = None if as_of is None else place(as_of, "as_of")
+            show_session(ledger, session, tenant, then)
             return
+        if as_of is not None:
+            raise InvalidArgument("as_of", "only one session has a past: name it")
         found = Views(ledger).sessions(tenant=tenant, limit=limit, archived=archived)
     output().print(_sessions(found)) if found else typer.echo("no sessions")
 
 
-def show_session(ledger: Ledger, session_id: str, tenant: str) -> None:
-    """Print the views of one session."""
+def show_session(ledger: Ledger, session_id: str, tenant: str, as_of: Moment | None = None) -> None:
+    """Print the views of one session, as they are or as they were."""
     views = Views(ledger)
-    session = views.session(session_id, tenant=tenant)
+    session = views.session(session_id, tenant=tenant, as_of=as_of)
     if session is None:
-        raise InvalidArgument("session", f"there is no session {session_id!r}")
+        then = "" if as_of is None else " then"
+        raise InvalidArgument("session", f"there is no session {session_id!r}{then}")
+    if as_of is None:
+        runs = views.runs(session_id, tenant=tenant, limit=SHOWN_MAX)
+        answers = views.qa(session_id, tenant=tenant, last_n=SHOWN_MAX)
+        spans = views.traces(session_id, tenant=tenant, limit=SHOWN_MAX)
+    else:
+        runs, answers, spans = (
+            _in_order(views.rows(name, session_id, tenant=tenant, as_of=as_of))
+            for name in ("runs", "qa", "traces")
+        )
     console = output()
     title = Text.assemble("Session ", cell(session_id))
     console.print(_section(title, _session(session)))
     for name, table in (
-        ("Runs", _runs(views.runs(session_id, tenant=tenant, limit=SHOWN_MAX))),
-        ("Questions and answers", _qa(views.qa(session_id, tenant=tenant, last_n=SHOWN_MAX))),
-        ("Traces", _traces(views.traces(session_id, tenant=tenant, limit=SHOWN_MAX))),
+        ("Runs", _runs(runs[:SHOWN_MAX])),
+        ("Questions and answers", _qa(answers[-SHOWN_MAX:])),
+        ("Traces", _traces(spans[:SHOWN_MAX])),
     ):
         if table.row_count:
             console.print(_section(Text(name), table))
+
+
+def _in_order(found: list[Any]) -> list[Any]:
+    return sorted(found, key=lambda view: view.first_sequence)
 
 
 def _section(title: Text, table: Table) -> RenderableType:
@@ -127,7 +146,7 @@ def _session(session: Session) -> Table:
 def _fork(session: Session) -> Text:
     if session.forked_from is None:
         return Text("")
-    return Text.assemble(cell(session.forked_from), f" at {session.forked_at}")
+    return Text.assemble(cell(session.forked_from), f" at {session.forked_at_sequence}")
 
 
 def _runs(runs: list[Run]) -> Table:

@@ -15,7 +15,7 @@ import typer
 
 from ledger import ImportReport, InvalidArgument, Ledger
 
-from ..chat_import import conversations, facts
+from ..chat_import import conversations, facts, incarnation
 from .main import app
 from .options import DEFAULT_URL, Url, notices, open_existing, open_ledger
 from .show import show_session
@@ -95,11 +95,12 @@ def _import_chat(
         raise InvalidArgument("file", f"larger than {TRANSCRIPT_BYTES_MAX} bytes; split it")
     report = ImportReport()
     for conversation in conversations(data, "stdin" if file == "-" else Path(file).stem):
-        events = facts(conversation)
-        seen[tenant, conversation.session_id] = None
+        session_id = conversation.session_id
+        events = facts(conversation, incarnation(ledger, session_id, tenant))
+        seen[tenant, session_id] = None
         for first in range(0, len(events), APPEND_EVENTS):
             part = events[first : first + APPEND_EVENTS]
-            answers = ledger.append(conversation.session_id, part, tenant=tenant)
+            answers = ledger.append(session_id, part, tenant=tenant)
             stored = sum(answer.stored for answer in answers)
             report = ImportReport(
                 report.stored + stored, report.already_stored + len(answers) - stored

@@ -6,11 +6,17 @@
 moves an application here as it is. Its aggregates are sessions of the tenant that has its name:
 hash-chained, verified, exported and followed like any other. Views of its projections derive from
 `LedgerTrackingRecorder` and keep their rows in tables beside the log.
+
+Notification ids are positions of one ledger. An import keeps sequences and numbers positions anew,
+in order of recording, and those of one commit in the order of their sessions. So views are rebuilt
+then; the tracking of a process application, which is part of the log, holds if it was imported into
+an empty ledger, together with what it follows, and had come to the end of that.
 """
 
 from __future__ import annotations
 
 from .factory import LedgerFactory
+from .mapping import LedgerMapper
 from .processing import LedgerProcessRecorder
 from .recording import LedgerAggregateRecorder, LedgerApplicationRecorder
 from .rows import Edit, view_table
@@ -23,6 +29,7 @@ __all__ = [
     "LedgerAggregateRecorder",
     "LedgerApplicationRecorder",
     "LedgerFactory",
+    "LedgerMapper",
     "LedgerProcessRecorder",
     "LedgerSnapshotRecorder",
     "LedgerSubscription",

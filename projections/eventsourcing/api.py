@@ -6,6 +6,7 @@ nothing outside this package imports this package; an import contract holds both
 
 from __future__ import annotations
 
+from eventsourcing.domain import DomainEventProtocol, TAggregateID
 from eventsourcing.persistence import (
     AggregateRecorder,
     ApplicationRecorder,
@@ -15,6 +16,7 @@ from eventsourcing.persistence import (
     IntegrityError,
     InterfaceError,
     InternalError,
+    Mapper,
     Notification,
     OperationalError,
     ProcessRecorder,
@@ -23,6 +25,7 @@ from eventsourcing.persistence import (
     Subscription,
     Tracking,
     TrackingRecorder,
+    Transcoder,
 )
 from eventsourcing.utils import Environment, EnvType, resolve_topic, strtobool
 
@@ -31,20 +34,24 @@ __all__ = [
     "ApplicationRecorder",
     "DataError",
     "DatabaseError",
+    "DomainEventProtocol",
     "EnvType",
     "Environment",
     "InfrastructureFactory",
     "IntegrityError",
     "InterfaceError",
     "InternalError",
+    "Mapper",
     "Notification",
     "OperationalError",
     "ProcessRecorder",
     "ProgrammingError",
     "StoredEvent",
     "Subscription",
+    "TAggregateID",
     "Tracking",
     "TrackingRecorder",
+    "Transcoder",
     "resolve_topic",
     "strtobool",
 ]

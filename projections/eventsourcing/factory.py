@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Protocol, TypeVar
 
 from ledger import InvalidArgument, Ledger
@@ -12,12 +13,16 @@ from .api import (
     Environment,
     EnvType,
     InfrastructureFactory,
+    Mapper,
     ProcessRecorder,
     ProgrammingError,
+    TAggregateID,
+    Transcoder,
     resolve_topic,
     strtobool,
 )
 from .errors import translated
+from .mapping import LedgerMapper
 from .processing import LedgerProcessRecorder
 from .recording import LedgerAggregateRecorder, LedgerApplicationRecorder
 from .snapshots import LedgerSnapshotRecorder
@@ -55,6 +60,19 @@ class LedgerFactory(InfrastructureFactory[LedgerTrackingRecorder]):
         self.tenant = self.env.get(self.LEDGER_TENANT, self.env.name)
         #: for everything that a recorder cannot do: read, follow, verify, export
         self.ledger = _open(url, self.env.get(self.LEDGER_SCHEMA, "ledger"))
+
+    def mapper(
+        self,
+        transcoder: Transcoder | None = None,
+        mapper_class: type[Mapper[TAggregateID]] | None = None,
+    ) -> Mapper[TAggregateID]:
+        """Return a mapper, with LedgerMapper as the class if neither call nor `MAPPER_TOPIC` does.
+
+        Any other one works too; the states it makes may be stored as opaque bytes.
+        """
+        if mapper_class is None and not self.env.get(self.MAPPER_TOPIC):
+            mapper_class = LedgerMapper[TAggregateID]
+        return super().mapper(transcoder, mapper_class)
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
         """Return a recorder of events, or for any other purpose one of snapshots."""
@@ -105,10 +123,14 @@ class LedgerFactory(InfrastructureFactory[LedgerTrackingRecorder]):
 def _open(url: str, schema: str) -> Ledger:
     with translated():
         try:
-            return Ledger.open(url, schema=schema, buckets=1)
+            ledger = Ledger.open(url, schema=schema, buckets=1)
         except InvalidArgument as error:
             if error.argument != "buckets":
                 raise
             # With several there is no single order that notification ids could be.
             problem = "This ledger has several buckets: name another LEDGER_SCHEMA or database."
             raise ProgrammingError(problem) from error
+    # The library's ProjectionRunner drops the factory of its view, and nobody can close that.
+    # Recorders hold the ledger, so it is closed when the last of them is gone.
+    weakref.finalize(ledger, ledger.backend.close)
+    return ledger

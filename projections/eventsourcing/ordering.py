@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 
 from ledger import Append, Ledger
-from ledger.group_commit import numbers_or_raise, store_round
 from ledger.plans import run
 from ledger.records import Unit
+from ledger.rounds import numbers_or_raise, store_round
 
 RETRY_TIMEOUT_S = 30.0
 
@@ -27,6 +27,7 @@ def append_in_turns(ledger: Ledger, appends: Sequence[Append]) -> list[int]:
         [Unit(parts)],
         wait=True,
         retry_timeout_s=RETRY_TIMEOUT_S,
+        lock_timeout_s=ledger.backend.lock_timeout_s,
     )
     [outcome] = run(plan)
     return [number.position for number in numbers_or_raise(outcome)]

@@ -12,7 +12,7 @@ import msgspec
 from ledger import Append, Ledger, SequenceConflict, new_event_id
 from ledger.backends.base import FeedQuery, SessionQuery
 from ledger.limits import FEED_LIMIT_MAX, SEQUENCE_MAX
-from ledger.records import Record, event_of_record
+from ledger.records import Record
 
 from .api import (
     AggregateRecorder,
@@ -86,12 +86,13 @@ class LedgerAggregateRecorder(AggregateRecorder):
         if not desc or lte is None:
             size = min(PAGE_EVENTS, high - low + 1, limit or PAGE_EVENTS)
             query = msgspec.structs.replace(query, limit=size)
+        last = low + 1 if desc else high
         with translated():
             for record in self._records(query):
-                version = version_of(record)
-                if low < version <= high:
-                    found.append(stored_event(event_of_record(record, self.ledger.upcasts)))
-                if len(found) == limit or version == (low + 1 if desc else high):
+                event = stored_event(record)
+                if low < event.originator_version <= high:
+                    found.append(event)
+                if len(found) == limit or event.originator_version == last:
                     break
         return found
 
@@ -197,11 +198,7 @@ class LedgerApplicationRecorder(LedgerAggregateRecorder, ApplicationRecorder):
             while len(found) < limit and after < upto:
                 size = min(limit - len(found), FEED_LIMIT_MAX)
                 page = self._feed(after, upto, size, types)
-                found += [
-                    notification(event_of_record(record, self.ledger.upcasts))
-                    for record in page
-                    if is_stored_event(record)
-                ]
+                found += map(notification, filter(is_stored_event, page))
                 if len(page) < size:
                     break
                 after = page[-1].position

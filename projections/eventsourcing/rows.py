@@ -88,9 +88,7 @@ def change_rows(
         if changed is None:
             return
         changes = [
-            _change(
-                table, loaded[table], rows, places[table.projection.name, table.projection.version]
-            )
+            _change(table, loaded[table], rows, places[table.identity].position)
             for table, rows in changed.items()
         ]
         if views.store(BUCKET, changes):

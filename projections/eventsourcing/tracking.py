@@ -34,6 +34,7 @@ class LedgerTrackingRecorder(TrackingRecorder):
     tables: ClassVar[tuple[Table, ...]] = ()
 
     def __init__(self, ledger: Ledger, name: str = "") -> None:
+        self.ledger = ledger
         self._views = open_views(ledger.backend)
         # One for each projection: they follow the same application at their own pace.
         self._tracked = view_table(table_name("tracking", name), Tracked, ("application_name",))

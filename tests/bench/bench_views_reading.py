@@ -213,7 +213,7 @@ def test_a_list_of_sessions(
         f" ORDER BY last_activity_at DESC, session_id DESC LIMIT {LISTED}"
     )
     order = random.Random(7)
-    statuses = [order.choice(("active", "completed", "failed")) for _ in range(sizes.lists)]
+    statuses = [order.choice(("closed", "completed", "failed")) for _ in range(sizes.lists)]
 
     def ours() -> int:
         for status in statuses:

@@ -1,6 +1,7 @@
 """Full-text search: the same hits on every backend, and as many as looking through all finds."""
 
 import re
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 from unicodedata import normalize
@@ -62,6 +63,7 @@ ATOMS = (
     ),
     *("'", ":", "&", "|", "<->", "%", "\t", "\n", "🙂", "e\u0301", "٣", "हिन्दी", "·t"),
 )
+LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 
 
 def asked(question: str, answer: str, qa_id: str = "q", **header: Any) -> NewEvent:
@@ -209,13 +211,17 @@ def test_hits_come_newest_first_in_pages_across_views(ledger: Any, views: Any) -
         hit for hit in whole if hit.kind == "messages"
     ]
     assert views.search("parcel", limit=0).items == []
+    assert views.search("parcel", kinds=[]).items == []
     cursor = views.search("parcel", limit=1).cursor
     with pytest.raises(InvalidCursor):
         views.search("parcels", cursor=cursor)
 
 
-def test_hits_of_the_same_moment_are_in_the_pages_exactly_once(ledger: Any, views: Any) -> None:
-    moment = ledger.append("s", said("parcel")).event.occurred_at
+@pytest.mark.parametrize("moment", [datetime(2026, 1, 1, tzinfo=UTC), LAST_MOMENT])
+def test_hits_of_the_same_moment_are_in_the_pages_exactly_once(
+    ledger: Any, views: Any, moment: datetime
+) -> None:
+    ledger.append("s", said("parcel", occurred_at=moment))
     for n in range(7):
         ledger.append(f"s{n}", [asked("parcel", "", f"q{n}", occurred_at=moment)])
         ledger.append(f"s{n}", [said("parcel", occurred_at=moment)])
@@ -339,9 +345,9 @@ def test_a_redacted_word_leaves_the_index(ledger: Any, views: Any, url: str) -> 
     ledger.append("s", [asked(f"number {n}", "parcel", f"q{n}") for n in range(20)])
     ledger.append("s", asked("zebra", "", "secret"))
     blocks = "SELECT count(*) FROM view_qa_v1_search_data WHERE instr(block, CAST(? AS BLOB))"
-    with apsw.Connection(url.removeprefix("sqlite:///")) as connection:
-        views.catch_up()
-        assert connection.execute(blocks, ("zebra",)).get == 1
-        ledger.append("s", NewEvent({"qa_ids": ["secret"]}, "content.redacted"))
-        views.catch_up()
-        assert connection.execute(blocks, ("zebra",)).get == 0
+    connection = apsw.Connection(url.removeprefix("sqlite:///"))
+    views.catch_up()
+    assert connection.execute(blocks, ("zebra",)).get == 1
+    ledger.append("s", NewEvent({"qa_ids": ["secret"]}, "content.redacted"))
+    views.catch_up()
+    assert connection.execute(blocks, ("zebra",)).get == 0

@@ -63,13 +63,20 @@ def test_a_run_goes_from_pending_over_running_to_completed() -> None:
         parent_run_id="p", agent_id="a", provider="x", input=["hi"], metadata={"k": 1}
     )
     said = {"parent_run_id": "p", "agent_id": "a", "provider": "x", "input": ["hi"]}
-    assert run_after(created) == expected(1, **said, metadata={"k": 1})
+    assert run_after(created) == expected(1, created_sequence=1, **said, metadata={"k": 1})
     assert run_after(created, RunStarted(model="m", input="other")) == expected(
-        2, **said, metadata={"k": 1}, model="m", status="running", started_at=at(2)
+        2,
+        created_sequence=1,
+        **said,
+        metadata={"k": 1},
+        model="m",
+        status="running",
+        started_at=at(2),
     )
     finished = RunFinished(output={"text": "ho"}, stop_reason="end", provider_metadata={"id": 1})
     assert run_after(created, RunStarted(), finished) == expected(
         3,
+        created_sequence=1,
         **said,
         metadata={"k": 1},
         status="completed",
@@ -109,6 +116,7 @@ def test_the_first_end_wins_with_everything_it_says() -> None:
     run = run_after(RunStarted(), RunCancelled(), RunFinished(output="late"), RunStarted())
     assert run == expected(
         4,
+        created_sequence=1,
         status="cancelled",
         started_at=at(1),
         ended_at=at(2),
@@ -125,6 +133,7 @@ def test_repeated_beginnings_fill_in_and_are_noted() -> None:
     run = run_after(RunStarted(provider="p"), RunStarted(provider="q", model="m"), RunCreated())
     assert run == expected(
         3,
+        created_sequence=1,
         status="running",
         provider="p",
         model="m",
@@ -154,6 +163,7 @@ def test_work_is_counted_and_noted_after_the_end() -> None:
     )
     assert run == expected(
         8,
+        created_sequence=1,
         status="completed",
         started_at=at(1),
         ended_at=at(7),
@@ -198,6 +208,7 @@ def test_amending_sets_what_it_names() -> None:
     )  # fmt: skip
     assert run == expected(
         2,
+        created_sequence=1,
         input="i",
         output={"o": 1},
         metadata={"a": 1},
@@ -215,6 +226,7 @@ def test_feedback_and_reward_reach_the_run_they_are_about() -> None:
         RunStarted(), FeedbackGiven(score=2, reward=1.0), FeedbackGiven(text="Too slow.")
     ) == expected(
         3,
+        created_sequence=1,
         status="running",
         started_at=at(1),
         score=2,
@@ -246,7 +258,9 @@ def test_cleared_feedback_is_gone() -> None:
     run = run_after(
         RunStarted(), FeedbackGiven(score=2, reward=1.0, text="x"), FeedbackCleared(run_id="r")
     )
-    assert run == expected(3, status="running", started_at=at(1), feedback_count=1)
+    assert run == expected(
+        3, created_sequence=1, status="running", started_at=at(1), feedback_count=1
+    )
 
 
 def test_plan_approvals_and_checkpoint_show_where_the_run_stands() -> None:
@@ -276,6 +290,7 @@ def test_a_redacted_run_keeps_its_numbers_and_loses_its_words() -> None:
     events.append(event_of(ContentRedacted(run_ids=["r", "nobody"]), 4))
     assert only(RUNS, events) == expected(
         4,
+        created_sequence=1,
         status="completed",
         started_at=at(1),
         ended_at=at(3),

@@ -15,8 +15,9 @@ from ledger.backends.postgres.errors import is_broken, translated
 from ledger.plans import Plan, run
 
 from ...folding import Change
-from ...tables import Key, Row, Table
-from ..base import RowQuery
+from ...stops import Failure, Skip
+from ...tables import Identity, Key, Row, Table
+from ..base import Checkpoint, Overview, RowQuery, Standing
 from .statements import Call
 from .storing import Results, Send, Storing
 
@@ -35,11 +36,23 @@ class PostgresViews:
     def prepare(self, tables: Sequence[Table]) -> None:
         self._run(lambda send: self._storing.prepare(send, tables))
 
-    def checkpoints(self, bucket: int) -> Mapping[tuple[str, int], int]:
+    def checkpoints(self, bucket: int) -> Mapping[Identity, Checkpoint]:
         return self._run(lambda send: self._storing.checkpoints(send, bucket))
 
-    def positions(self, table: Table) -> list[int]:
-        return self._run(lambda send: self._storing.positions(send, table))
+    def standings(self, names: Sequence[str]) -> list[Standing]:
+        return self._run(lambda send: self._storing.standings(send, names))
+
+    def mark_built(self, identity: Identity) -> None:
+        self._run(lambda send: self._storing.mark_built(send, identity))
+
+    def accept(self, table: Table) -> None:
+        self._run(lambda send: self._storing.accept(send, table))
+
+    def switch(self, identity: Identity) -> bool:
+        return self._run(lambda send: self._storing.switch(send, identity))
+
+    def drop(self, identity: Identity) -> bool:
+        return self._run(lambda send: self._storing.drop(send, identity))
 
     def load(
         self, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
@@ -51,6 +64,26 @@ class PostgresViews:
 
     def select(self, query: RowQuery) -> list[Row]:
         return self._run(lambda send: self._storing.select(send, query))
+
+    def current(self, query: RowQuery) -> list[Row] | None:
+        return self._run(lambda send: self._storing.current(send, query))
+
+    def count(self, query: RowQuery) -> int:
+        return self._run(lambda send: self._storing.count(send, query))
+
+    def snapshot(
+        self, bucket: int, queries: Sequence[RowQuery]
+    ) -> tuple[Mapping[Identity, Checkpoint], list[list[Row]]]:
+        return self._run(lambda send: self._storing.snapshot(send, bucket, queries))
+
+    def note_failure(self, failure: Failure) -> None:
+        self._run(lambda send: self._storing.note_failure(send, failure))
+
+    def skip(self, skip: Skip) -> bool:
+        return self._run(lambda send: self._storing.skip(send, skip))
+
+    def overview(self) -> Overview:
+        return self._run(lambda send: self._storing.overview(send))
 
     def _run(self, plan: Callable[[Send], Plan[T]]) -> T:
         attempt = 1
@@ -86,8 +119,10 @@ def _send(connection: Connection[Any], calls: Sequence[Call]) -> Results:
     else:
         with connection.pipeline():
             cursors = [_execute(connection, call) for call in calls]
+    # `description` would tell the same, and describe every column.
     return [
-        (cursor.fetchall() if cursor.description else [], cursor.rowcount) for cursor in cursors
+        (cursor.fetchall() if cursor.rownumber is not None else [], cursor.rowcount)
+        for cursor in cursors
     ]
 
 

@@ -12,8 +12,9 @@ from ledger.backends.postgres import AsyncPostgresBackend
 from ledger.plans import Plan, arun
 
 from ...folding import Change
-from ...tables import Key, Row, Table
-from ..base import RowQuery
+from ...stops import Failure, Skip
+from ...tables import Identity, Key, Row, Table
+from ..base import Checkpoint, Overview, RowQuery, Standing
 from .backend import failure, may_repeat
 from .statements import Call
 from .storing import Results, Send, Storing
@@ -31,11 +32,23 @@ class AsyncPostgresViews:
     async def prepare(self, tables: Sequence[Table]) -> None:
         await self._run(lambda send: self._storing.prepare(send, tables))
 
-    async def checkpoints(self, bucket: int) -> Mapping[tuple[str, int], int]:
+    async def checkpoints(self, bucket: int) -> Mapping[Identity, Checkpoint]:
         return await self._run(lambda send: self._storing.checkpoints(send, bucket))
 
-    async def positions(self, table: Table) -> list[int]:
-        return await self._run(lambda send: self._storing.positions(send, table))
+    async def standings(self, names: Sequence[str]) -> list[Standing]:
+        return await self._run(lambda send: self._storing.standings(send, names))
+
+    async def mark_built(self, identity: Identity) -> None:
+        await self._run(lambda send: self._storing.mark_built(send, identity))
+
+    async def accept(self, table: Table) -> None:
+        await self._run(lambda send: self._storing.accept(send, table))
+
+    async def switch(self, identity: Identity) -> bool:
+        return await self._run(lambda send: self._storing.switch(send, identity))
+
+    async def drop(self, identity: Identity) -> bool:
+        return await self._run(lambda send: self._storing.drop(send, identity))
 
     async def load(
         self, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
@@ -47,6 +60,26 @@ class AsyncPostgresViews:
 
     async def select(self, query: RowQuery) -> list[Row]:
         return await self._run(lambda send: self._storing.select(send, query))
+
+    async def current(self, query: RowQuery) -> list[Row] | None:
+        return await self._run(lambda send: self._storing.current(send, query))
+
+    async def count(self, query: RowQuery) -> int:
+        return await self._run(lambda send: self._storing.count(send, query))
+
+    async def snapshot(
+        self, bucket: int, queries: Sequence[RowQuery]
+    ) -> tuple[Mapping[Identity, Checkpoint], list[list[Row]]]:
+        return await self._run(lambda send: self._storing.snapshot(send, bucket, queries))
+
+    async def note_failure(self, failure: Failure) -> None:
+        await self._run(lambda send: self._storing.note_failure(send, failure))
+
+    async def skip(self, skip: Skip) -> bool:
+        return await self._run(lambda send: self._storing.skip(send, skip))
+
+    async def overview(self) -> Overview:
+        return await self._run(lambda send: self._storing.overview(send))
 
     async def _run(self, plan: Callable[[Send], Plan[T]]) -> T:
         attempt = 1
@@ -73,7 +106,7 @@ async def _send(connection: AsyncConnection[Any], calls: Sequence[Call]) -> Resu
         async with connection.pipeline():
             cursors = [await _execute(connection, call) for call in calls]
     return [
-        (await cursor.fetchall() if cursor.description else [], cursor.rowcount)
+        (await cursor.fetchall() if cursor.rownumber is not None else [], cursor.rowcount)
         for cursor in cursors
     ]
 

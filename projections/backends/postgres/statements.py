@@ -6,8 +6,8 @@ are parameters without exception.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC
 from typing import Any, LiteralString, NamedTuple
 
 import msgspec
@@ -15,7 +15,8 @@ from psycopg import sql
 
 from ledger.backends.queries import load_queries
 
-from ...tables import BUCKET, Column, Key, Kind, Row, Table
+from ...projection import Index
+from ...tables import BUCKET, SEARCH_WORDS, Column, Key, Kind, Row, Table
 from ..base import RowQuery
 from .exact import exact_numbers
 
@@ -28,14 +29,20 @@ _TYPES = {
     Kind.MOMENT: "timestamp with time zone",
     Kind.JSON: "jsonb",
 }
+_SEARCH_COLUMN = "search_words tsvector"
 _COMMON = (
     "create_checkpoints",
     "create_checkpoint",
     "forget_checkpoints",
     "count_checkpoints",
     "checkpoints",
-    "positions",
+    "standings",
     "move_checkpoint",
+    "lock_versions",
+    "mark_built",
+    "accept",
+    "switch",
+    "is_active",
 )
 
 
@@ -63,8 +70,18 @@ class SchemaStatements:
         self.forget_checkpoints = found["forget_checkpoints"]
         self.count_checkpoints = found["count_checkpoints"]
         self.checkpoints = found["checkpoints"]
-        self.positions = found["positions"]
+        self.standings = found["standings"]
         self.move_checkpoint = found["move_checkpoint"]
+        self.lock_versions = found["lock_versions"]
+        self.mark_built = found["mark_built"]
+        self.accept = found["accept"]
+        self.switch = found["switch"]
+        self.is_active = found["is_active"]
+        self._schema = schema
+
+    def drop_table(self, name: str) -> Call:
+        """Return the call that removes a table."""
+        return Call(_composed("drop_table", table=sql.Identifier(self._schema, name)))
 
 
 class TableStatements:
@@ -72,16 +89,24 @@ class TableStatements:
 
     def __init__(self, table: Table, schema: str) -> None:
         self.table = table
+        is_current = _composed_part("is_current", schema=sql.Identifier(schema))
+        self._composed: dict[tuple[Any, ...], tuple[bytes, bool]] = {}
         self._name = sql.Identifier(schema, table.name)
         self._columns = _joined(
             ", ", (_SELECTED[column.kind].format(_of_v(column.name)) for column in table.columns)
         )
+        self._with_current = _joined(", ", [is_current, self._columns])
         self._moments = [
             place for place, column in enumerate(table.columns) if column.kind is Kind.MOMENT
         ]
-        self._writers = [
-            (column.name, _WRITERS.get(column.kind, _as_it_is)) for column in table.columns
+        self._documents = [
+            place for place, column in enumerate(table.columns) if column.kind is Kind.JSON
         ]
+        words = () if table.words is None else (SEARCH_WORDS,)
+        # A struct is encoded several times as fast as a dict, with its moments.
+        self._object = msgspec.defstruct(
+            "Object", [(name, Any) for name in (*table.names, *words)], gc=False
+        )
         self.create = self._create()
         self._upsert = self._composed_upsert()
         by_key = sql.SQL("{} = {}")
@@ -108,10 +133,12 @@ class TableStatements:
     @property
     def layout(self) -> frozenset[str]:
         """How the table's columns look when PostgreSQL is asked for them; their order is free."""
-        return frozenset(
+        engine = () if self.table.words is None else (_SEARCH_COLUMN,)
+        lines = (
             layout_line(column.name, _TYPES[column.kind], not column.optional)
             for column in self.table.columns
         )
+        return frozenset([*lines, *engine])
 
     def load(self, bucket: int, keys: Sequence[Key]) -> Call:
         """Return the call that reads rows by their keys."""
@@ -128,17 +155,63 @@ class TableStatements:
 
     def upsert(self, bucket: int, rows: Sequence[Row]) -> Call:
         """Return the call that inserts or replaces rows."""
-        objects = [
-            {
-                name: None if value is None else write(value)
-                for (name, write), value in zip(self._writers, row, strict=True)
-            }
-            for row in rows
-        ]
+        objects = []
+        for row in rows:
+            values: list[Any] = list(row)
+            for place in self._documents:
+                if values[place] is not None:
+                    values[place] = _raw_json(values[place])
+            if self.table.words is not None:
+                values.append(" ".join(f"'{w}'" for w in self.table.words.of(row)) or None)
+            objects.append(self._object(*values))
         return Call(self._upsert, (bucket, msgspec.json.encode(objects).decode()))
 
     def select(self, query: RowQuery) -> Call:
         """Return the call for a reader's query."""
+        if query.bucket is not None and not (query.order or query.after or _is_special(query)):
+            return self._plain(query, self._columns, [])
+        return Call(*self._ordered(query, self._columns), prepare=False)
+
+    def _ordered(self, query: RowQuery, columns: sql.Composable) -> tuple[bytes, list[Any]]:
+        parts, parameters = self._selected(query, columns)
+        if query.order:
+            direction = sql.SQL("{} DESC" if query.descending else "{}")
+            ordered = _joined(", ", (direction.format(_of_v(name)) for name in query.order))
+            parts.append(_template("order").format(order=ordered))
+        if query.limit is not None:
+            parts.append(sql.Composed([sql.SQL("LIMIT %s")]))
+            parameters.append(query.limit)
+        return _joined("\n", parts).as_bytes(None), parameters
+
+    def current(self, query: RowQuery) -> Call:
+        """Return the call for a plain query of one bucket that also asks if it is up to date."""
+        return self._plain(query, self._with_current, [query.bucket, *self.table.identity])
+
+    def _plain(self, query: RowQuery, columns: sql.Composable, before: list[Any]) -> Call:
+        """Compose a plain query once for each kind: that takes as long as the query itself."""
+        named = tuple((name, value is None) for name, value in query.equal)
+        kind = (named, query.order, query.descending, query.limit is None, len(before))
+        found = self._composed.get(kind)
+        if found is None:
+            is_key = set(self.table.key) <= {n for n, value in query.equal if value is not None}
+            # One row by its whole key is found in one way, however large the table is.
+            found = self._composed[kind] = (self._ordered(query, columns)[0], is_key)
+        statement, is_key = found
+        parameters = [*before, query.bucket]
+        parameters += [value for _, value in query.equal if value is not None]
+        if query.limit is not None:
+            parameters.append(query.limit)
+        return Call(statement, parameters, prepare=is_key)
+
+    def count(self, query: RowQuery) -> Call:
+        """Return the call that counts what a reader's query asks for."""
+        query = msgspec.structs.replace(query, after=None)
+        [part], parameters = self._selected(query, sql.SQL("count(*)"))
+        return Call(part.as_bytes(None), parameters, prepare=False)
+
+    def _selected(
+        self, query: RowQuery, columns: sql.Composable
+    ) -> tuple[list[sql.Composed], list[Any]]:
         conditions: list[sql.Composable] = [sql.SQL("true")]
         parameters: list[Any] = []
         equal = query.equal if query.bucket is None else ((BUCKET, query.bucket), *query.equal)
@@ -148,6 +221,14 @@ class TableStatements:
             else:
                 conditions.append(sql.SQL("{} = %s").format(_of_v(name)))
                 parameters.append(value)
+        for name, values in query.one_of:
+            several = _joined(", ", [sql.SQL("%s")] * len(values))
+            conditions.append(sql.SQL("{} IN ({})").format(_of_v(name), several))
+            parameters += values
+        conditions += [sql.SQL("{} > 0").format(_of_v(name)) for name in query.positive]
+        if query.words:
+            conditions.append(sql.SQL("{} @@ %s::tsquery").format(_of_v(SEARCH_WORDS)))
+            parameters.append(" & ".join(f"'{word}'" for word in query.words))
         for limited, pairs in (("{} >= %s", query.at_least), ("{} < %s", query.below)):
             for name, value in pairs:
                 conditions.append(sql.SQL(limited).format(_of_v(name)))
@@ -158,19 +239,10 @@ class TableStatements:
             marks = [sql.SQL("%s")] * len(order)
             conditions.append(template.format(_joined(", ", order), _joined(", ", marks)))
             parameters += query.after
-        parts = [
-            _template("select").format(
-                columns=self._columns, table=self._name, conditions=_joined(" AND ", conditions)
-            )
-        ]
-        if order:
-            direction = sql.SQL("{} DESC" if query.descending else "{}")
-            ordered = _joined(", ", (direction.format(name) for name in order))
-            parts.append(_template("order").format(order=ordered))
-        if query.limit is not None:
-            parts.append(sql.Composed([sql.SQL("LIMIT %s")]))
-            parameters.append(query.limit)
-        return Call(_joined("\n", parts).as_bytes(None), parameters, prepare=False)
+        selected = _template("select").format(
+            columns=columns, table=self._name, conditions=_joined(" AND ", conditions)
+        )
+        return [selected], parameters
 
     def row(self, values: Row) -> Row:
         """Return a row from what PostgreSQL returned."""
@@ -184,7 +256,13 @@ class TableStatements:
         return tuple(row)
 
     def _create(self) -> list[bytes]:
-        definitions = _joined(",\n    ", (_definition(column) for column in self.table.columns))
+        parts = [_definition(column) for column in self.table.columns]
+        search: list[bytes] = []
+        if self.table.words is not None:
+            parts.append(sql.Composed([sql.SQL(_SEARCH_COLUMN)]))
+            index = sql.Identifier(f"{self.table.name}_w")
+            search.append(_composed("create_search", table=self._name, index=index))
+        definitions = _joined(",\n    ", parts)
         return [
             _composed("create_table", table=self._name, definitions=definitions),
             *(
@@ -192,21 +270,27 @@ class TableStatements:
                     "create_index",
                     table=self._name,
                     index=sql.Identifier(name),
-                    columns=_listed(columns),
+                    columns=_listed(index.fields),
+                    rows=_rows(index),
                 )
-                for name, columns in self.table.indexes.items()
+                for name, index in self.table.indexes.items()
             ),
+            *search,
             _composed("create_key", table=self._name, key=_listed(self.table.key)),
         ]
 
     def _composed_upsert(self) -> bytes:
         table = self.table
         others = [name for name in table.names if name not in table.key] or list(table.key)
+        written = table.names
+        if table.words is not None:
+            written = (*written, SEARCH_WORDS)
+            others = [*others, SEARCH_WORDS]
         assign = sql.SQL("{} = {}")
         return _composed(
             "upsert",
             table=self._name,
-            columns=_listed(table.names),
+            columns=_listed(written),
             key=_listed(table.key),
             assignments=_joined(
                 ", ",
@@ -215,9 +299,20 @@ class TableStatements:
         )
 
 
+def _is_special(query: RowQuery) -> bool:
+    """Whether a query says more than which columns equal what."""
+    return bool(query.at_least or query.below or query.one_of or query.positive or query.words)
+
+
 def layout_line(name: str, type: str, not_null: bool) -> str:
     """Return one column as it is declared, for comparison and for people."""
     return f"{name} {type}{' NOT NULL' if not_null else ''}"
+
+
+def _rows(index: Index) -> sql.Composable:
+    conditions = (("rows_present", index.present), ("rows_positive", index.positive))
+    found = [_template(name).format(field=sql.Identifier(one)) for name, one in conditions if one]
+    return _joined("", found)
 
 
 def _definition(column: Column) -> sql.Composed:
@@ -226,19 +321,11 @@ def _definition(column: Column) -> sql.Composed:
     return sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(declared))
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _moment(value: datetime) -> str:
-    return value.isoformat()
-
-
 def _raw_json(value: str) -> msgspec.Raw:
-    return msgspec.Raw(exact_numbers(value).encode())
+    # Most are empty.
+    return msgspec.Raw((value if len(value) <= 2 else exact_numbers(value)).encode())
 
 
-_WRITERS: dict[Kind, Callable[[Any], Any]] = {Kind.MOMENT: _moment, Kind.JSON: _raw_json}
 # JSON comes back as text: it is decoded once, into the field's own type.
 _SELECTED = {kind: sql.SQL("{}::text" if kind is Kind.JSON else "{}") for kind in Kind}
 
@@ -256,7 +343,11 @@ def _joined(separator: LiteralString, parts: Iterable[sql.Composable]) -> sql.Co
 
 
 def _composed(name: str, **parts: sql.Composable) -> bytes:
-    return _template(name).format(**parts).as_bytes(None)
+    return _composed_part(name, **parts).as_bytes(None)
+
+
+def _composed_part(name: str, **parts: sql.Composable) -> sql.Composed:
+    return _template(name).format(**parts)
 
 
 def _template(name: str) -> sql.SQL:

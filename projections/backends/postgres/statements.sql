@@ -9,8 +9,20 @@ CREATE TABLE {table} (
 )
 
 -- name: create_index
--- Without bucket in front: lists go over all buckets, and only unique keys need it.
-CREATE INDEX {index} ON {table} ({columns})
+-- Lists over all sessions go over all buckets: theirs have no bucket in front.
+CREATE INDEX {index} ON {table} ({columns}) {rows}
+
+-- name: rows_present
+-- The end of an index of the rows in which a field is not NULL.
+WHERE {field} IS NOT NULL
+
+-- name: rows_positive
+-- The end of an index of the rows in which a number is above 0.
+WHERE {field} > 0
+
+-- name: create_search
+-- The words come ready-made, see search_words.py; rows without any are not in the index.
+CREATE INDEX {index} ON {table} USING gin (search_words) WHERE search_words IS NOT NULL
 
 -- name: create_key
 -- Led by bucket, as in the log, so that both can be distributed by it. Created last: of indexes
@@ -50,6 +62,14 @@ DELETE FROM {table} WHERE bucket = %s AND tenant = %s AND session_id = %s
 -- A reader's rows.
 SELECT {columns} FROM {table} AS v WHERE {conditions}
 
+-- name: is_current
+-- A column in front of a reader's, of the same snapshot: nothing is left to be folded before them.
+(
+    SELECT c.active AND c.position >= b.position
+    FROM {schema}.view_checkpoints AS c JOIN {schema}.buckets AS b ON b.bucket = c.bucket
+    WHERE c.bucket = %s AND c.projection = %s AND c.version = %s
+)
+
 -- name: order
 -- The end of an ordered select.
 ORDER BY {order}
@@ -66,13 +86,25 @@ CREATE TABLE IF NOT EXISTS {schema}.view_checkpoints (
     projection text COLLATE "C" NOT NULL,
     version integer NOT NULL,
     position bigint NOT NULL,
+    active boolean NOT NULL,
+    built boolean NOT NULL,
+    fold_digest text COLLATE "C" NOT NULL,
     PRIMARY KEY (bucket, projection, version)
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)
 
 -- name: create_checkpoint
--- There from the start, so that moving one is a plain comparison.
-INSERT INTO {schema}.view_checkpoints (bucket, projection, version, position)
-SELECT bucket, %s, %s, 0 FROM {schema}.buckets
+-- There from the start, so that moving one is a plain comparison. Where no version is active yet,
+-- this one is, and the readers fold it.
+INSERT INTO {schema}.view_checkpoints (
+    bucket, projection, version, position, active, built, fold_digest
+)
+SELECT b.bucket, %s, %s, 0, f.first, f.first, %s
+FROM {schema}.buckets AS b
+CROSS JOIN (
+    SELECT NOT EXISTS (
+        SELECT 1 FROM {schema}.view_checkpoints WHERE projection = %s AND active
+    ) AS first
+) AS f
 ON CONFLICT (bucket, projection, version) DO NOTHING
 
 -- name: forget_checkpoints
@@ -84,13 +116,48 @@ DELETE FROM {schema}.view_checkpoints WHERE projection = %s AND version = %s
 SELECT projection, version, count(*) FROM {schema}.view_checkpoints GROUP BY projection, version
 
 -- name: checkpoints
--- How far every projection has come in a bucket.
-SELECT projection, version, position FROM {schema}.view_checkpoints WHERE bucket = %s
+-- How far every projection has come in a bucket; without flags, what it leaves out there.
+SELECT projection, version, position, active, built FROM {schema}.view_checkpoints
+WHERE bucket = %s
+UNION ALL
+SELECT projection, version, position, NULL, NULL FROM {schema}.view_skips WHERE bucket = %s
 
--- name: positions
--- How far a projection has come in every bucket.
-SELECT position FROM {schema}.view_checkpoints
-WHERE projection = %s AND version = %s ORDER BY bucket
+-- name: standings
+-- How far the versions of projections have come in every bucket.
+SELECT projection, version, bool_and(active), bool_and(built), min(fold_digest),
+    array_agg(position ORDER BY bucket)
+FROM {schema}.view_checkpoints WHERE projection = ANY (%s)
+GROUP BY projection, version ORDER BY projection, version
+
+-- name: lock_versions
+-- In the order in which projectors lock them, so that nobody waits in a circle.
+SELECT 1 FROM {schema}.view_checkpoints WHERE projection = %s
+ORDER BY bucket, projection, version FOR UPDATE
+
+-- name: mark_built
+-- Once a version has been at the log's end.
+UPDATE {schema}.view_checkpoints SET built = true WHERE projection = %s AND version = %s
+
+-- name: accept
+-- Somebody knows that the fold, changed as it is, would make the same rows.
+UPDATE {schema}.view_checkpoints SET fold_digest = %s WHERE projection = %s AND version = %s
+
+-- name: switch
+-- All versions in one statement, so that one of them is active at every moment.
+UPDATE {schema}.view_checkpoints SET active = (version = %s)
+WHERE projection = %s AND EXISTS (
+    SELECT 1 FROM {schema}.view_checkpoints WHERE projection = %s AND version = %s AND built
+)
+
+-- name: is_active
+-- Readers need the active version: it is not dropped.
+SELECT EXISTS (
+    SELECT 1 FROM {schema}.view_checkpoints WHERE projection = %s AND version = %s AND active
+)
+
+-- name: drop_table
+-- With its indexes.
+DROP TABLE IF EXISTS {table}
 
 -- name: move_checkpoint
 -- Changes no row if another projector was faster; waits for one that is about to be.

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from psycopg.errors import UndefinedTable
+
 from ledger.plans import Plan
 
 from ...errors import TableMismatch
 from ...folding import Change
-from ...tables import BUCKET, Key, Row, Table
-from ..base import RowQuery
+from ...stops import Failure, Skip
+from ...tables import BUCKET, Identity, Key, Row, Table, table_name
+from ..base import Checkpoint, Overview, RowQuery, Standing
+from . import stops
 from .statements import Call, SchemaStatements, TableStatements, layout_line
 
 #: Per statement, the rows it returned and how many it touched.
@@ -18,6 +22,18 @@ Results = list[tuple[list[Any], int]]
 Send = Callable[[Sequence[Call]], Any]
 
 _CHECKPOINTS = "view_checkpoints"
+_CHECKPOINT_COLUMNS = frozenset(
+    layout_line(name, type_, not_null=True)
+    for name, type_ in (
+        ("projection", "text"),
+        ("version", "integer"),
+        ("position", "bigint"),
+        ("active", "boolean"),
+        ("built", "boolean"),
+        ("fold_digest", "text"),
+    )
+)
+_BEGIN_READING = Call(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 _BEGIN = Call(b"BEGIN ISOLATION LEVEL READ COMMITTED")
 _COMMIT = Call(b"COMMIT")
 _ROLLBACK = Call(b"ROLLBACK")
@@ -30,6 +46,7 @@ class Storing:
         self._schema = schema
         self._buckets = buckets
         self._statements = SchemaStatements(schema)
+        self._stops = stops.Stops(schema)
         self._tables: dict[str, TableStatements] = {}
 
     def prepare(self, send: Send, tables: Sequence[Table]) -> Plan[None]:
@@ -38,26 +55,63 @@ class Storing:
             return
         yield send([_BEGIN, Call(self._statements.lock, (self._schema,))])
         layouts = yield from self._layouts(send, tables)
-        calls = [Call(self._statements.create_checkpoints)]
-        for table in tables:
-            identity = _identity(table)
+        calls = [Call(self._statements.create_checkpoints), *self._stops.create]
+        # The highest first: where nothing is active yet, it becomes that.
+        for table in sorted(tables, key=lambda table: table.identity, reverse=True):
             if table.name not in layouts:
                 # If somebody dropped the table, it is folded again from the start.
-                calls.append(Call(self._statements.forget_checkpoints, identity))
+                calls.append(Call(self._statements.forget_checkpoints, table.identity))
                 calls += [Call(statement) for statement in self._of(table).create]
-            calls.append(Call(self._statements.create_checkpoint, identity))
+            created = (*table.identity, table.fold_digest, table.projection.name)
+            calls.append(Call(self._statements.create_checkpoint, created))
         yield send([*calls, _COMMIT])
         self._check(tables, (yield from self._layouts(send, tables)))
 
-    def checkpoints(self, send: Send, bucket: int) -> Plan[Mapping[tuple[str, int], int]]:
+    def checkpoints(self, send: Send, bucket: int) -> Plan[Mapping[Identity, Checkpoint]]:
         """Read one bucket's checkpoints."""
-        results: Results = yield send([Call(self._statements.checkpoints, (bucket,))])
-        return {(name, version): position for name, version, position in results[0][0]}
+        results: Results = yield send([Call(self._statements.checkpoints, (bucket, bucket))])
+        return _checkpoints(results[0][0])
 
-    def positions(self, send: Send, table: Table) -> Plan[list[int]]:
-        """Read one projection's checkpoints."""
-        results: Results = yield send([Call(self._statements.positions, _identity(table))])
-        return [position for (position,) in results[0][0]]
+    def standings(self, send: Send, names: Sequence[str]) -> Plan[list[Standing]]:
+        """Read the checkpoints of all versions of some projections."""
+        results: Results = yield send([Call(self._statements.standings, (list(names),))])
+        return [stops.standing(row) for row in results[0][0]]
+
+    def mark_built(self, send: Send, identity: Identity) -> Plan[None]:
+        """Set a version's flag."""
+        lock = Call(self._statements.lock_versions, identity[:1])
+        yield send([_BEGIN, lock, Call(self._statements.mark_built, identity), _COMMIT])
+
+    def accept(self, send: Send, table: Table) -> Plan[None]:
+        """Set a version's digest."""
+        lock = Call(self._statements.lock_versions, table.identity[:1])
+        accept = Call(self._statements.accept, (table.fold_digest, *table.identity))
+        yield send([_BEGIN, lock, accept, _COMMIT])
+
+    def switch(self, send: Send, identity: Identity) -> Plan[bool]:
+        """Set the flags of all versions of a projection."""
+        name, version = identity
+        lock = Call(self._statements.lock_versions, (name,))
+        move = Call(self._statements.switch, (version, name, name, version))
+        results: Results = yield send([_BEGIN, lock, move, _COMMIT])
+        return results[2][1] > 0
+
+    def drop(self, send: Send, identity: Identity) -> Plan[bool]:
+        """Remove a version under the lock under which tables are made."""
+        results: Results = yield send(
+            [
+                _BEGIN,
+                Call(self._statements.lock, (self._schema,)),
+                Call(self._statements.lock_versions, identity[:1]),
+                Call(self._statements.is_active, identity),
+            ]
+        )
+        if results[3][0][0][0]:
+            yield send([_ROLLBACK])
+            return False
+        forget = Call(self._statements.forget_checkpoints, identity)
+        yield send([forget, self._statements.drop_table(table_name(identity)), _COMMIT])
+        return True
 
     def load(
         self, send: Send, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
@@ -76,7 +130,7 @@ class Storing:
         Checkpoints are locked in one order, and rows only by who holds their checkpoint: there is
         nothing to deadlock on.
         """
-        ordered = sorted(changes, key=lambda change: change.table.name)
+        ordered = sorted(changes, key=lambda change: change.table.identity)
         moves = [self._move(bucket, change) for change in ordered]
         results: Results = yield send([_BEGIN, *moves])
         if any(touched != 1 for _, touched in results[1:]):
@@ -98,23 +152,77 @@ class Storing:
         results: Results = yield send([statements.select(query)])
         return [statements.row(row) for row in results[0][0]]
 
+    def current(self, send: Send, query: RowQuery) -> Plan[list[Row] | None]:
+        """Read a reader's rows, and in the same snapshot whether they are up to date."""
+        statements = self._of(query.table)
+        try:
+            results: Results = yield send([statements.current(query)])
+        except UndefinedTable:
+            return None  # the version was dropped, which is told by who looks for its checkpoint
+        rows = results[0][0]
+        if not rows or not rows[0][0]:
+            return None
+        return [statements.row(row[1:]) for row in rows]
+
+    def count(self, send: Send, query: RowQuery) -> Plan[int]:
+        """Count a reader's rows."""
+        results: Results = yield send([self._of(query.table).count(query)])
+        counted: int = results[0][0][0][0]
+        return counted
+
+    def snapshot(
+        self, send: Send, bucket: int, queries: Sequence[RowQuery]
+    ) -> Plan[tuple[Mapping[Identity, Checkpoint], list[list[Row]]]]:
+        """Read a bucket's checkpoints and rows in one round trip, from one snapshot."""
+        places = Call(self._statements.checkpoints, (bucket, bucket))
+        selects = [self._of(query.table).select(query) for query in queries]
+        results: Results = yield send([_BEGIN_READING, places, *selects, _COMMIT])
+        found = [
+            [self._of(query.table).row(row) for row in rows]
+            for query, (rows, _) in zip(queries, results[2:-1], strict=True)
+        ]
+        return _checkpoints(results[1][0]), found
+
+    def note_failure(self, send: Send, failure: Failure) -> Plan[None]:
+        """Keep a failure."""
+        yield send([self._stops.note_failure(failure)])
+
+    def skip(self, send: Send, skip: Skip) -> Plan[bool]:
+        """Move the checkpoint, then, only if it moved, record why."""
+        places = (skip.position, skip.bucket, *skip.identity, skip.position - 1)
+        move = Call(self._statements.move_checkpoint, places)
+        results: Results = yield send([_BEGIN, move])
+        if results[1][1] != 1:
+            yield send([_ROLLBACK])
+            return False
+        yield send([self._stops.add_skip(skip), _COMMIT])
+        return True
+
+    def overview(self, send: Send) -> Plan[Overview]:
+        """Read everything in one round trip, from one snapshot."""
+        results: Results = yield send([_BEGIN_READING, *self._stops.overview, _COMMIT])
+        return stops.overview(results[1:-1])
+
     def _move(self, bucket: int, change: Change) -> Call:
-        places = (change.after, bucket, *_identity(change.table), change.before)
+        places = (change.after, bucket, *change.table.identity, change.before)
         return Call(self._statements.move_checkpoint, places)
 
     def _is_ready(self, send: Send, tables: Sequence[Table]) -> Plan[bool]:
         layouts = yield from self._layouts(send, tables)
-        if any(name not in layouts for name in (_CHECKPOINTS, *(table.name for table in tables))):
+        needed = (_CHECKPOINTS, *stops.TABLES, *(table.name for table in tables))
+        if any(name not in layouts for name in needed):
             return False
+        if layouts[_CHECKPOINTS] != _CHECKPOINT_COLUMNS:
+            raise TableMismatch(_CHECKPOINTS, _CHECKPOINT_COLUMNS, layouts[_CHECKPOINTS])
         results: Results = yield send([Call(self._statements.count_checkpoints)])
         counted = {(name, version): count for name, version, count in results[0][0]}
-        if any(counted.get(_identity(table)) != self._buckets for table in tables):
+        if any(counted.get(table.identity) != self._buckets for table in tables):
             return False
         self._check(tables, layouts)
         return True
 
     def _layouts(self, send: Send, tables: Sequence[Table]) -> Plan[dict[str, frozenset[str]]]:
-        names = [_CHECKPOINTS, *(table.name for table in tables)]
+        names = [_CHECKPOINTS, *stops.TABLES, *(table.name for table in tables)]
         results: Results = yield send([Call(self._statements.layouts, (self._schema, names))])
         found: dict[str, set[str]] = {}
         for table, column, type_, not_null in results[0][0]:
@@ -136,5 +244,15 @@ class Storing:
         return found
 
 
-def _identity(table: Table) -> tuple[str, int]:
-    return table.projection.name, table.projection.version
+def _checkpoints(rows: Sequence[Any]) -> Mapping[Identity, Checkpoint]:
+    skips: dict[Identity, set[int]] = {}
+    for name, version, position, active, _ in rows:
+        if active is None:
+            skips.setdefault((name, version), set()).add(position)
+    return {
+        (name, version): Checkpoint(
+            position, active, built, frozenset(skips.get((name, version), ()))
+        )
+        for name, version, position, active, built in rows
+        if active is not None
+    }

@@ -12,9 +12,16 @@ from ledger.backends.sqlite import SqliteBackend
 
 from ...errors import TableMismatch
 from ...folding import Change
-from ...tables import Key, Row, Table
-from ..base import RowQuery
-from .statements import SQL, TableStatements, definition
+from ...stops import Failure, Skip
+from ...tables import Identity, Key, Row, Table, table_name
+from ..base import Checkpoint, Overview, RowQuery, Standing
+from . import stops
+from .statements import SQL, TableStatements, definition, drop_table
+
+_CHECKPOINTS = "view_checkpoints"
+_CHECKPOINT_COLUMNS = frozenset(
+    ("bucket", "projection", "version", "position", "active", "built", "fold_digest")
+)
 
 
 class _Moved(Exception):
@@ -34,24 +41,61 @@ class SqliteViews:
                 return
         with self._log.transaction() as connection:
             connection.execute(SQL["create_checkpoints"])
-            for table in tables:
+            stops.create(connection)
+            # The highest first: where nothing is active yet, it becomes that.
+            for table in sorted(tables, key=lambda table: table.identity, reverse=True):
                 if not _layout(connection, table):
                     # Somebody dropped the table: it is folded again from the start.
-                    connection.execute(SQL["forget_checkpoints"], _identity(table))
+                    connection.execute(SQL["forget_checkpoints"], table.identity)
+                    for statement in drop_table(table.name):
+                        connection.execute(statement)
                 for statement in self._of(table).create:
                     connection.execute(statement)
-                connection.execute(SQL["create_checkpoint"], _identity(table))
+                created = (*table.identity, table.fold_digest)
+                connection.execute(SQL["create_checkpoint"], created)
                 self._check_layout(connection, table)
 
-    def checkpoints(self, bucket: int) -> Mapping[tuple[str, int], int]:
+    def checkpoints(self, bucket: int) -> Mapping[Identity, Checkpoint]:
         with self._log.reader() as connection:
-            rows: list[Any] = connection.execute(SQL["checkpoints"], (bucket,)).fetchall()
-        return {(projection, version): position for projection, version, position in rows}
+            return _checkpoints(connection, bucket)
 
-    def positions(self, table: Table) -> list[int]:
+    def standings(self, names: Sequence[str]) -> list[Standing]:
+        parameters = (msgspec.json.encode(names).decode(),)
         with self._log.reader() as connection:
-            rows: list[Any] = connection.execute(SQL["positions"], _identity(table)).fetchall()
-        return [position for (position,) in rows]
+            rows: list[Any] = connection.execute(SQL["standings"], parameters).fetchall()
+        return [
+            Standing(
+                projection=name,
+                version=version,
+                active=bool(active),
+                built=bool(built),
+                fold_digest=digest,
+                positions=msgspec.json.decode(positions),
+            )
+            for name, version, active, built, digest, positions in rows
+        ]
+
+    def mark_built(self, identity: Identity) -> None:
+        with self._log.transaction() as connection:
+            connection.execute(SQL["mark_built"], identity)
+
+    def accept(self, table: Table) -> None:
+        with self._log.transaction() as connection:
+            connection.execute(SQL["accept"], (*table.identity, table.fold_digest))
+
+    def switch(self, identity: Identity) -> bool:
+        with self._log.transaction() as connection:
+            connection.execute(SQL["switch"], identity)
+            return connection.changes() > 0
+
+    def drop(self, identity: Identity) -> bool:
+        with self._log.transaction() as connection:
+            if connection.execute(SQL["is_active"], identity).get:
+                return False
+            connection.execute(SQL["forget_checkpoints"], identity)
+            for statement in drop_table(table_name(identity)):
+                connection.execute(statement)
+        return True
 
     def load(
         self, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
@@ -69,7 +113,7 @@ class SqliteViews:
         try:
             with self._log.transaction() as connection:
                 for change in changes:
-                    places = (bucket, *_identity(change.table), change.before, change.after)
+                    places = (bucket, *change.table.identity, change.before, change.after)
                     connection.execute(SQL["move_checkpoint"], places)
                     if connection.changes() != 1:
                         raise _Moved
@@ -85,6 +129,58 @@ class SqliteViews:
             rows = connection.execute(*statements.select(query)).fetchall()
         return [statements.row(row) for row in rows]
 
+    def current(self, query: RowQuery) -> list[Row] | None:
+        statements = self._of(query.table)
+        with self._log.reader() as connection:
+            # First, for rows that are read behind it are of this moment or a later one.
+            places = (query.bucket, *query.table.identity)
+            if not connection.execute(SQL["is_current"], places).get:
+                return None
+            rows = connection.execute(*statements.current(query)).fetchall()
+        return [statements.row(row) for row in rows]
+
+    def count(self, query: RowQuery) -> int:
+        with self._log.reader() as connection:
+            counted: int = connection.execute(*self._of(query.table).count(query)).get
+        return counted
+
+    def snapshot(
+        self, bucket: int, queries: Sequence[RowQuery]
+    ) -> tuple[Mapping[Identity, Checkpoint], list[list[Row]]]:
+        with self._log.reader() as connection:
+            connection.execute("BEGIN DEFERRED")
+            try:
+                places = _checkpoints(connection, bucket)
+                found = []
+                for query in queries:
+                    statements = self._of(query.table)
+                    rows = connection.execute(*statements.select(query)).fetchall()
+                    found.append([statements.row(row) for row in rows])
+            finally:
+                connection.execute("ROLLBACK")
+        return places, found
+
+    def note_failure(self, failure: Failure) -> None:
+        with self._log.transaction() as connection:
+            stops.note_failure(connection, failure)
+
+    def skip(self, skip: Skip) -> bool:
+        with self._log.transaction() as connection:
+            places = (skip.bucket, *skip.identity, skip.position - 1, skip.position)
+            connection.execute(SQL["move_checkpoint"], places)
+            if connection.changes() != 1:
+                return False
+            stops.add_skip(connection, skip)
+        return True
+
+    def overview(self) -> Overview:
+        with self._log.reader() as connection:
+            connection.execute("BEGIN DEFERRED")
+            try:
+                return stops.overview(connection)
+            finally:
+                connection.execute("ROLLBACK")
+
     def _apply(self, connection: apsw.Connection, bucket: int, change: Change) -> None:
         statements = self._of(change.table)
         connection.executemany(statements.clear, ((bucket, *key) for key in change.cleared))
@@ -93,10 +189,16 @@ class SqliteViews:
         connection.executemany(statements.upsert, bound)
 
     def _ready(self, connection: apsw.Connection, tables: Sequence[Table]) -> bool:
-        if not connection.execute(SQL["has_checkpoints"]).get:
+        columns: list[Any] = connection.execute(SQL["checkpoint_columns"]).fetchall()
+        if not columns:
+            return False
+        names = frozenset(name for (name,) in columns)
+        if names != _CHECKPOINT_COLUMNS:
+            raise TableMismatch(_CHECKPOINTS, _CHECKPOINT_COLUMNS, names)
+        if not stops.are_there(connection):
             return False
         for table in tables:
-            counted: int = connection.execute(SQL["count_checkpoints"], _identity(table)).get
+            counted: int = connection.execute(SQL["count_checkpoints"], table.identity).get
             if counted != self._log.info.buckets or not _layout(connection, table):
                 return False
             self._check_layout(connection, table)
@@ -114,8 +216,19 @@ class SqliteViews:
         return found
 
 
-def _identity(table: Table) -> tuple[str, int]:
-    return table.projection.name, table.projection.version
+def _checkpoints(connection: apsw.Connection, bucket: int) -> Mapping[Identity, Checkpoint]:
+    rows: list[Any] = connection.execute(SQL["checkpoints"], (bucket,)).fetchall()
+    skips: dict[Identity, set[int]] = {}
+    for name, version, position, active, _ in rows:
+        if active is None:
+            skips.setdefault((name, version), set()).add(position)
+    return {
+        (name, version): Checkpoint(
+            position, bool(active), bool(built), frozenset(skips.get((name, version), ()))
+        )
+        for name, version, position, active, built in rows
+        if active is not None
+    }
 
 
 def _layout(connection: apsw.Connection, table: Table) -> frozenset[str]:

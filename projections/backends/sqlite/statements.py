@@ -9,9 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from ledger.backends.queries import load_queries
 
-from ...tables import Column, Kind, Row, Table
+from ...projection import Index
+from ...tables import SEARCH_ID, SEARCH_WORDS, Column, Kind, Row, Table
 from ..base import RowQuery
 
 SQL = load_queries(__package__, "statements.sql")
@@ -24,6 +27,7 @@ _TYPES = {
     Kind.MOMENT: "TEXT",
     Kind.JSON: "TEXT",
 }
+_SEARCH_COLUMNS = (f'"{SEARCH_WORDS}" TEXT', f'"{SEARCH_ID}" INTEGER')
 
 
 class TableStatements:
@@ -31,6 +35,7 @@ class TableStatements:
 
     def __init__(self, table: Table) -> None:
         self.table = table
+        self._current: dict[tuple[Any, ...], str] = {}
         places = list(enumerate(table.columns))
         self._moments = [place for place, column in places if column.kind is Kind.MOMENT]
         self._booleans = [place for place, column in places if column.kind is Kind.BOOLEAN]
@@ -40,13 +45,21 @@ class TableStatements:
             "key": _listed(table.key),
             "columns": _listed(table.names),
         }
-        self.create = [SQL["create_table"].format(definitions=_definitions(table), **parts)]
+        searched = table.words is not None
+        written = (*table.names, SEARCH_WORDS) if searched else table.names
+        create = SQL["create_searched_table" if searched else "create_table"]
+        self.create = [create.format(definitions=_definitions(table), **parts)]
         self.create += [
             SQL["create_index"].format(
-                index=_quoted(name), table=parts["table"], columns=_listed(columns)
+                index=_quoted(name),
+                table=parts["table"],
+                columns=_listed(index.fields),
+                rows=_rows(index),
             )
-            for name, columns in table.indexes.items()
+            for name, index in table.indexes.items()
         ]
+        if searched:
+            self.create += _search(table.name)
         self.load = SQL["load"].format(
             table=parts["table"],
             columns=_listed(table.names, "v."),
@@ -56,9 +69,12 @@ class TableStatements:
             ),
         )
         self.upsert = SQL["upsert"].format(
-            parameters=", ".join("?" * (len(table.names) + 1)),
-            assignments=", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in others),
-            **parts,
+            parameters=", ".join("?" * (len(written) + 1)),
+            assignments=", ".join(
+                f"{_quoted(name)} = excluded.{_quoted(name)}"
+                for name in (*others, *written[len(table.names) :])
+            ),
+            **(parts | {"columns": _listed(written)}),
         )
         self.delete = SQL["delete"].format(
             table=parts["table"],
@@ -69,34 +85,12 @@ class TableStatements:
     @property
     def layout(self) -> frozenset[str]:
         """How the table's columns look when SQLite is asked for them; their order is free."""
-        return frozenset(_definition(column) for column in self.table.columns)
+        engine = () if self.table.words is None else _SEARCH_COLUMNS
+        return frozenset([*(_definition(column) for column in self.table.columns), *engine])
 
     def select(self, query: RowQuery) -> tuple[str, list[Any]]:
         """Return the statement of a reader's query and its parameters."""
-        conditions, parameters = ["true"], []
-        if query.bucket is not None:
-            conditions.append("v.bucket = ?")
-            parameters.append(query.bucket)
-        for name, value in query.equal:
-            if value is None:
-                conditions.append(f"v.{_quoted(name)} IS NULL")
-            else:
-                conditions.append(f"v.{_quoted(name)} = ?")
-                parameters.append(_bound(value))
-        for sign, pairs in ((">=", query.at_least), ("<", query.below)):
-            for name, value in pairs:
-                conditions.append(f"v.{_quoted(name)} {sign} ?")
-                parameters.append(_bound(value))
-        if query.after is not None:
-            sign = "<" if query.descending else ">"
-            marks = ", ".join("?" * len(query.order))
-            conditions.append(f"({_listed(query.order, 'v.')}) {sign} ({marks})")
-            parameters.extend(_bound(value) for value in query.after)
-        statement = SQL["select"].format(
-            columns=_listed(self.table.names, "v."),
-            table=_quoted(self.table.name),
-            conditions=" AND ".join(conditions),
-        )
+        statement, parameters = self._selected(query, _listed(self.table.names, "v."))
         if query.order:
             direction = " DESC" if query.descending else ""
             order = ", ".join(f"v.{_quoted(name)}{direction}" for name in query.order)
@@ -106,9 +100,66 @@ class TableStatements:
             parameters.append(query.limit)
         return statement, parameters
 
+    def current(self, query: RowQuery) -> tuple[str, list[Any]]:
+        """Return the same for a plain query of one bucket, sooner."""
+        # Composed once for each kind of query: that takes as long as the query itself.
+        named = tuple((name, value is None) for name, value in query.equal)
+        kind = (named, query.order, query.descending, query.limit is None)
+        statement = self._current.get(kind)
+        if statement is None:
+            statement = self._current[kind] = self.select(query)[0]
+        parameters = [query.bucket]
+        parameters += [value for _, value in query.equal if value is not None]
+        if query.limit is not None:
+            parameters.append(query.limit)
+        return statement, parameters
+
+    def count(self, query: RowQuery) -> tuple[str, list[Any]]:
+        """Return the statement that counts what a reader's query asks for, and its parameters."""
+        return self._selected(msgspec.structs.replace(query, after=None), "count(*)")
+
+    def _selected(self, query: RowQuery, columns: str) -> tuple[str, list[Any]]:
+        conditions: list[str] = ["true"]
+        parameters: list[Any] = []
+        if query.words:
+            parameters.append(" AND ".join(f'"{word}"' for word in query.words))
+        if query.bucket is not None:
+            conditions.append("v.bucket = ?")
+            parameters.append(query.bucket)
+        for name, value in query.equal:
+            if value is None:
+                conditions.append(f"v.{_quoted(name)} IS NULL")
+            else:
+                conditions.append(f"v.{_quoted(name)} = ?")
+                parameters.append(_bound(value))
+        for name, values in query.one_of:
+            conditions.append(f"v.{_quoted(name)} IN ({', '.join('?' * len(values))})")
+            parameters.extend(_bound(value) for value in values)
+        # As it stands in the index of those rows: SQLite proves nothing about parameters.
+        conditions.extend(f"v.{_quoted(name)} > 0" for name in query.positive)
+        for sign, pairs in ((">=", query.at_least), ("<", query.below)):
+            for name, value in pairs:
+                conditions.append(f"v.{_quoted(name)} {sign} ?")
+                parameters.append(_bound(value))
+        if query.after is not None:
+            sign = "<" if query.descending else ">"
+            marks = ", ".join("?" * len(query.order))
+            conditions.append(f"({_listed(query.order, 'v.')}) {sign} ({marks})")
+            parameters.extend(_bound(value) for value in query.after)
+        template = SQL["select_found" if query.words else "select"]
+        statement = template.format(
+            columns=columns,
+            table=_quoted(self.table.name),
+            search=_quoted(search_name(self.table.name)),
+            conditions=" AND ".join(conditions),
+        )
+        return statement, parameters
+
     def bound(self, bucket: int, row: Row) -> Row:
         """Return a row as parameters of `upsert`."""
         values = [bucket, *row]
+        if self.table.words is not None:
+            values.append(" ".join(self.table.words.of(row)) or None)
         for place in self._moments:
             if row[place] is not None:
                 values[place + 1] = moment_text(row[place])
@@ -128,6 +179,16 @@ class TableStatements:
         return tuple(row)
 
 
+def drop_table(name: str) -> list[str]:
+    """Return the statements that remove a table and what is found in it."""
+    return [SQL["drop_table"].format(table=_quoted(one)) for one in (name, search_name(name))]
+
+
+def search_name(name: str) -> str:
+    """Return the name of the index of a table's words."""
+    return f"{name}_search"
+
+
 def definition(name: str, type: str, not_null: bool) -> str:
     """Return one column as it is declared."""
     return f"{_quoted(name)} {type}{' NOT NULL' if not_null else ''}"
@@ -135,11 +196,26 @@ def definition(name: str, type: str, not_null: bool) -> str:
 
 def moment_text(moment: datetime) -> str:
     """Return UTC with microseconds, always 27 characters: text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def _bound(value: Any) -> Any:
     return moment_text(value) if isinstance(value, datetime) else value
+
+
+def _rows(index: Index) -> str:
+    conditions = (("rows_present", index.present), ("rows_positive", index.positive))
+    return "".join(SQL[name].format(field=_quoted(field)) for name, field in conditions if field)
+
+
+def _search(name: str) -> list[str]:
+    parts = {"table": _quoted(name), "search": _quoted(search_name(name))}
+    return [
+        SQL[f"create_search{suffix}"].format(trigger=_quoted(f"{name}{suffix}"), **parts)
+        for suffix in ("", "_secure", "_insert", "_update", "_delete")
+    ]
 
 
 def _definitions(table: Table) -> str:

@@ -10,8 +10,65 @@ CREATE TABLE IF NOT EXISTS main.{table} (
 ) STRICT
 
 -- name: create_index
--- Without bucket in front: lists go over all buckets, and only unique keys need it.
-CREATE INDEX IF NOT EXISTS main.{index} ON {table} ({columns})
+-- Lists over all sessions go over all buckets: theirs have no bucket in front.
+CREATE INDEX IF NOT EXISTS main.{index} ON {table} ({columns}) {rows}
+
+-- name: rows_present
+-- The end of an index of the rows in which a field is not NULL.
+WHERE {field} IS NOT NULL
+
+-- name: rows_positive
+-- The end of an index of the rows in which a number is above 0.
+WHERE {field} > 0
+
+-- name: create_searched_table
+-- Rows that are found by words have a number of their own, which VACUUM leaves alone.
+CREATE TABLE IF NOT EXISTS main.{table} (
+    bucket INTEGER NOT NULL,
+    {definitions},
+    search_words TEXT,
+    search_id INTEGER PRIMARY KEY,
+    UNIQUE (bucket, {key})
+) STRICT
+
+-- name: create_search
+-- The words come ready-made, see search_words.py: this tokeniser splits them at the spaces only.
+-- They stay in the table, and no places in the text are kept.
+CREATE VIRTUAL TABLE IF NOT EXISTS main.{search} USING fts5(
+    search_words, content = {table}, content_rowid = search_id, detail = none, tokenize = 'ascii'
+)
+
+-- name: create_search_secure
+-- A word that was redacted leaves the index at once, instead of with some later merge.
+INSERT INTO main.{search} ({search}, rank) VALUES ('secure-delete', 1)
+
+-- name: create_search_insert
+-- The index follows the rows within each transaction, whoever writes them.
+CREATE TRIGGER IF NOT EXISTS main.{trigger} AFTER INSERT ON {table}
+WHEN NEW.search_words IS NOT NULL
+BEGIN
+    INSERT INTO {search} (rowid, search_words) VALUES (NEW.search_id, NEW.search_words);
+END
+
+-- name: create_search_update
+-- Most changes of a row leave its words alone.
+CREATE TRIGGER IF NOT EXISTS main.{trigger} AFTER UPDATE OF search_words ON {table}
+WHEN NEW.search_words IS NOT OLD.search_words
+BEGIN
+    INSERT INTO {search} ({search}, rowid, search_words)
+    SELECT 'delete', OLD.search_id, OLD.search_words WHERE OLD.search_words IS NOT NULL;
+    INSERT INTO {search} (rowid, search_words)
+    SELECT NEW.search_id, NEW.search_words WHERE NEW.search_words IS NOT NULL;
+END
+
+-- name: create_search_delete
+-- What is gone is not found.
+CREATE TRIGGER IF NOT EXISTS main.{trigger} AFTER DELETE ON {table}
+WHEN OLD.search_words IS NOT NULL
+BEGIN
+    INSERT INTO {search} ({search}, rowid, search_words)
+    VALUES ('delete', OLD.search_id, OLD.search_words);
+END
 
 -- name: layout
 -- What a table that was there before looks like.
@@ -39,6 +96,17 @@ DELETE FROM main.{table} WHERE bucket = ? AND tenant = ? AND session_id = ?
 -- A reader's rows.
 SELECT {columns} FROM main.{table} AS v WHERE {conditions}
 
+-- name: select_found
+-- The words first: CROSS JOIN keeps SQLite from looking through the rows instead.
+SELECT {columns} FROM main.{search} AS f CROSS JOIN main.{table} AS v ON v.search_id = f.rowid
+WHERE f.{search} MATCH ? AND {conditions}
+
+-- name: is_current
+-- Whether a version is read and nothing is left to be folded into it.
+SELECT c.active AND c.position >= b.position
+FROM main.view_checkpoints AS c JOIN main.buckets AS b ON b.bucket = c.bucket
+WHERE c.bucket = ?1 AND c.projection = ?2 AND c.version = ?3
+
 -- name: order
 -- The end of an ordered select.
 ORDER BY {order}
@@ -50,34 +118,77 @@ CREATE TABLE IF NOT EXISTS main.view_checkpoints (
     projection TEXT NOT NULL,
     version INTEGER NOT NULL,
     position INTEGER NOT NULL,
+    active INTEGER NOT NULL,
+    built INTEGER NOT NULL,
+    fold_digest TEXT NOT NULL,
     PRIMARY KEY (bucket, projection, version)
 ) STRICT, WITHOUT ROWID
 
 -- name: create_checkpoint
--- There from the start, so that moving one is a plain comparison.
-INSERT INTO main.view_checkpoints (bucket, projection, version, position)
-SELECT bucket, ?1, ?2, 0 FROM main.buckets WHERE true
+-- There from the start, so that moving one is a plain comparison. Where no version is active yet,
+-- this one is, and the readers fold it.
+INSERT INTO main.view_checkpoints (
+    bucket, projection, version, position, active, built, fold_digest
+)
+SELECT b.bucket, ?1, ?2, 0, f.first, f.first, ?3
+FROM main.buckets AS b
+CROSS JOIN (
+    SELECT NOT EXISTS (
+        SELECT 1 FROM main.view_checkpoints WHERE projection = ?1 AND active
+    ) AS first
+) AS f
+WHERE true
 ON CONFLICT (bucket, projection, version) DO NOTHING
 
 -- name: forget_checkpoints
 -- The rows that they speak of are gone.
 DELETE FROM main.view_checkpoints WHERE projection = ?1 AND version = ?2
 
--- name: has_checkpoints
--- Whether the table of checkpoints exists.
-SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE name = 'view_checkpoints')
+-- name: checkpoint_columns
+-- What the table of checkpoints looks like; nothing if there is none yet.
+SELECT name FROM pragma_table_xinfo('view_checkpoints')
 
 -- name: count_checkpoints
 -- Whether a projection has its checkpoints: as many as there are buckets.
 SELECT count(*) FROM main.view_checkpoints WHERE projection = ?1 AND version = ?2
 
 -- name: checkpoints
--- How far every projection has come in a bucket.
-SELECT projection, version, position FROM main.view_checkpoints WHERE bucket = ?1
+-- How far every projection has come in a bucket; without flags, what it leaves out there.
+SELECT projection, version, position, active, built FROM main.view_checkpoints WHERE bucket = ?1
+UNION ALL
+SELECT projection, version, position, NULL, NULL FROM main.view_skips WHERE bucket = ?1
 
--- name: positions
--- How far a projection has come in every bucket.
-SELECT position FROM main.view_checkpoints WHERE projection = ?1 AND version = ?2 ORDER BY bucket
+-- name: standings
+-- How far the versions of projections have come in every bucket.
+SELECT projection, version, min(active), min(built), min(fold_digest),
+    json_group_array(position ORDER BY bucket)
+FROM main.view_checkpoints WHERE projection IN (SELECT value FROM json_each(?1))
+GROUP BY projection, version ORDER BY projection, version
+
+-- name: mark_built
+-- Once a version has been at the log's end.
+UPDATE main.view_checkpoints SET built = true WHERE projection = ?1 AND version = ?2
+
+-- name: accept
+-- Somebody knows that the fold, changed as it is, would make the same rows.
+UPDATE main.view_checkpoints SET fold_digest = ?3 WHERE projection = ?1 AND version = ?2
+
+-- name: switch
+-- All versions in one statement, so that one of them is active at every moment.
+UPDATE main.view_checkpoints SET active = (version = ?2)
+WHERE projection = ?1 AND EXISTS (
+    SELECT 1 FROM main.view_checkpoints WHERE projection = ?1 AND version = ?2 AND built
+)
+
+-- name: is_active
+-- Readers need the active version: it is not dropped.
+SELECT EXISTS (
+    SELECT 1 FROM main.view_checkpoints WHERE projection = ?1 AND version = ?2 AND active
+)
+
+-- name: drop_table
+-- With its indexes.
+DROP TABLE IF EXISTS main.{table}
 
 -- name: move_checkpoint
 -- Changes no row if another projector was faster.

@@ -1,0 +1,59 @@
+"""`diff`: what changed in a session between two moments."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from ..history_differences import Difference
+from ..views import Views
+from .main import app
+from .options import DEFAULT_URL, AsJson, Session, Tenant, Url, open_existing, output, place
+from .safe_text import ascii_json, cell
+
+Moment = Annotated[str, typer.Argument(help="A sequence, or a time in ISO 8601.")]
+
+
+@app.command()
+def diff(
+    session: Session,
+    before: Moment,
+    after: Moment,
+    url: Url = DEFAULT_URL,
+    tenant: Tenant = "",
+    view: Annotated[str, typer.Option(help="Which view to compare.")] = "sessions",
+    deleted: Annotated[bool, typer.Option("--deleted", help="What was deleted, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the fields of a session's view, or of all rows of one, that changed."""
+    moments = (place(before, "before"), place(after, "after"))
+    with open_existing(url) as ledger:
+        found = Views(ledger).diff(view, (tenant, session), *moments, deleted=deleted)
+    if as_json:
+        for one in found:
+            typer.echo(ascii_json(_fields(one)))
+    elif found:
+        output().print(_table(found))
+
+
+def _fields(one: Difference) -> dict[str, Any]:
+    # Structs and moments inside become plain values, as in the JSON of events.
+    plain: dict[str, Any] = msgspec.to_builtins(one)
+    return plain
+
+
+def _table(found: list[Difference]) -> Table:
+    table = Table(header_style="dim", pad_edge=False, box=None)
+    keyed = any(one.key for one in found)
+    for name in (*(["row"] if keyed else []), "field", "before", "after"):
+        table.add_column(name, overflow="fold")
+    for one in found:
+        said = _fields(one)
+        row = [cell(" ".join(one.key), 60)] if keyed else []
+        table.add_row(
+            *row, cell(one.field), *(cell(value) for value in (said["before"], said["after"]))
+        )
+    return table

@@ -1,0 +1,204 @@
+"""`rebuild`: a new version of a projection beside the one that is read, with a progress bar."""
+
+from __future__ import annotations
+
+import importlib
+from functools import partial
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ledger import InvalidArgument, Ledger
+
+from ..builtin import BUILTIN
+from ..comparing import VersionComparison
+from ..projection import Projection
+from ..rebuild import Rebuild
+from ..rebuild_reports import RebuildProgress, RebuildReport
+from ..views import Views
+from .main import app
+from .options import DEFAULT_URL, Url, notices, open_existing, output
+from .safe_text import cell
+
+STOPPED = 4
+INTERRUPTED = 130
+DIFFERENT = 1
+
+
+@app.command()
+def rebuild(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The projection, e.g. sessions.")],
+    url: Url = DEFAULT_URL,
+    version: Annotated[int | None, typer.Option(help="Default: the highest known.")] = None,
+    projections: Annotated[
+        list[str] | None,
+        typer.Option("--projection", help="One of your own, as package.module:NAME; repeatable."),
+    ] = None,
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="They share the buckets: 64 on PostgreSQL, mostly 1 on SQLite, where one"
+            " process does it all.",
+        ),
+    ] = 1,
+    events_per_second: Annotated[
+        float | None, typer.Option(help="At most so many, by all processes together.")
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare it with the active version.")
+    ] = False,
+    switch: Annotated[
+        bool, typer.Option("--switch", help="Make readers read it, if all of it was built.")
+    ] = False,
+) -> None:
+    """Fold the whole log into a version of a projection while readers read another one.
+
+    May be ended at any moment, and goes on from there when it is called again. Exit code 1 if the
+    comparison finds differences (nothing is switched then), 4 if the fold fails at an event.
+    """
+    known = [*BUILTIN, *map(_found, projections or ())]
+    with open_existing(url) as ledger:
+        views = Views(ledger, projections=known)
+        wanted = _wanted(known, name, version)
+        _check_unfinished(ledger, views, wanted)
+        report = _rebuilt(ledger, wanted, url, processes, events_per_second)
+        _tell(report)
+        if compare and not _agrees(views, wanted):
+            raise typer.Exit(DIFFERENT)
+        if switch:
+            views.switch(name, wanted.version)
+            typer.echo(f"Readers read version {wanted.version} of {name} now.")
+
+
+def _wanted(known: list[Projection], name: str, version: int | None) -> Projection:
+    named = {one.version: one for one in known if one.name == name}
+    if not named:
+        names = ", ".join(sorted({one.name for one in known}))
+        raise InvalidArgument("name", f"there is no projection {name!r}; there are {names}")
+    number = max(named) if version is None else version
+    if number not in named:
+        raise InvalidArgument("version", f"version {number} of {name} is not known here")
+    return named[number]
+
+
+def _check_unfinished(ledger: Ledger, views: Views, projection: Projection) -> None:
+    """Refuse the version that is read, unless the log was never folded to its end."""
+    for one in views.versions():
+        if (one.projection, one.version) != (projection.name, projection.version):
+            continue
+        if one.active and sum(one.positions) >= sum(ledger.backend.positions()):
+            raise InvalidArgument(
+                "version",
+                f"version {one.version} of {one.projection} is the one that is read, and is at the"
+                " log's end; to make its rows anew, give the projection the next version number"
+                " and rebuild that beside it",
+            )
+
+
+def _found(path: str) -> Projection:
+    module, _, name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidArgument("projection", f"{path!r}: {error}") from error
+    if not isinstance(found, Projection):
+        raise InvalidArgument("projection", f"{path!r} is no Projection")
+    return found
+
+
+def _rebuilt(
+    ledger: Ledger, projection: Projection, url: str, processes: int, rate: float | None
+) -> RebuildReport:
+    count = min(processes, ledger.buckets)
+    if count < processes:
+        notices().print(f"This ledger has {ledger.buckets} bucket(s): {count} process(es) at work.")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} events"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    console = notices()
+    # Where there is no terminal, nothing is left of the bar but its last line break.
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(f"{projection.name} v{projection.version}", total=0, rate="", left="")
+
+        def show(progress: RebuildProgress) -> None:
+            bar.update(
+                task,
+                completed=progress.events,
+                total=progress.events_total,
+                rate=f"{progress.events_per_second:,.0f}/s",
+                left="" if progress.left_s is None else f"{_duration(progress.left_s)} left",
+            )
+
+        work = Rebuild(
+            ledger,
+            projection,
+            processes=0 if count == 1 else count,
+            open_ledger=partial(Ledger.open, url),
+            events_per_second=rate,
+            on_progress=show,
+        )
+        try:
+            return work.run()
+        except KeyboardInterrupt:
+            notices().print("Stopped; the same command goes on from here.")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _tell(report: RebuildReport) -> None:
+    rate = report.events / max(report.seconds, 1e-9)
+    typer.echo(
+        f"{report.events} events folded in {_duration(report.seconds)} ({rate:,.0f}/s);"
+        f" version {report.version} of {report.projection} is"
+        f" {'built' if report.built else 'not built yet'}."
+    )
+    for failure in report.failures:
+        typer.echo(str(failure), err=True)
+    if not report.built:
+        raise typer.Exit(STOPPED)
+
+
+def _agrees(views: Views, projection: Projection) -> bool:
+    stored = [one for one in views.versions() if one.projection == projection.name]
+    old = next(iter(one for one in stored if one.active), None)
+    if old is None or not old.known:
+        raise InvalidArgument(
+            "compare",
+            "the active version is not known here; name it with --projection package.module:NAME",
+        )
+    found = views.compare(projection.name, old=old.version, new=projection.version)
+    typer.echo(
+        f"version {found.old}: {found.old_rows} rows, {found.old_checksum[:16]};"
+        f" version {found.new}: {found.new_rows} rows, {found.new_checksum[:16]};"
+        f" differing rows: {found.differing}"
+    )
+    if not found.same:
+        output().print(_differences(found))
+    return found.same
+
+
+def _differences(found: VersionComparison) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("key", "field", f"version {found.old}", f"version {found.new}"):
+        table.add_column(title, overflow="fold")
+    for one in found.differences:
+        for field, (old, new) in one.fields.items():
+            table.add_row(cell(" ".join(one.key), 60), field, cell(repr(old)), cell(repr(new)))
+    return table
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

@@ -1,0 +1,100 @@
+"""`status`: how far the views are behind the log, with exit code 1 if that is not well."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from ledger import InvalidArgument
+
+from ..health import LAG_SECONDS_MAX, Status, ViewStatus
+from ..views import Views
+from .main import app
+from .options import DEFAULT_URL, AsJson, Url, open_existing, output
+from .safe_text import ascii_json, cell, safe
+
+UNHEALTHY = 1
+
+
+@app.command()
+def status(
+    url: Url = DEFAULT_URL,
+    lag_seconds_max: Annotated[
+        float, typer.Option(min=0, help="A view that is longer behind is unhealthy.")
+    ] = LAG_SECONDS_MAX,
+    any_lag: Annotated[
+        bool, typer.Option("--any-lag", help="Lag is well: only readers bring views up to date.")
+    ] = False,
+    as_json: AsJson = False,
+    prometheus: Annotated[
+        bool, typer.Option("--prometheus", help="In Prometheus' text format.")
+    ] = False,
+) -> None:
+    """Print how the views stand against the log; exit code 1 if one stopped or is late."""
+    with open_existing(url) as ledger:
+        found = Views(ledger).status(lag_seconds_max=None if any_lag else lag_seconds_max)
+    if prometheus:
+        typer.echo(_prometheus(found), nl=False)
+    elif as_json:
+        typer.echo(ascii_json(msgspec.to_builtins(found)))
+    else:
+        _print(found)
+    raise typer.Exit(0 if found.healthy else UNHEALTHY)
+
+
+def _prometheus(found: Status) -> str:
+    try:
+        from ..metrics import exposition
+    except ModuleNotFoundError as error:
+        raise InvalidArgument(
+            "prometheus", "it needs the extra: pip install 'agent-session-ledger[metrics]'"
+        ) from error
+    return exposition(found)
+
+
+def _print(found: Status) -> None:
+    console = output()
+    console.print(_views(found))
+    for view in found.views:
+        if view.changed:
+            typer.echo(safe(f"{view.projection} version {view.version}: made by another fold"))
+        for skip in view.skips:
+            typer.echo(
+                safe(
+                    f"{skip.projection} version {skip.version}: {skip.by} skipped position"
+                    f" {skip.position} of bucket {skip.bucket}, event {skip.event_id!r}, at"
+                    f" {skip.at:%Y-%m-%d %H:%M}: {skip.reason}"
+                )
+            )
+    for reason in found.reasons:
+        typer.echo(safe(reason))
+    typer.echo("healthy" if found.healthy else "NOT HEALTHY")
+
+
+def _views(found: Status) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("view", overflow="fold")
+    table.add_column("version", justify="right")
+    table.add_column("state")
+    for name in ("behind", "most", "seconds", "stopped", "skipped"):
+        table.add_column(name, justify="right")
+    for view in found.views:
+        table.add_row(
+            cell(view.projection, 60),
+            str(view.version),
+            _state(view),
+            str(view.lag_events),
+            str(view.lag_events_max),
+            f"{view.lag_seconds:.1f}",
+            str(len(view.failures)),
+            str(len(view.skips)),
+        )
+    return table
+
+
+def _state(view: ViewStatus) -> str:
+    state = "active" if view.active else "built" if view.built else "being built"
+    return state if view.known else f"{state}, unknown here"

@@ -1,0 +1,63 @@
+"""Cursors of lists of views: the place behind a page, as an opaque token. Pure.
+
+A place is the last row's values of the order, its key included, so the next page begins behind
+what was seen whatever came or went since: a row that did not change is neither skipped nor doubled.
+A row whose place changed meanwhile may come twice or not at all, as it may for any reader of a list
+that moves. The token also holds a digest of what was asked for: with other filters it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from ledger import InvalidCursor
+from ledger.cursor import open_token, seal_token
+
+T = TypeVar("T")
+
+_KIND = b"v"
+_DIGEST_BYTES = 8
+
+
+class ViewPage(msgspec.Struct, Generic[T], frozen=True):
+    """Some of a list, and the cursor behind them; None at the end."""
+
+    items: list[T]
+    cursor: str | None
+
+
+class ListCursors:
+    """The cursors of one list; `asked` is all that decides which rows it has, and their order."""
+
+    def __init__(self, ledger_id: str, name: str, asked: Any) -> None:
+        self._ledger_id = ledger_id
+        text = msgspec.msgpack.encode((name, asked), order="deterministic")
+        self._head = _KIND + sha256(text).digest()[:_DIGEST_BYTES]
+
+    def place(self, cursor: str | None, type_: Any) -> Any:
+        """Return the place in a cursor, which is of a type; None for the start."""
+        if cursor is None:
+            return None
+        body = open_token(cursor, self._ledger_id)
+        if not body.startswith(self._head):
+            raise InvalidCursor("The cursor belongs to another list, or to other filters.")
+        try:
+            return msgspec.msgpack.decode(body[len(self._head) :], type=type_)
+        except msgspec.MsgspecError as error:
+            raise InvalidCursor("The cursor is damaged.") from error
+
+    def page(
+        self, found: Sequence[T], limit: int, given: str | None, place: Callable[[T], Any]
+    ) -> ViewPage[T]:
+        """Return the page of the first rows found, of which one more than its limit was read."""
+        if limit == 0:
+            return ViewPage([], given)
+        items = list(found[:limit])
+        if len(found) <= limit:
+            return ViewPage(items, None)
+        body = self._head + msgspec.msgpack.encode(place(items[-1]))
+        return ViewPage(items, seal_token(body, self._ledger_id))
