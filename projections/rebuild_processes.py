@@ -13,6 +13,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -44,6 +45,7 @@ def work(task: Task, pipe: Connection) -> None:
     """Fold the buckets that come through the pipe until it is closed. Runs in the worker."""
     # Ctrl-C in a terminal reaches all processes; the one that started the others decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         with task.open_ledger() as ledger:
             worker = Worker(
@@ -57,6 +59,18 @@ def work(task: Task, pipe: Connection) -> None:
         return  # nobody is interested any more
     except LedgerError as error:
         pipe.send(("error", error))
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Hand down to a new process that Ctrl-C waits: a half-started one would print a traceback."""
+    # Starting the tracker lets interrupts in again, so it has to be there before.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _report(pipe: Connection, events: int) -> bool:
@@ -85,7 +99,8 @@ class Processes:
         for _ in range(count):
             ours, theirs = context.Pipe()
             process = context.Process(target=work, args=(task, theirs), daemon=True)
-            process.start()
+            with _deaf_to_interrupts():
+                process.start()
             # The worker has its own copy; with this one open its death would go unnoticed.
             theirs.close()
             self._members.append(_Member(process, ours))

@@ -73,11 +73,14 @@ def test_a_rebuild_killed_again_and_again_gets_there(filled: Any, url: str, seed
     chance = random.Random(seed)
     total = sum(filled.backend.positions())
     seen = [0]
-    for _ in range(8):
+    for number in range(8):
         with child(rebuild_slowly, url) as running:
             first = running.answer()
             assert first >= seen[-1]  # it goes on, it does not begin again
             seen.append(first)
+            # Half of them get a page done, however slow the machine is; the others may die in it.
+            while number % 2 == 0 and seen[-1] == first:
+                seen.append(running.answer())
             deadline = time.monotonic() + chance.uniform(0, 0.15)
             while time.monotonic() < deadline and running.pipe.poll(0.01):
                 seen.append(running.answer())

@@ -15,7 +15,7 @@ def rebuild_slowly(url: str, pipe: Connection) -> None:
     """Rebuild in small pages and tell how far it is."""
     with Ledger.open(url) as ledger:
         Rebuild(
-            ledger, V2, events_per_second=500, on_progress=lambda one: pipe.send(one.events)
+            ledger, V2, events_per_second=100, on_progress=lambda one: pipe.send(one.events)
         ).run()
 
 
