@@ -2,48 +2,48 @@
 
 from __future__ import annotations
 
-from .allowed_actions import ALLOWED_ACTIONS, AllowedAction
-from .anomalies import Anomaly
-from .anomaly_lists import MarkedFact
-from .approvals import APPROVALS, Approval
-from .artifacts import ARTIFACTS, Artifact
-from .comparing import RowDifference, VersionComparison, VersionsApart
-from .consumer_lags import ConsumerLag
-from .consumers import CONSUMERS, Consumer
-from .context import CONTEXT, ContextEntry
-from .daemon import Daemon
+from .engine.comparing import RowDifference, VersionComparison, VersionsApart
+from .engine.consumer_lags import ConsumerLag
+from .engine.daemon import Daemon
+from .engine.health import BucketLag, Status, ViewStatus
+from .engine.projection import Index, Projection
+from .engine.rebuild import Rebuild
+from .engine.rebuild_reports import RebuildProgress, RebuildReport
+from .engine.stops import Failure, Skip
+from .engine.versions import FoldChanged, ViewVersion
+from .engine.waiting import Answer
 from .errors import ProjectionFailed, RebuildInterrupted, TableMismatch, VersionDropped, ViewsBehind
-from .feedback import FEEDBACK, Feedback
-from .graph_context import GRAPH_CONTEXT, GraphContext
-from .health import BucketLag, Status, ViewStatus
-from .history_differences import Difference
-from .listing_cursors import ViewPage
-from .messages import MESSAGES, Message
-from .projection import Index, Projection
-from .qa import QA, QAEntry
-from .rebuild import Rebuild
-from .rebuild_reports import RebuildProgress, RebuildReport
-from .runs import RUNS, Run
-from .scenario_positions import ScenarioPosition
-from .scenarios import SCENARIOS, Scenario
-from .scripts import SCRIPTS, Script
-from .search import SearchHit
-from .session_lists import SessionStats
-from .sessions import SESSIONS, Session
-from .snapshots import SNAPSHOTS, Snapshot
-from .span_trees import SpanNode
-from .step_visits import STEP_VISITS, StepVisit
-from .stops import Failure, Skip
-from .traces import TRACES, Span
-from .transcripts import TranscriptCall, TranscriptLine
-from .turns import TURNS, Turn
-from .usage import USAGE, Usage
-from .usage_totals import UsageTotal
-from .versions import FoldChanged, ViewVersion
+from .folds.allowed_actions import ALLOWED_ACTIONS, AllowedAction
+from .folds.anomalies import Anomaly
+from .folds.approvals import APPROVALS, Approval
+from .folds.artifacts import ARTIFACTS, Artifact
+from .folds.consumers import CONSUMERS, Consumer
+from .folds.context import CONTEXT, ContextEntry
+from .folds.feedback import FEEDBACK, Feedback
+from .folds.graph_context import GRAPH_CONTEXT, GraphContext
+from .folds.messages import MESSAGES, Message
+from .folds.qa import QA, QAEntry
+from .folds.runs import RUNS, Run
+from .folds.scenarios import SCENARIOS, Scenario
+from .folds.scripts import SCRIPTS, Script
+from .folds.sessions import SESSIONS, Session
+from .folds.snapshots import SNAPSHOTS, Snapshot
+from .folds.step_visits import STEP_VISITS, StepVisit
+from .folds.traces import TRACES, Span
+from .folds.turns import TURNS, Turn
+from .folds.usage import USAGE, Usage
+from .folds.violations import VIOLATIONS, Violation
+from .readers.anomaly_lists import MarkedFact
+from .readers.history_differences import Difference
+from .readers.listing_cursors import ViewPage
+from .readers.scenario_positions import ScenarioPosition
+from .readers.search import SearchHit
+from .readers.session_lists import SessionStats
+from .readers.span_trees import SpanNode
+from .readers.transcripts import TranscriptCall, TranscriptLine
+from .readers.usage_totals import UsageTotal
 from .views import Views
 from .views_async import AsyncViews
-from .violations import VIOLATIONS, Violation
-from .waiting import Answer
 
 __all__ = [
     "ALLOWED_ACTIONS",

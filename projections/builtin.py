@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from .allowed_actions import ALLOWED_ACTIONS
-from .approvals import APPROVALS
-from .artifacts import ARTIFACTS
-from .consumers import CONSUMERS
-from .context import CONTEXT
-from .feedback import FEEDBACK
-from .graph_context import GRAPH_CONTEXT
-from .messages import MESSAGES
-from .projection import Projection
-from .qa import QA
-from .runs import RUNS
-from .scenarios import SCENARIOS
-from .scripts import SCRIPTS
-from .sessions import SESSIONS
-from .snapshots import SNAPSHOTS
-from .step_visits import STEP_VISITS
-from .traces import TRACES
-from .turns import TURNS
-from .usage import USAGE
-from .violations import VIOLATIONS
+from .engine.projection import Projection
+from .folds.allowed_actions import ALLOWED_ACTIONS
+from .folds.approvals import APPROVALS
+from .folds.artifacts import ARTIFACTS
+from .folds.consumers import CONSUMERS
+from .folds.context import CONTEXT
+from .folds.feedback import FEEDBACK
+from .folds.graph_context import GRAPH_CONTEXT
+from .folds.messages import MESSAGES
+from .folds.qa import QA
+from .folds.runs import RUNS
+from .folds.scenarios import SCENARIOS
+from .folds.scripts import SCRIPTS
+from .folds.sessions import SESSIONS
+from .folds.snapshots import SNAPSHOTS
+from .folds.step_visits import STEP_VISITS
+from .folds.traces import TRACES
+from .folds.turns import TURNS
+from .folds.usage import USAGE
+from .folds.violations import VIOLATIONS
 
 BUILTIN: tuple[Projection, ...] = (
     SESSIONS,

@@ -8,28 +8,26 @@ from typing import Any
 from ledger import Ledger
 from ledger.plans import run
 
-from . import (
-    views_context,
-    views_health,
-    views_history,
-    views_lists,
-    views_scenarios,
-    views_search,
-    views_sessions,
-    views_traces,
-    views_turns,
-    views_versions,
-)
 from .backends import open_views
 from .builtin import BUILTIN
-from .history_places import Moment
-from .messages import Message
-from .projection import Projection
-from .projector import BATCH_EVENTS_MAX
-from .qa import QAEntry
-from .reading import Consistency, Reader, check_present
-from .runs import Run
-from .sessions import Session
+from .engine.projection import Projection
+from .engine.projector import BATCH_EVENTS_MAX
+from .folds.messages import Message
+from .folds.qa import QAEntry
+from .folds.runs import Run
+from .folds.sessions import Session
+from .methods import context as views_context
+from .methods import health as views_health
+from .methods import history as views_history
+from .methods import lists as views_lists
+from .methods import scenarios as views_scenarios
+from .methods import search as views_search
+from .methods import sessions as views_sessions
+from .methods import traces as views_traces
+from .methods import turns as views_turns
+from .methods import versions as views_versions
+from .readers.history_places import Moment
+from .readers.reading import Consistency, Reader, check_present
 
 
 class Views:

@@ -8,28 +8,26 @@ from typing import Any
 from ledger import AsyncLedger
 from ledger.plans import arun
 
-from . import (
-    views_context_async,
-    views_health_async,
-    views_history_async,
-    views_lists_async,
-    views_scenarios_async,
-    views_search_async,
-    views_sessions_async,
-    views_traces_async,
-    views_turns_async,
-    views_versions_async,
-)
 from .backends import open_views_async
 from .builtin import BUILTIN
-from .history_places import Moment
-from .messages import Message
-from .projection import Projection
-from .projector import BATCH_EVENTS_MAX
-from .qa import QAEntry
-from .reading import Consistency, Reader, check_present
-from .runs import Run
-from .sessions import Session
+from .engine.projection import Projection
+from .engine.projector import BATCH_EVENTS_MAX
+from .folds.messages import Message
+from .folds.qa import QAEntry
+from .folds.runs import Run
+from .folds.sessions import Session
+from .methods import context_async as views_context_async
+from .methods import health_async as views_health_async
+from .methods import history_async as views_history_async
+from .methods import lists_async as views_lists_async
+from .methods import scenarios_async as views_scenarios_async
+from .methods import search_async as views_search_async
+from .methods import sessions_async as views_sessions_async
+from .methods import traces_async as views_traces_async
+from .methods import turns_async as views_turns_async
+from .methods import versions_async as views_versions_async
+from .readers.history_places import Moment
+from .readers.reading import Consistency, Reader, check_present
 
 
 class AsyncViews:

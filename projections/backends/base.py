@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ..folding import Change
-from ..stops import Failure, Skip
-from ..tables import Identity, Key, Row, Table
+from ..engine.folding import Change
+from ..engine.stops import Failure, Skip
+from ..engine.tables import Identity, Key, Row, Table
 
 
 class RowQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,10 +13,10 @@ import msgspec
 
 from ledger.backends.memory import MemoryBackend
 
+from ..engine.folding import Change
+from ..engine.stops import Failure, Skip, current
+from ..engine.tables import Column, Identity, Key, Row, Table, table_name
 from ..errors import TableMismatch
-from ..folding import Change
-from ..stops import Failure, Skip, current
-from ..tables import Column, Identity, Key, Row, Table, table_name
 from .base import Checkpoint, Overview, RowQuery, Standing
 
 Bucket = dict[Key, Row]

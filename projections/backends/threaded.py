@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
-from ..folding import Change
-from ..stops import Failure, Skip
-from ..tables import Identity, Key, Row, Table
+from ..engine.folding import Change
+from ..engine.stops import Failure, Skip
+from ..engine.tables import Identity, Key, Row, Table
 from .base import Checkpoint, Overview, RowQuery, Standing, ViewBackend
 
 P = ParamSpec("P")

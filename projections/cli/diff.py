@@ -8,7 +8,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from ..history_differences import Difference
+from ..readers.history_differences import Difference
 from ..views import Views
 from .main import app
 from .options import DEFAULT_URL, AsJson, Session, Tenant, Url, open_existing, output, place

@@ -12,7 +12,7 @@ import typer
 
 from ledger import RetryableError
 
-from ..daemon import Daemon
+from ..engine.daemon import Daemon
 from ..errors import ProjectionFailed
 from .main import app
 from .options import DEFAULT_URL, Url, open_existing

@@ -13,10 +13,10 @@ from rich.table import Table
 from ledger import InvalidArgument, Ledger
 
 from ..builtin import BUILTIN
-from ..comparing import VersionComparison
-from ..projection import Projection
-from ..rebuild import Rebuild
-from ..rebuild_reports import RebuildProgress, RebuildReport
+from ..engine.comparing import VersionComparison
+from ..engine.projection import Projection
+from ..engine.rebuild import Rebuild
+from ..engine.rebuild_reports import RebuildProgress, RebuildReport
 from ..views import Views
 from .main import app
 from .options import DEFAULT_URL, Url, notices, open_existing, output

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from ledger import InvalidArgument, Ledger
 
-from ..history_places import Moment
-from ..qa import QAEntry
-from ..runs import Run
-from ..sessions import Session
-from ..traces import Span
+from ..folds.qa import QAEntry
+from ..folds.runs import Run
+from ..folds.sessions import Session
+from ..folds.traces import Span
+from ..readers.history_places import Moment
 from ..views import Views
 from .main import app
 from .options import DEFAULT_URL, AsOf, Tenant, Url, open_existing, output, place

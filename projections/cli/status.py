@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ledger import InvalidArgument
 
-from ..health import LAG_SECONDS_MAX, Status, ViewStatus
+from ..engine.health import LAG_SECONDS_MAX, Status, ViewStatus
 from ..views import Views
 from .main import app
 from .options import DEFAULT_URL, AsJson, Url, open_existing, output
@@ -47,7 +47,7 @@ def status(
 
 def _prometheus(found: Status) -> str:
     try:
-        from ..metrics import exposition
+        from ..engine.metrics import exposition
     except ModuleNotFoundError as error:
         raise InvalidArgument(
             "prometheus", "it needs the extra: pip install 'agent-session-ledger[metrics]'"

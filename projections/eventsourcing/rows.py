@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from ..backends.base import ViewBackend
-from ..folding import Change
-from ..projection import Projection
-from ..tables import Key, Table
+from ..engine.folding import Change
+from ..engine.projection import Projection
+from ..engine.tables import Key, Table
 from .api import OperationalError
 
 #: The ledger's only one.

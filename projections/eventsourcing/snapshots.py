@@ -13,7 +13,7 @@ from ledger import Ledger, new_event_id
 
 from ..backends import open_views
 from ..backends.base import RowQuery
-from ..tables import Key, Table
+from ..engine.tables import Key, Table
 from .api import AggregateRecorder, DataError, IntegrityError, StoredEvent
 from .errors import translated
 from .events import session_of

@@ -11,7 +11,7 @@ from ledger import Ledger, new_event_id
 
 from ..backends import open_views
 from ..backends.base import RowQuery
-from ..tables import Key, Table
+from ..engine.tables import Key, Table
 from .api import IntegrityError, Tracking, TrackingRecorder
 from .errors import translated
 from .rows import BUCKET, Changed, Edit, change_rows, table_name, view_table

@@ -13,7 +13,7 @@ import pytest
 from ledger import Ledger
 from projections import Projection, Views
 from projections.builtin import BUILTIN
-from projections.sessions import SESSIONS, Session
+from projections.folds.sessions import SESSIONS, Session
 from tests.bench import raw
 from tests.bench.conversations import Conversations
 from tests.bench.harness import Comparison, alternate

@@ -12,7 +12,7 @@ import pytest
 
 from ledger import Ledger
 from projections import Views
-from projections.sessions import SESSIONS
+from projections.folds.sessions import SESSIONS
 from tests.bench.harness import Comparison, alternate
 from tests.bench.sizes import Sizes
 from tests.bench.workload import event

@@ -9,7 +9,7 @@ import msgspec
 
 from ledger import Ledger
 from projections import Rebuild
-from projections.sessions import SESSIONS
+from projections.folds.sessions import SESSIONS
 from tests.bench import raw
 from tests.bench.conversations import Conversations
 from tests.bench.harness import Comparison, alternate

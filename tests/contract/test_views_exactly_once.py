@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from projections.folding import Change
-from projections.tables import Row, Table
+from projections.engine.folding import Change
+from projections.engine.tables import Row, Table
 from tests.support.blocking import Blocking
 from tests.support.builders import on_durable, on_postgres, only_sync, sessions_in_buckets, together
 from tests.support.views import TALLY, counted, stored, views_of

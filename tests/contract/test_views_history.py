@@ -20,8 +20,8 @@ from projections import (
     Projection,
     ProjectionFailed,
     Views,
-    history_snapshots,
 )
+from projections.readers import history_snapshots
 from tests.support.builders import notes
 from tests.support.views import TALLY, counted, dropped, folded, tally, tally_apply, views_of
 

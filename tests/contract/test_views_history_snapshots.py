@@ -9,8 +9,8 @@ import pytest
 from ledger import NewEvent
 from projections import MESSAGES, SESSIONS, ProjectionFailed
 from projections.backends.base import RowQuery
-from projections.folding import Change
-from projections.history_snapshots import ROW_SNAPSHOTS, SNAPSHOT_EVENTS, RowSnapshot
+from projections.engine.folding import Change
+from projections.readers.history_snapshots import ROW_SNAPSHOTS, SNAPSHOT_EVENTS, RowSnapshot
 from tests.support.blocking import Blocking
 from tests.support.builders import notes, together
 from tests.support.views import TALLY, counted, folded, tally, tally_apply, views_of

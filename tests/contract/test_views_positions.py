@@ -16,7 +16,7 @@ from projections import SCENARIOS
 from projections.backends.base import RowQuery
 from projections.backends.postgres.statements import TableStatements as PostgresStatements
 from projections.backends.sqlite.statements import TableStatements as SqliteStatements
-from projections.tables import Table
+from projections.engine.tables import Table
 from tests.support.builders import on_durable, only_sync, whole_feed
 from tests.support.views import views_of
 
@@ -130,7 +130,7 @@ def test_what_is_found_equals_a_fold_of_every_event_by_hand(
 def test_pages_go_on_and_sessions_that_are_left_out_do_not_shorten_them(
     ledger: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.scenario_positions.PAGE_ROWS", 2)
+    monkeypatch.setattr("projections.readers.scenario_positions.PAGE_ROWS", 2)
     views = views_of(ledger)
     for number in range(7):
         ledger.append(f"s{number}", entered(minutes=number // 2))

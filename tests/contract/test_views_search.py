@@ -13,7 +13,7 @@ import pytest
 
 from ledger import InvalidArgument, InvalidCursor, NewEvent
 from projections import MESSAGES, QA, SearchHit
-from projections.search_words import WORDS_BYTES_MAX, asked_words, words
+from projections.readers.search_words import WORDS_BYTES_MAX, asked_words, words
 from tests.support.builders import on_durable, on_sqlite, only_sync
 from tests.support.views import views_of
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ledger import Append, InvalidArgument, NewEvent
-from projections.anomaly_lists import PAGE_ROWS
+from projections.readers.anomaly_lists import PAGE_ROWS
 from tests.support.builders import on_durable, only_sync
 from tests.support.views import views_of
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ledger import NewEvent
 from projections import TableMismatch
 from projections.backends.postgres.statements import TableStatements
-from projections.tables import Table
+from projections.engine.tables import Table
 from tests.support.builders import on_durable, on_postgres, only_sync, together
 from tests.support.views import (
     SAMPLE,

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError, Notification, StoredEvent, Tracking
 
+from projections.engine.folding import Change
 from projections.eventsourcing import LedgerFactory, LedgerProcessRecorder
-from projections.folding import Change
 from tests.eventsourcing.cases import CountersView
 from tests.support.builders import background, on_postgres
 from tests.support.proxy import Cut, CuttingProxy, Deck

@@ -10,7 +10,7 @@ import pytest
 from ledger.catalogue import ToolFinished, ToolStarted, TraceAppended
 from projections import TRACES, AsyncViews, Projection, Views
 from projections.builtin import BUILTIN
-from projections.tables import Column, Table
+from projections.engine.tables import Column, Table
 from tests.seeds.test_homes import inside
 from tests.support.folds import events_of, only
 from tests.support.homes_in_views import (

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from ledger.catalogue import Fact
 from ledger.events import Event, to_microseconds
-from projections.projection import Projection
+from projections.engine.projection import Projection
 
 NOON = datetime(2024, 5, 15, 12, tzinfo=UTC)
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from projections.builtin import BUILTIN
-from projections.fold_digest import fold_digest
-from projections.projection import Projection
-from projections.tables import Table
+from projections.engine.fold_digest import fold_digest
+from projections.engine.projection import Projection
+from projections.engine.tables import Table
 from tests.support.views import TALLY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ def unused():
 VIEW = '''
 """What it is for."""
 import msgspec
-from projections.projection import Projection
+from projections.engine.projection import Projection
 from {package}.helper import more
 
 class Thing(msgspec.Struct, frozen=True):
@@ -118,7 +118,7 @@ def test_what_does_not_change_the_fold_does_not_change_the_digest(
 def test_digests_are_the_same_in_every_process() -> None:
     program = (
         "from projections.builtin import BUILTIN\n"
-        "from projections.tables import Table\n"
+        "from projections.engine.tables import Table\n"
         "print(*[Table(one).fold_digest for one in BUILTIN])"
     )
     answers = {

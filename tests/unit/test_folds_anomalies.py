@@ -70,11 +70,11 @@ from projections import (
     Projection,
 )
 from projections.builtin import BUILTIN
-from projections.qa import FLAGS_MAX
-from projections.runs import PENDING_APPROVALS_MAX
-from projections.scenarios import HASH_BYTES_MAX, VARIABLES_MAX
-from projections.scripts import RULES_MAX
-from projections.sessions import ALLOWED_ACTIONS_MAX, LABELS_MAX, TAGS_MAX
+from projections.folds.qa import FLAGS_MAX
+from projections.folds.runs import PENDING_APPROVALS_MAX
+from projections.folds.scenarios import HASH_BYTES_MAX, VARIABLES_MAX
+from projections.folds.scripts import RULES_MAX
+from projections.folds.sessions import ALLOWED_ACTIONS_MAX, LABELS_MAX, TAGS_MAX
 from tests.support.folds import at, events_of, only
 
 CREATED = SessionCreated(status="active")

@@ -16,7 +16,7 @@ from ledger.catalogue import FACTS, Fact, SessionDeleted
 from ledger.events import Event
 from projections import Projection
 from projections.builtin import BUILTIN
-from projections.tables import Key, Row, Table
+from projections.engine.tables import Key, Row, Table
 from tests.support.folds import event_of, facts
 
 ONE_OF_EACH = [facts([model]) for model in FACTS]
@@ -28,8 +28,8 @@ IMPURE = {
     *("uuid4", "uuid7", "urandom", "environ", "getenv", "open", "sleep"),
 }
 SHARED = (
-    *("anomalies", "bounds", "durations", "projection"),
-    *("session_labels", "session_status", "sums"),
+    *("folds.anomalies", "folds.bounds", "folds.durations", "engine.projection"),
+    *("folds.session_labels", "folds.session_status", "folds.sums"),
 )
 
 
@@ -126,6 +126,6 @@ def test_neither_does_what_folds_share(name: str) -> None:
 
 
 def test_a_module_that_asks_a_clock_is_noticed() -> None:
-    from projections import session_lists
+    from projections.readers import session_lists
 
     assert impure_names(session_lists) == {"now"}

@@ -14,11 +14,11 @@ from ledger.catalogue import (
     ArtifactRegistered,
     PolicyViolated,
 )
-from projections.allowed_actions import ALLOWED_ACTIONS, AllowedAction
-from projections.anomalies import Anomaly
-from projections.approvals import APPROVALS, Approval
-from projections.artifacts import ARTIFACTS, Artifact, key_digest
-from projections.violations import VIOLATIONS, Violation
+from projections.folds.allowed_actions import ALLOWED_ACTIONS, AllowedAction
+from projections.folds.anomalies import Anomaly
+from projections.folds.approvals import APPROVALS, Approval
+from projections.folds.artifacts import ARTIFACTS, Artifact, key_digest
+from projections.folds.violations import VIOLATIONS, Violation
 from tests.support.folds import at, event_of, events_of, fold, only
 
 ASKED = ApprovalRequested(

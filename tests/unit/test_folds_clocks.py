@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from projections.builtin import BUILTIN
-from projections.projection import Projection
+from projections.engine.projection import Projection
 
 CLOCKS_AND_CHANCE = {"time", "random", "secrets", "uuid", "os", "threading", "socket"}
 

@@ -17,10 +17,10 @@ from ledger.catalogue import (
     Fact,
     GraphContextSet,
 )
-from projections.anomalies import Anomaly
-from projections.consumers import CONSUMERS, Consumer
-from projections.context import CONTEXT, ContextEntry
-from projections.graph_context import GRAPH_CONTEXT, GraphContext
+from projections.folds.anomalies import Anomaly
+from projections.folds.consumers import CONSUMERS, Consumer
+from projections.folds.context import CONTEXT, ContextEntry
+from projections.folds.graph_context import GRAPH_CONTEXT, GraphContext
 from tests.support.folds import at, event_of, events_of, fold, only
 
 PUT = ContextPut(context_id="c", content="Be brief.", confidence=0.8, helpful_count=2)

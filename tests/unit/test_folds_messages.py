@@ -15,7 +15,7 @@ from ledger.catalogue import (
     MessageStreamed,
     ToolCall,
 )
-from projections.messages import MESSAGES, STREAMED_CHARS_MAX, Message
+from projections.folds.messages import MESSAGES, STREAMED_CHARS_MAX, Message
 from tests.support.folds import at, event_of, events_of, fold, only, unmarked
 
 ASKED = MessageAppended(role="user", message_id="m", content="Where?")

@@ -15,7 +15,7 @@ from ledger.catalogue import FACTS, Fact, SessionDeleted
 from ledger.events import Event
 from projections import Projection
 from projections.builtin import BUILTIN
-from projections.tables import Table
+from projections.engine.tables import Table
 from tests.support.folds import at, event_of, facts, fold
 
 TIME_COLUMNS = {"duration_us", "variable_updated_at"}

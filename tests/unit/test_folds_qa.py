@@ -16,7 +16,7 @@ from ledger.catalogue import (
     QADeleted,
     QARecorded,
 )
-from projections.qa import QA, QAEntry
+from projections.folds.qa import QA, QAEntry
 from tests.support.folds import at, event_of, events_of, fold, only, unmarked
 
 RECORDED = QARecorded(qa_id="q", question="Where?", answer="There.", context="map")

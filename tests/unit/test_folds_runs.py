@@ -30,9 +30,9 @@ from ledger.catalogue import (
     TurnStarted,
     UsageRecorded,
 )
-from projections.anomalies import Anomaly
-from projections.runs import RUNS, Run
-from projections.sums import ModelUsage
+from projections.folds.anomalies import Anomaly
+from projections.folds.runs import RUNS, Run
+from projections.folds.sums import ModelUsage
 from tests.support.folds import at, event_of, events_of, fold, only, unmarked
 
 

@@ -22,10 +22,10 @@ from ledger.catalogue import (
     VariableSet,
     VariableUnset,
 )
-from projections.anomalies import Anomaly
-from projections.scenarios import HASH_BYTES_MAX, SCENARIOS, VARIABLES_MAX, Scenario
-from projections.scripts import SCRIPTS, Script
-from projections.step_visits import STEP_VISITS, StepVisit
+from projections.folds.anomalies import Anomaly
+from projections.folds.scenarios import HASH_BYTES_MAX, SCENARIOS, VARIABLES_MAX, Scenario
+from projections.folds.scripts import SCRIPTS, Script
+from projections.folds.step_visits import STEP_VISITS, StepVisit
 from tests.support.folds import at, event_of, events_of, fold, only, unmarked
 
 STARTED = ScenarioStarted(

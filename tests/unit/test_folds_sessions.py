@@ -33,10 +33,10 @@ from ledger.catalogue import (
     UsageRecorded,
     VariableSet,
 )
-from projections.anomalies import ANOMALIES_MAX, Anomaly
-from projections.session_status import TRANSITIONS
-from projections.sessions import SESSIONS, Session
-from projections.sums import MODELS_MAX, OTHER_MODELS, ModelUsage
+from projections.folds.anomalies import ANOMALIES_MAX, Anomaly
+from projections.folds.session_status import TRANSITIONS
+from projections.folds.sessions import SESSIONS, Session
+from projections.folds.sums import MODELS_MAX, OTHER_MODELS, ModelUsage
 from tests.support.folds import at, event_of, events_of, only
 
 FILLER = VariableSet(name="x", value=1)

@@ -21,7 +21,7 @@ from ledger.catalogue import (
     SessionStatusChanged,
 )
 from projections import RUNS, SESSIONS
-from projections.session_status import ABANDONABLE, TERMINAL, TRANSITIONS
+from projections.folds.session_status import ABANDONABLE, TERMINAL, TRANSITIONS
 from tests.support.folds import NOON, at, events_of, only
 
 # A line is where a session stands, a column where it is told to go:

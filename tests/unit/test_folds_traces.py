@@ -25,7 +25,7 @@ from ledger.catalogue import (
     TurnFinished,
     TurnStarted,
 )
-from projections.traces import TRACES, Span
+from projections.folds.traces import TRACES, Span
 from tests.support.folds import at, event_of, events_of, fold, only, unmarked
 
 SOURCES = {"run": "run", "turn": "turn", "call": "tool", "span": "span", "step": "step"}

@@ -12,8 +12,8 @@ from ledger.catalogue import (
     TurnStarted,
     TurnToolCall,
 )
-from projections.anomalies import Anomaly
-from projections.turns import TURNS, Turn
+from projections.folds.anomalies import Anomaly
+from projections.folds.turns import TURNS, Turn
 from tests.support.folds import at, events_of, fold, only
 
 STARTED = TurnStarted(turn_id="t", turn_number=1, user_message="Where?", scenario_before={"s": 1})

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.catalogue import SessionClosed, UsageRecorded
-from projections.sums import OTHER_KINDS, OTHER_KINDS_MAX
-from projections.usage import USAGE, Usage
-from projections.usage_totals import UsageBy, added_up
+from projections.folds.sums import OTHER_KINDS, OTHER_KINDS_MAX
+from projections.folds.usage import USAGE, Usage
+from projections.readers.usage_totals import UsageBy, added_up
 from tests.support.folds import NOON, at, event_of, events_of, facts, fold, only
 
 

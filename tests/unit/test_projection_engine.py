@@ -10,9 +10,9 @@ from ledger import IntegrityError, Ledger, NewEvent
 from ledger.plans import Plan, run
 from projections import ProjectionFailed
 from projections.backends.memory import MemoryViews
-from projections.folding import Change
-from projections.projector import Projector
-from projections.tables import Key, Row, Table
+from projections.engine.folding import Change
+from projections.engine.projector import Projector
+from projections.engine.tables import Key, Row, Table
 from tests.support.views import TALLY, counted, tally, tally_apply
 
 Wanted = Sequence[tuple[Table, Sequence[Key]]]

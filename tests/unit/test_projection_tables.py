@@ -12,7 +12,7 @@ from projections import AsyncViews, Index, Views
 from projections.backends.base import AsyncViewBackend, ViewBackend
 from projections.backends.postgres.exact import exact_numbers
 from projections.builtin import BUILTIN
-from projections.tables import Kind, Table
+from projections.engine.tables import Kind, Table
 from tests.support.views import SAMPLE, TALLY, everything
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections import Span, SpanNode
-from projections.span_trees import tree
+from projections.readers.span_trees import tree
 from tests.support.folds import at
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from projections.throttle import TokenBucket
+from projections.engine.throttle import TokenBucket
 
 
 def test_what_is_taken_is_waited_for_at_the_rate() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.catalogue import Fact, MessageAppended, ToolCall, ToolFinished, ToolStarted
-from projections.messages import MESSAGES
-from projections.traces import TRACES
-from projections.transcripts import paired
+from projections.folds.messages import MESSAGES
+from projections.folds.traces import TRACES
+from projections.readers.transcripts import paired
 from tests.support.folds import events_of, fold
 
 

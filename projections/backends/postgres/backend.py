@@ -14,9 +14,9 @@ from ledger.backends.postgres import PostgresBackend
 from ledger.backends.postgres.errors import is_broken, translated
 from ledger.plans import Plan, run
 
-from ...folding import Change
-from ...stops import Failure, Skip
-from ...tables import Identity, Key, Row, Table
+from ...engine.folding import Change
+from ...engine.stops import Failure, Skip
+from ...engine.tables import Identity, Key, Row, Table
 from ..base import Checkpoint, Overview, RowQuery, Standing
 from .statements import Call
 from .storing import Results, Send, Storing

@@ -11,9 +11,9 @@ from psycopg import AsyncConnection, AsyncCursor
 from ledger.backends.postgres import AsyncPostgresBackend
 from ledger.plans import Plan, arun
 
-from ...folding import Change
-from ...stops import Failure, Skip
-from ...tables import Identity, Key, Row, Table
+from ...engine.folding import Change
+from ...engine.stops import Failure, Skip
+from ...engine.tables import Identity, Key, Row, Table
 from ..base import Checkpoint, Overview, RowQuery, Standing
 from .backend import failure, may_repeat
 from .statements import Call

@@ -15,8 +15,8 @@ from psycopg import sql
 
 from ledger.backends.queries import load_queries
 
-from ...projection import Index
-from ...tables import BUCKET, SEARCH_WORDS, Column, Key, Kind, Row, Table
+from ...engine.projection import Index
+from ...engine.tables import BUCKET, SEARCH_WORDS, Column, Key, Kind, Row, Table
 from ..base import RowQuery
 from .exact import exact_numbers
 

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from ledger.backends.queries import load_queries
 
-from ...stops import Failure, Skip
+from ...engine.stops import Failure, Skip
 from ..base import Overview, Standing
 from .statements import Call
 

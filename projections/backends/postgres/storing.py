@@ -9,10 +9,10 @@ from psycopg.errors import UndefinedTable
 
 from ledger.plans import Plan
 
+from ...engine.folding import Change
+from ...engine.stops import Failure, Skip
+from ...engine.tables import BUCKET, Identity, Key, Row, Table, table_name
 from ...errors import TableMismatch
-from ...folding import Change
-from ...stops import Failure, Skip
-from ...tables import BUCKET, Identity, Key, Row, Table, table_name
 from ..base import Checkpoint, Overview, RowQuery, Standing
 from . import stops
 from .statements import Call, SchemaStatements, TableStatements, layout_line

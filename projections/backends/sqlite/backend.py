@@ -10,10 +10,10 @@ import msgspec
 
 from ledger.backends.sqlite import SqliteBackend
 
+from ...engine.folding import Change
+from ...engine.stops import Failure, Skip
+from ...engine.tables import Identity, Key, Row, Table, table_name
 from ...errors import TableMismatch
-from ...folding import Change
-from ...stops import Failure, Skip
-from ...tables import Identity, Key, Row, Table, table_name
 from ..base import Checkpoint, Overview, RowQuery, Standing
 from . import stops
 from .statements import SQL, TableStatements, definition, drop_table

@@ -13,8 +13,8 @@ import msgspec
 
 from ledger.backends.queries import load_queries
 
-from ...projection import Index
-from ...tables import SEARCH_ID, SEARCH_WORDS, Column, Kind, Row, Table
+from ...engine.projection import Index
+from ...engine.tables import SEARCH_ID, SEARCH_WORDS, Column, Kind, Row, Table
 from ..base import RowQuery
 
 SQL = load_queries(__package__, "statements.sql")

@@ -10,7 +10,7 @@ import msgspec
 
 from ledger.backends.queries import load_queries
 
-from ...stops import Failure, Skip
+from ...engine.stops import Failure, Skip
 from ..base import Overview, Standing
 from .statements import moment_text
 

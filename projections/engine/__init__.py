@@ -1,0 +1,1 @@
+"""How views are kept: folded page by page, rebuilt, watched, and switched."""

@@ -1,0 +1,107 @@
+"""A projector that runs: it brings views to the log's head as the log grows, until it is stopped.
+
+Any number of daemons may run beside each other and beside readers; whoever is faster wins, and
+the others go on from there. One that is killed leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from ledger import InvalidArgument, Ledger, LedgerClosed, RetryableError
+from ledger.plans import run
+
+from ..backends import open_views
+from ..builtin import BUILTIN
+from ..errors import ProjectionFailed
+from ..readers.reading import Reader
+from .projection import Projection
+from .projector import BATCH_EVENTS_MAX
+from .tables import Identity
+
+#: One wait's length. It bounds how long `stop` goes unnoticed, and how long a commit that woke
+#: nobody does.
+WAIT_S = 0.5
+_PAUSE_FIRST_S = 0.05
+_PAUSE_LONGEST_S = 2.0
+
+OnFailure = Callable[[ProjectionFailed], None]
+OnRetry = Callable[[RetryableError], None]
+
+
+class Daemon:
+    """Folds the log into views, all of them or those in `names`.
+
+    A fold that fails is handed to `on_failure` once, and then left alone until somebody else
+    brought its bucket past that event; everything else goes on. A server that cannot be reached is
+    tried again; `on_retry` is told why.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        projections: Sequence[Projection] = BUILTIN,
+        names: Sequence[str] | None = None,
+        batch_events_max: int = BATCH_EVENTS_MAX,
+        on_failure: OnFailure | None = None,
+        on_retry: OnRetry | None = None,
+    ) -> None:
+        known = [projection.name for projection in projections]
+        unknown = [name for name in names or () if name not in known]
+        if unknown or isinstance(names, str):
+            raise InvalidArgument("names", f"these views have none named {names!r}")
+        self._log = ledger.backend
+        self._reader = Reader(
+            ledger.backend,
+            open_views(ledger.backend),
+            ledger.door,
+            ledger.upcasts,
+            projections,
+            batch_events_max,
+        )
+        self._names = names
+        self._on_failure = on_failure
+        self._on_retry = on_retry
+        self._stopped = threading.Event()
+        #: By table and bucket, the position at which it stands right before an event that fails.
+        self._stuck: dict[tuple[Identity, int], int] = {}
+
+    def stop(self) -> None:
+        """End the work behind the page that is being folded; from any thread or signal handler."""
+        self._stopped.set()
+
+    def watch(self) -> None:
+        """Fold until `stop`; ends within half a second of it, or of the page that is folded."""
+        pause_s = _PAUSE_FIRST_S
+        while not self._stopped.is_set():
+            try:
+                token = self._log.token(None)
+                self.advance()
+                self._log.wait(None, token, WAIT_S)
+                pause_s = _PAUSE_FIRST_S
+            except LedgerClosed:
+                if not self._stopped.is_set():
+                    raise
+            except RetryableError as error:
+                if self._on_retry is not None:
+                    self._on_retry(error)
+                self._stopped.wait(pause_s)
+                pause_s = min(2 * pause_s, _PAUSE_LONGEST_S)
+
+    def advance(self) -> list[ProjectionFailed]:
+        """Fold up to where the log ends now; return what stopped on the way, the new ones."""
+        failures = []
+        run(self._reader.prepare())
+        projector = self._reader.projector
+        for failure in run(projector.advance(self._names, self._stuck, self._goes_on)):
+            place = (failure.projection, failure.version), failure.bucket
+            self._stuck[place] = failure.position - 1
+            failures.append(failure)
+            if self._on_failure is not None:
+                self._on_failure(failure)
+        return failures
+
+    def _goes_on(self, events: int) -> bool:
+        return not self._stopped.is_set()

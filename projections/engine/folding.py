@@ -1,0 +1,237 @@
+"""Folding a page of one bucket's events into one projection's rows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from ledger.events import SESSION_DELETED, Event
+from ledger.records import Record, event_of_record
+from ledger.upcasts import Upcasts
+
+from ..errors import ProjectionFailed
+from .tables import Key, Row, Table
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a page does to the rows of one bucket of a table, and the checkpoint's move.
+
+    Applied in this order: all rows of the `cleared` (tenant, session_id) go, then the rows with
+    the keys `gone`, then `rows` are inserted or replaced.
+    """
+
+    table: Table
+    before: int
+    after: int
+    rows: Sequence[Row] = ()
+    gone: Sequence[Key] = ()
+    cleared: Sequence[Key] = ()
+
+
+class Undecoded(msgspec.Struct, frozen=True):
+    """In an event's place: why it cannot be decoded."""
+
+    error: Exception
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Consecutive records of one bucket; `events` has None where nobody wants the type."""
+
+    records: Sequence[Record]
+    events: Sequence[Event | Undecoded | None]
+    #: Where in the page each type of event is found.
+    places: Mapping[str, Sequence[int]]
+
+    def places_of(self, types: frozenset[str] | None) -> Sequence[int]:
+        """Return where events of these types and deletions are, in order; None is everywhere."""
+        if types is None:
+            return range(len(self.records))
+        found = [self.places[type] for type in self.places if type in types]
+        if SESSION_DELETED in self.places and SESSION_DELETED not in types:
+            found.append(self.places[SESSION_DELETED])
+        return sorted(chain.from_iterable(found))
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One event that a projection wants and the rows it touches; no event for a deletion."""
+
+    record: Record
+    event: Event | None
+    keys: tuple[Key, ...]
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What a projection has to do for a page, up to the event at which it failed, if it did."""
+
+    table: Table
+    steps: Sequence[Step]
+    keys: Sequence[Key]
+    after: int
+    failure: ProjectionFailed | None = None
+
+
+def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upcasts) -> Page:
+    """Decode the records that any of the tables wants, each once."""
+    every = [table.projection.types for table in tables]
+    wanted = None if None in every else frozenset[str]().union(*filter(None, every))
+    events: list[Event | Undecoded | None] = []
+    places: dict[str, list[int]] = {}
+    for place, record in enumerate(records):
+        places.setdefault(record.type, []).append(place)
+        if wanted is not None and record.type not in wanted:
+            events.append(None)
+            continue
+        try:
+            events.append(event_of_record(record, upcasts))
+        except Exception as error:
+            # An upcaster's mistake stops whoever wants this event, and nobody else.
+            events.append(Undecoded(error))
+    return Page(records, events, places)
+
+
+def work_of(table: Table, page: Page, skips: Container[int] = ()) -> Work:
+    """Return the rows that a page touches, in the order of its events.
+
+    The positions in `skips` are left out; what deletes a session never is.
+    """
+    projection = table.projection
+    steps: list[Step] = []
+    # a dict keeps the order, which makes two runs over the same page ask for the same rows
+    touched: dict[Key, None] = {}
+    keys_of, key_types = projection.keys, (str,) * len(table.key)
+    for place in page.places_of(projection.types):
+        record, event = page.records[place], page.events[place]
+        if record.type == SESSION_DELETED:
+            if table.of_sessions:
+                steps.append(Step(record, None, ()))
+            continue
+        if event is None or record.position in skips:
+            continue
+        try:
+            if isinstance(event, Undecoded):
+                raise event.error
+            keys = tuple(keys_of(event))
+            if len(keys) > 1:
+                keys = tuple(dict.fromkeys(keys))
+            for key in keys:
+                # The usual key is seen to be right by one comparison, and not looked at further.
+                if tuple(map(type, key)) != key_types or key[:2] != (
+                    record.tenant,
+                    record.session_id,
+                ):
+                    _check_key(table, key, record)
+        except Exception as error:
+            failure = _failure(table, record, error)
+            return Work(table, steps, tuple(touched), record.position - 1, failure)
+        for key in keys:
+            touched[key] = None
+        if keys:
+            steps.append(Step(record, event, keys))
+    return Work(table, steps, tuple(touched), page.records[-1].position)
+
+
+def fold(
+    work: Work, before: int, loaded: Mapping[Key, Row], *, careful: bool = False
+) -> tuple[Change, ProjectionFailed | None]:
+    """Fold a page into the rows loaded; also return why it stopped before the page's end.
+
+    The change then ends at the event before, so that nothing is lost and nothing is skipped. Rows
+    are made once, at the end; if one cannot be, the page is folded again, `careful` to make rows
+    after every event, which tells the event that is to blame.
+    """
+    table = work.table
+    try:
+        state = {key: table.decode(row) for key, row in loaded.items()}
+    except Exception as error:
+        return Change(table, before, before), _failure(table, work.steps[0].record, error)
+    changed: dict[Key, None] = {}
+    cleared: dict[Key, None] = {}
+    after, failure = work.after, work.failure
+    for step in work.steps:
+        try:
+            if step.event is None:
+                _clear(step.record, state, cleared)
+            else:
+                _take(table, step.event, step.keys, state, changed, careful=careful)
+        except Exception as error:
+            after, failure = step.record.position - 1, _failure(table, step.record, error)
+            break
+    rows: list[Row] = []
+    gone: list[Key] = []
+    for key in changed:
+        view = state.get(key)
+        if view is not None:
+            try:
+                rows.append(table.encode(view))
+            except ValueError:
+                return fold(work, before, loaded, careful=True)
+        elif key in loaded and key[:2] not in cleared:
+            gone.append(key)
+    return Change(table, before, after, rows, gone, tuple(cleared)), failure
+
+
+def _take(
+    table: Table,
+    event: Event,
+    keys: tuple[Key, ...],
+    state: dict[Key, Any],
+    changed: dict[Key, None],
+    *,
+    careful: bool,
+) -> None:
+    """Fold one event into all its rows, or into none of them."""
+    folded = []
+    apply = table.projection.apply
+    for key in keys:
+        view = state.get(key)
+        new = apply(view, event)
+        if new is view:
+            continue
+        if new is not None:
+            if table.key_of(new) != key:
+                raise ValueError(f"the view of {key} came back as that of {table.key_of(new)}")
+            if careful:
+                table.encode(new)
+        folded.append((key, new))
+    for key, new in folded:
+        changed[key] = None
+        if new is None:
+            del state[key]
+        else:
+            state[key] = new
+
+
+def _clear(record: Record, state: dict[Key, Any], cleared: dict[Key, None]) -> None:
+    """Take a deleted session's rows out; the engine also removes those that were not loaded."""
+    session = (record.tenant, record.session_id)
+    for key in [key for key in state if key[:2] == session]:
+        del state[key]
+    cleared[session] = None
+
+
+def _check_key(table: Table, key: Key, record: Record) -> None:
+    if len(key) != len(table.key):
+        raise ValueError(f"{key!r} is no key of {', '.join(table.key)}")
+    for part in key:
+        if type(part) is not str:
+            raise TypeError(f"{part!r} in the key {key!r} is no str")
+    if table.of_sessions and (key[0] != record.tenant or key[1] != record.session_id):
+        # Another session may live in another bucket, whose rows this checkpoint does not cover.
+        raise ValueError(f"{key!r} belongs to another session than its event")
+
+
+def _failure(table: Table, record: Record, error: Exception) -> ProjectionFailed:
+    projection = table.projection
+    failure = ProjectionFailed(
+        projection.name,
+        projection.version,
+        record.bucket,
+        record.position,
+        record.event_id,
+        f"{type(error).__name__}: {error}",
+    )
+    failure.__cause__ = error
+    return failure

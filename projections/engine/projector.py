@@ -1,0 +1,274 @@
+"""The engine, as plans: brings the rows of a bucket to a position of the log, exactly once.
+
+No leader and no lock: any number of threads and processes may do this at once. Whoever moves the
+checkpoint first wins; the others find it moved, drop their work and go on from there.
+
+Of the versions of a projection, readers want one (see `chosen`). All that are built are kept
+going with it; one that is not is left to its rebuild, however far behind it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from ledger import IntegrityError
+from ledger.backends.base import AsyncBackend, Backend, FeedQuery
+from ledger.paging import PageSize
+from ledger.plans import Plan
+from ledger.records import Record
+from ledger.upcasts import Upcasts
+
+from ..backends.base import AsyncViewBackend, Checkpoint, Standing, ViewBackend
+from ..errors import ProjectionFailed, VersionDropped
+from .folding import Change, decode_page, fold, work_of
+from .stops import failure_of
+from .tables import Identity, Key, Row, Table
+
+BATCH_EVENTS_MAX = 500
+
+Folded = tuple[Change, ProjectionFailed | None]
+#: Called behind each page with the number of events in it; False ends the work there.
+AfterPage = Callable[[int], bool]
+
+
+class Projector:
+    """Folds one ledger's log into a set of tables."""
+
+    def __init__(
+        self,
+        log: Backend | AsyncBackend,
+        views: ViewBackend | AsyncViewBackend,
+        tables: Sequence[Table],
+        upcasts: Upcasts,
+        batch_events_max: int = BATCH_EVENTS_MAX,
+        caches: Sequence[Table] = (),
+    ) -> None:
+        """Take tables to fold into, and `caches`: no event fills them, deletions empty them."""
+        self._caches = caches
+        self._log = log
+        self._views = views
+        self._tables = tables
+        self._names = tuple(dict.fromkeys(table.projection.name for table in tables))
+        self._upcasts = upcasts
+        # For all buckets and callers: what a page of this log holds is much the same everywhere.
+        self._size = PageSize(batch_events_max)
+        # One entry per bucket of a table at most.
+        self._noted: dict[tuple[Identity, int], tuple[int, str]] = {}
+
+    def catch_up(
+        self, bucket: int | None, names: Sequence[str] | None = None
+    ) -> Plan[dict[str, Table]]:
+        """Bring projections to where the log ends now, in one bucket or in all.
+
+        Returns the tables to read. A failing fold stops its projection in its bucket; when
+        everything else is done, the first such failure is raised. Tables that are not asked for go
+        along where they share a page, and may fail there: who asks for them will be told.
+        """
+        heads: list[int] = yield self._log.positions()
+        if bucket is not None:
+            found: Mapping[Identity, Checkpoint] = yield self._views.checkpoints(bucket)
+            tables = chosen(self._tables, names or self._names, found)
+            wanted = list(tables.values()) if names else self.kept(found)
+            failures = yield from self.reach(bucket, heads[bucket], wanted, found=found)
+        else:
+            standings = yield from self.standings(names)
+            tables = chosen(self._tables, names or self._names, standings)
+            wanted = list(tables.values()) if names else self.kept(standings)
+            failures = yield from self.reach_all(heads, wanted, standings)
+            for table in () if names or failures else tables.values():
+                if not standings[table.identity].built:
+                    yield self._views.mark_built(table.identity)
+        if failures:
+            raise failures[0]
+        return tables
+
+    def advance(
+        self,
+        names: Sequence[str] | None,
+        stuck: Mapping[tuple[Identity, int], int],
+        after_page: AfterPage,
+    ) -> Plan[list[ProjectionFailed]]:
+        """Bring what is kept going to where the log ends now and return the failures.
+
+        Tables that stand in a bucket where they are known to be `stuck` are left alone there.
+        """
+        heads: list[int] = yield self._log.positions()
+        standings = yield from self.standings(names)
+        kept = self.kept(standings)
+        failures: list[ProjectionFailed] = []
+        for bucket, head in enumerate(heads):
+            places = {table: standings[table.identity].positions[bucket] for table in kept}
+            behind = [
+                table
+                for table, place in places.items()
+                if place < head and stuck.get((table.identity, bucket)) != place
+            ]
+            if behind:
+                failures += yield from self.reach(bucket, head, behind, after_page=after_page)
+            if not after_page(0):
+                break
+        return failures
+
+    def standings(self, names: Sequence[str] | None = None) -> Plan[dict[Identity, Standing]]:
+        """Return how far the versions of projections have come, by name and version."""
+        found: list[Standing] = yield self._views.standings(names or self._names)
+        return {(standing.projection, standing.version): standing for standing in found}
+
+    def chosen(self, names: Sequence[str]) -> Plan[dict[str, Table]]:
+        """Return the table that readers of each projection read."""
+        return chosen(self._tables, names, (yield from self.standings(names)))
+
+    def places(self, names: Sequence[str]) -> Plan[dict[Table, Sequence[int]]]:
+        """Return the table that readers of each projection read, and how far it has come."""
+        found = yield from self.standings(names)
+        tables = chosen(self._tables, names, found).values()
+        return {table: found[table.identity].positions for table in tables}
+
+    def reach_all(
+        self, heads: Sequence[int], wanted: Sequence[Table], standings: Mapping[Identity, Standing]
+    ) -> Plan[list[ProjectionFailed]]:
+        """Bring tables to a position of each bucket and return the failures."""
+        failures: list[ProjectionFailed] = []
+        for bucket, head in enumerate(heads):
+            if any(standings[table.identity].positions[bucket] < head for table in wanted):
+                failures += yield from self.reach(bucket, head, wanted)
+        return failures
+
+    def reach(
+        self,
+        bucket: int,
+        head: int,
+        wanted: Sequence[Table],
+        *,
+        found: Mapping[Identity, Checkpoint] | None = None,
+        after_page: AfterPage | None = None,
+    ) -> Plan[list[ProjectionFailed]]:
+        """Bring tables to a position of one bucket and return the failures of those that stopped.
+
+        `found` are the bucket's checkpoints, if they have just been read.
+        """
+        failures: dict[Table, ProjectionFailed] = {}
+        done = False
+        while not done:
+            if found is None:
+                found = yield self._views.checkpoints(bucket)
+            done = yield from self._pages(bucket, head, wanted, found, failures, after_page)
+            found = None
+        for failure in failures.values():
+            yield from self._note(failure)
+        return [failure for table, failure in failures.items() if table in wanted]
+
+    def _pages(
+        self,
+        bucket: int,
+        head: int,
+        wanted: Sequence[Table],
+        found: Mapping[Identity, Checkpoint],
+        failures: dict[Table, ProjectionFailed],
+        after_page: AfterPage | None,
+    ) -> Plan[bool]:
+        """Fold page after page; False if somebody else moved a checkpoint meanwhile.
+
+        Tables at the same position share a page. A page ends where the next table stands, so that
+        those behind catch up with it and share the rest.
+        """
+        sharing = list(dict.fromkeys([*wanted, *self.kept(found)]))
+        places = {table: _position(found, table) for table in sharing}
+        while behind := [t for t in wanted if t not in failures and places[t] < head]:
+            start = min(places[table] for table in behind)
+            end = min(head, start + self._size.events)
+            end = min([end, *(places[table] for table in behind if places[table] > start)])
+            group = [t for t in sharing if t not in failures and places[t] == start]
+            skips = {table: found[table.identity].skips for table in group}
+            folded = yield from self._step(bucket, start, end, skips)
+            if folded is None:
+                return False
+            places |= {change.table: change.after for change, _ in folded}
+            failures |= {change.table: failure for change, failure in folded if failure}
+            if after_page is not None and not after_page(end - start):
+                break
+        return True
+
+    def _step(
+        self, bucket: int, start: int, end: int, skips: Mapping[Table, frozenset[int]]
+    ) -> Plan[Sequence[Folded] | None]:
+        """Fold one page into the tables that stand at its start; None if they moved.
+
+        `skips` are those tables, with the positions that each leaves out.
+        """
+        query = FeedQuery(ranges=((bucket, start, end),), limit=end - start)
+        records: list[Record] = yield self._log.feed(query)
+        _check_dense(bucket, start, end, records)
+        self._size.saw(records)
+        page = decode_page(records, skips, self._upcasts)
+        works = [work_of(table, page, left_out) for table, left_out in skips.items()]
+        asked = [(work.table, work.keys) for work in works if work.keys]
+        rows: list[dict[Key, Row]] = (yield self._views.load(bucket, asked)) if asked else []
+        loaded = {table: found for (table, _), found in zip(asked, rows, strict=True)}
+        folded = [fold(work, start, loaded.get(work.table, {})) for work in works]
+        changes = [change for change, _ in folded if change.after > start]
+        deleted = sorted({session for change in changes for session in change.cleared})
+        changes += [Change(cache, 0, 0, cleared=deleted) for cache in self._caches if deleted]
+        if changes and not (yield self._views.store(bucket, changes)):
+            return None
+        # Who failed at the page's first event stored nothing, so nothing was compared: if the
+        # checkpoint moved meanwhile, the rows were of a later position and the failure is nobody's.
+        stuck = [change.table for change, _ in folded if change.after == start]
+        if stuck:
+            found: Mapping[Identity, Checkpoint] = yield self._views.checkpoints(bucket)
+            if any(_position(found, table) != start for table in stuck):
+                return None
+        return folded
+
+    def _note(self, failed: ProjectionFailed) -> Plan[None]:
+        """Keep a failure for everybody to see; once, for whoever reads again meets it again."""
+        place = ((failed.projection, failed.version), failed.bucket)
+        if self._noted.get(place) != (failed.position, failed.reason):
+            yield self._views.note_failure(failure_of(failed, datetime.now(UTC)))
+            self._noted[place] = (failed.position, failed.reason)
+
+    def kept(self, found: Mapping[Identity, Checkpoint | Standing]) -> list[Table]:
+        """Return the tables that are kept going: those that are read and all others built."""
+        present = [table.projection.name for table in self._tables if table.identity in found]
+        read = chosen(self._tables, present, found).values()
+        built = (t for t in self._tables if t.identity in found and found[t.identity].built)
+        return list(dict.fromkeys([*read, *built]))
+
+
+def chosen(
+    tables: Sequence[Table],
+    names: Iterable[str],
+    found: Mapping[Identity, Checkpoint | Standing],
+) -> dict[str, Table]:
+    """Return the table that readers of each projection read, of those that are known here.
+
+    That is the active version, or else the highest that is built, or else the highest.
+    """
+
+    def rank(table: Table) -> tuple[bool, bool, int]:
+        one = found[table.identity]
+        return one.active, one.built, table.projection.version
+
+    by_name: dict[str, list[Table]] = {name: [] for name in names}
+    for table in tables:
+        if table.projection.name in by_name and table.identity in found:
+            by_name[table.projection.name].append(table)
+    for name, known in by_name.items():
+        if not known:
+            raise VersionDropped(name)
+    return {name: max(known, key=rank) for name, known in by_name.items()}
+
+
+def _position(found: Mapping[Identity, Checkpoint], table: Table) -> int:
+    if table.identity not in found:
+        raise VersionDropped(table.projection.name)
+    return found[table.identity].position
+
+
+def _check_dense(bucket: int, start: int, end: int, records: Sequence[Record]) -> None:
+    expected = range(start + 1, end + 1)
+    if [record.position for record in records] != list(expected):
+        found = {record.position for record in records}
+        missing = next((position for position in expected if position not in found), start + 1)
+        raise IntegrityError(f"Position {missing} of bucket {bucket} is missing.")

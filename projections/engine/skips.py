@@ -1,0 +1,80 @@
+"""Letting an event pass that a view cannot fold: explicit, recorded, and only where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ledger import InvalidArgument
+from ledger.arguments import natural
+from ledger.backends.base import AsyncBackend, Backend
+from ledger.codec import check_text
+from ledger.plans import Plan
+
+from ..backends.base import AsyncViewBackend, Overview, ViewBackend
+from .projector import Projector
+from .stops import Skip
+from .versions import Versions
+
+#: Of a reason and of a name; they are read by people.
+TEXT_BYTES_MAX = 4_000
+
+
+class Skips:
+    """The skipping of events, as a plan, for both faces of the views."""
+
+    def __init__(
+        self,
+        log: Backend | AsyncBackend,
+        views: ViewBackend | AsyncViewBackend,
+        versions: Versions,
+        projector: Projector,
+        prepare: Callable[[], Plan[None]],
+    ) -> None:
+        self._log = log
+        self._views = views
+        self._versions = versions
+        self._projector = projector
+        self._prepare = prepare
+
+    def skip(
+        self, name: str, version: int | None, bucket: int, position: int, reason: str, by: str
+    ) -> Plan[Skip]:
+        """Record a skip of the event at which a version stands stopped."""
+        for argument, text in (("reason", reason), ("by", by)):
+            check_text(text, argument, TEXT_BYTES_MAX)
+        if natural(bucket, "bucket") >= self._log.info.buckets:
+            raise InvalidArgument("bucket", f"there are {self._log.info.buckets} of them")
+        yield from self._prepare()
+        if version is None:
+            chosen = yield from self._projector.chosen([name])
+            table = chosen[name]
+        else:
+            table = self._versions.table(name, version)
+        stopped = f"{name} version {table.projection.version} in bucket {bucket}"
+        heads: list[int] = yield self._log.positions()
+        if not 0 < natural(position, "position") <= heads[bucket]:
+            raise InvalidArgument("position", f"the bucket has events 1 to {heads[bucket]}")
+        # By the code of today: if the fold was corrected meanwhile, there is nothing to skip.
+        failures = yield from self._projector.reach(bucket, position, [table])
+        failed = next((one for one in failures if one.position == position), None)
+        if failed is None:
+            found = ", it stands at " + str(failures[0].position) if failures else ""
+            raise InvalidArgument("position", f"{stopped} is not stopped there{found}")
+        skip = Skip(
+            projection=name,
+            version=table.projection.version,
+            bucket=bucket,
+            position=position,
+            event_id=failed.event_id,
+            reason=reason,
+            by=by,
+            error=failed.reason,
+            at=datetime.now(UTC),
+        )
+        if not (yield self._views.skip(skip)):
+            # A repeat after a lost reply finds its own record.
+            overview: Overview = yield self._views.overview()
+            if skip not in overview.skips:
+                raise InvalidArgument("position", f"{stopped} is not stopped there any more")
+        return skip

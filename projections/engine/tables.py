@@ -1,0 +1,332 @@
+"""Tables derived from view structs: one column per field. Pure, no SQL.
+
+A row is a tuple of plain values in column order, the same for every backend: text, int, float,
+bool, aware datetime in UTC, and JSON as its text. What a database lacks, its backend converts.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import math
+import re
+import types
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from ledger import InvalidArgument
+
+from ..readers.search_rows import RowWords
+from .fold_digest import fold_digest
+from .projection import Index, Projection
+
+Key = tuple[str, ...]
+#: A projection's name and version.
+Identity = tuple[str, int]
+Row = tuple[Any, ...]
+#: What turns values of known types into a row: places and writers, and the places of integers.
+Shape = tuple[Sequence[tuple[int, Callable[[Any], Any]]], Sequence[int]]
+
+#: The column in front of every key; no field may be called so.
+BUCKET = "bucket"
+#: The columns behind those of a table whose rows are found by words; see search_rows.
+SEARCH_WORDS = "search_words"
+SEARCH_ID = "search_id"
+#: By which what is found by its text is ordered.
+CREATED_AT = "created_at"
+ANOMALY_COUNT = "anomaly_count"
+#: PostgreSQL cuts names after 63 bytes, and two cut names may be the same; an index's name is the
+#: table's with a number behind it.
+NAME_BYTES_MAX = 58
+#: Types of values, field by field, that are known to be right; far more than fields allow for.
+SHAPES_MAX = 1_000
+BIGINT_MIN = -(2**63)
+BIGINT_MAX = 2**63 - 1
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+# Deterministic: the same value is always the same text, so that two tables can be compared.
+_encode_json = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Kind(enum.Enum):
+    """What a column holds; each backend has one SQL type for each."""
+
+    TEXT = enum.auto()
+    INTEGER = enum.auto()
+    REAL = enum.auto()
+    BOOLEAN = enum.auto()
+    MOMENT = enum.auto()
+    JSON = enum.auto()
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A field as a column; `type` is the field's own, without None."""
+
+    name: str
+    kind: Kind
+    optional: bool
+    type: Any
+
+
+class Table:
+    """The table of one version of one projection, and the way from views to its rows and back."""
+
+    def __init__(self, projection: Projection) -> None:
+        self.projection = projection
+        self.identity: Identity = (projection.name, projection.version)
+        self.name = table_name(self.identity)
+        self.columns = _columns(projection.view)
+        self.names = tuple(column.name for column in self.columns)
+        self.key = projection.key
+        declared = [
+            one if isinstance(one, Index) else Index(tuple(one)) for one in projection.indexes
+        ]
+        self.indexes = {
+            f"{self.name}_i{number}": _led(index) for number, index in enumerate(declared, start=1)
+        }
+        if ANOMALY_COUNT in self.names and "tenant" in self.key:
+            # Every view that keeps anomalies is asked which of its rows have some.
+            marked = Index(self.key, positive=ANOMALY_COUNT)
+            self.indexes[f"{self.name}_i0"] = marked
+        if any(index.present and index.positive for index in declared):
+            raise InvalidArgument("projection", "an index has either `present` or `positive`")
+        for name in {*self.key, *(name for index in declared for name in _named(index))}:
+            if name not in self.names:
+                raise InvalidArgument("projection", f"{projection.view.__name__} lacks {name!r}")
+        for column in self.columns:
+            if column.name in self.key and (column.kind, column.optional) != (Kind.TEXT, False):
+                raise InvalidArgument("projection", f"key field {column.name!r} is not plain str")
+        self.key_of = _key_reader(self.key)
+        self._key_places = tuple(self.names.index(name) for name in self.key)
+        self.words = self._row_words()
+        self._writers = [_WRITERS[column.kind] for column in self.columns]
+        self._shapes: dict[tuple[type, ...], Shape] = {}
+        self._readers = [
+            (number, msgspec.json.Decoder(column.type).decode)
+            for number, column in enumerate(self.columns)
+            if column.kind is Kind.JSON
+        ]
+
+    @functools.cached_property
+    def fold_digest(self) -> str:
+        """What changes with the fold's source; "" if there is none to read."""
+        return fold_digest(self.projection)
+
+    @property
+    def of_sessions(self) -> bool:
+        """Whether rows belong to one session each, and go when it is deleted."""
+        return self.key[:2] == ("tenant", "session_id")
+
+    def _row_words(self) -> RowWords | None:
+        searchable, members = self.projection.searchable, self.projection.members
+        if not searchable and not members:
+            return None
+        kinds = {column.name: column.kind for column in self.columns}
+        needed = {column.name: column.kind for column in self.columns if not column.optional}
+        allowed = {
+            **dict.fromkeys(searchable, (Kind.TEXT, Kind.JSON)),
+            **dict.fromkeys(members, (Kind.JSON,)),
+        }
+        for name, those in allowed.items():
+            if kinds.get(name) not in those:
+                raise InvalidArgument("projection", f"{name!r} is no field that words are in")
+        if needed.get("tenant") is not Kind.TEXT:
+            raise InvalidArgument("projection", "'tenant' bounds what is found by words")
+        if searchable and needed.get(CREATED_AT) is not Kind.MOMENT:
+            raise InvalidArgument("projection", f"{CREATED_AT!r} orders what is searchable")
+        fields = {name: kind is Kind.JSON for name, kind in kinds.items()}
+        return RowWords(self.names, fields, searchable, members)
+
+    def column(self, name: str) -> Column:
+        """Return a column by its name."""
+        return self.columns[self.names.index(name)]
+
+    def key_of_row(self, row: Row) -> Key:
+        """Return the key in a row."""
+        return tuple(row[place] for place in self._key_places)
+
+    def encode(self, view: Any) -> Row:
+        """Return the row of a view; raise ValueError if a field's value breaks its type."""
+        values = msgspec.structs.astuple(view)
+        shape = tuple(map(type, values))
+        shaped = self._shapes.get(shape)
+        if shaped is None:
+            row = self._checked(values)
+            if len(self._shapes) >= SHAPES_MAX:
+                self._shapes.clear()
+            self._shapes[shape] = self._shaped(values)
+            return row
+        writers, integers = shaped
+        numbers = [values[place] for place in integers]
+        if numbers and (min(numbers) < BIGINT_MIN or max(numbers) > BIGINT_MAX):
+            return self._checked(values)
+        changed = list(values)
+        try:
+            for place, write in writers:
+                changed[place] = write(changed[place])
+        except (TypeError, ValueError, OverflowError):
+            return self._checked(values)
+        return tuple(changed)
+
+    def _shaped(self, values: Row) -> Shape:
+        """Return what is left to check in values of the same types, most of which are as stored."""
+        present = [n for n, value in enumerate(values) if value is not None]
+        kinds = [column.kind for column in self.columns]
+        return (
+            [(n, self._writers[n]) for n in present if kinds[n] in _CONVERTED],
+            [n for n in present if kinds[n] is Kind.INTEGER],
+        )
+
+    def _checked(self, values: Row) -> Row:
+        """Return the row of a view's values, each looked at."""
+        row = []
+        for value, write, column in zip(values, self._writers, self.columns, strict=True):
+            if value is not None:
+                try:
+                    row.append(write(value))
+                except (TypeError, ValueError, OverflowError) as error:
+                    raise ValueError(f"field {column.name}: {error}") from error
+            elif column.optional:
+                row.append(None)
+            else:
+                raise ValueError(f"field {column.name}: it is never None")
+        return tuple(row)
+
+    def decode(self, row: Row) -> Any:
+        """Return the view in a row."""
+        values = list(row)
+        for number, read in self._readers:
+            if values[number] is not None:
+                values[number] = read(values[number])
+        return self.projection.view(**dict(zip(self.names, values, strict=True)))
+
+
+def table_name(identity: Identity) -> str:
+    """Return the name of the table of a projection's version."""
+    name, version = identity
+    return _name(f"view_{name}_v{version}")
+
+
+def _columns(view: type) -> tuple[Column, ...]:
+    hints = get_type_hints(view, include_extras=True)
+    columns = []
+    for field in msgspec.structs.fields(view):
+        if field.name in (BUCKET, SEARCH_WORDS, SEARCH_ID):
+            raise InvalidArgument("projection", f"the field name {field.name!r} is the engine's")
+        inner, optional = _without_none(hints[field.name])
+        columns.append(Column(_name(field.name), _kind(inner), optional, inner))
+    return tuple(columns)
+
+
+def _led(index: Index) -> Index:
+    """Lead an index of what one session has by its bucket, as the key is.
+
+    PostgreSQL takes bucket and session for independent, expects few rows of both together, and
+    would rather sort a long session's rows out of the key than look into an index without bucket.
+    """
+    if index.fields[:2] != ("tenant", "session_id"):
+        return index
+    return msgspec.structs.replace(index, fields=(BUCKET, *index.fields))
+
+
+def _named(index: Index) -> tuple[str, ...]:
+    return (*index.fields, *filter(None, (index.present, index.positive)))
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if hint is Any:
+        return hint, True
+    if get_origin(hint) not in (Union, types.UnionType):
+        return hint, False
+    inner = tuple(part for part in get_args(hint) if part is not types.NoneType)
+    optional = len(inner) < len(get_args(hint))
+    return Union[inner], optional  # noqa: UP007 - built from a list
+
+
+def _kind(hint: Any) -> Kind:
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) is Literal and all(type(value) is str for value in get_args(hint)):
+        return Kind.TEXT
+    return _KINDS.get(hint, Kind.JSON) if isinstance(hint, type) else Kind.JSON
+
+
+def _key_reader(key: Key) -> Callable[[Any], Key]:
+    if not key:
+        raise InvalidArgument("projection", "its key is empty")
+    reader: Callable[[Any], Any] = attrgetter(*key)
+    # attrgetter of one name returns the value alone
+    return reader if len(key) > 1 else lambda view: (reader(view),)
+
+
+def _name(name: str) -> str:
+    if not _NAME.fullmatch(name) or len(name) > NAME_BYTES_MAX:
+        raise InvalidArgument("projection", f"{name!r} is no name for a table or column")
+    return name
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError(f"{value!r} is no str")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no int")
+    if not BIGINT_MIN <= value <= BIGINT_MAX:
+        raise ValueError(f"{value} has more than 64 bits")
+    return value
+
+
+def _real(value: Any) -> float:
+    if type(value) is int:
+        return float(value)
+    if type(value) is not float:
+        raise TypeError(f"{value!r} is no float")
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not a number that is stored")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise TypeError(f"{value!r} is no bool")
+    return value
+
+
+def _moment(value: Any) -> datetime:
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise TypeError(f"{value!r} is no datetime with a time zone")
+    return value.astimezone(UTC)
+
+
+def _json(value: Any) -> str:
+    return _encode_json(value).decode()
+
+
+_KINDS = {
+    str: Kind.TEXT,
+    int: Kind.INTEGER,
+    float: Kind.REAL,
+    bool: Kind.BOOLEAN,
+    datetime: Kind.MOMENT,
+}
+_WRITERS: dict[Kind, Callable[[Any], Any]] = {
+    Kind.TEXT: _text,
+    Kind.INTEGER: _integer,
+    Kind.REAL: _real,
+    Kind.BOOLEAN: _boolean,
+    Kind.MOMENT: _moment,
+    Kind.JSON: _json,
+}
+# The others are stored as they are once their type is known to be right.
+_CONVERTED = (Kind.REAL, Kind.MOMENT, Kind.JSON)

@@ -1,0 +1,190 @@
+"""The versions of a projection: which there are, which one is read, and the switch between them.
+
+A version that is added beside an active one is not read and not kept going until a rebuild has
+built it. Then it is kept going like the active one, so that readers may be switched to it, and
+back, in one step and without waiting for a fold.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ledger import InvalidArgument
+from ledger.arguments import natural
+from ledger.backends.base import AsyncBackend, Backend
+from ledger.plans import Plan
+
+from ..backends.base import AsyncViewBackend, Standing, ViewBackend
+from .comparing import Comparer, VersionComparison
+from .projector import Projector
+from .tables import Identity, Table
+
+
+class FoldChanged(UserWarning):
+    """A fold's code is not the code that made its table: raise its version and rebuild.
+
+    Or accept the version as it is, if the new code would make the same rows of the old events.
+    """
+
+
+class ViewVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a projection that is stored, that the code knows, or both.
+
+    `positions` say per bucket how far it has come, () if nothing is stored. `stored_digest` is of
+    the code that made the table, `code_digest` of the code that runs; "" is unknown.
+    """
+
+    projection: str
+    version: int
+    active: bool
+    built: bool
+    known: bool
+    positions: tuple[int, ...]
+    stored_digest: str
+    code_digest: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the fold was changed without a new version: old rows were made by other code."""
+        return bool(
+            self.stored_digest and self.code_digest and self.stored_digest != self.code_digest
+        )
+
+
+def newest_first(tables: Sequence[Table]) -> Sequence[Table]:
+    """Return tables as they were named, the versions of a projection highest first.
+
+    Refuses the same version twice, and versions with different keys.
+    """
+    families: dict[str, dict[int, Table]] = {}
+    for table in tables:
+        name, version = table.identity
+        family = families.setdefault(name, {})
+        if version in family:
+            raise InvalidArgument("projections", f"version {version} of {name} is there twice")
+        if any(other.key != table.key for other in family.values()):
+            raise InvalidArgument("projections", f"the versions of {name} have different keys")
+        family[version] = table
+    return [family[v] for family in families.values() for v in sorted(family, reverse=True)]
+
+
+def _record(identity: Identity, table: Table | None, standing: Standing | None) -> ViewVersion:
+    return ViewVersion(
+        projection=identity[0],
+        version=identity[1],
+        active=standing is not None and standing.active,
+        built=standing is not None and standing.built,
+        known=table is not None,
+        positions=() if standing is None else tuple(standing.positions),
+        stored_digest="" if standing is None else standing.fold_digest,
+        code_digest="" if table is None else table.fold_digest,
+    )
+
+
+class Versions:
+    """The operations on versions, as plans, for both faces of the views."""
+
+    def __init__(
+        self,
+        log: Backend | AsyncBackend,
+        views: ViewBackend | AsyncViewBackend,
+        tables: Sequence[Table],
+        projector: Projector,
+    ) -> None:
+        self._log = log
+        self._views = views
+        self._tables = tables
+        self._projector = projector
+        self._prepared = False
+
+    def prepare(self) -> Plan[None]:
+        """Make the tables that are missing, once, and warn of folds that changed."""
+        if self._prepared:
+            return
+        yield self._views.prepare(self._tables)
+        self._prepared = True
+        for one in (yield from self.records()):
+            if one.changed:
+                warnings.warn(
+                    f"The fold of projection {one.projection} changed, its version {one.version}"
+                    " did not: rows made before are as the old code left them. Give it the next"
+                    " version, rebuild that and switch to it; or accept() this one as it is.",
+                    FoldChanged,
+                    stacklevel=2,
+                )
+
+    def records(self) -> Plan[tuple[ViewVersion, ...]]:
+        """Return all versions that are stored or known."""
+        yield from self.prepare()
+        standings = yield from self._projector.standings()
+        known = {table.identity: table for table in self._tables}
+        return tuple(
+            _record(identity, known.get(identity), standings.get(identity))
+            for identity in sorted({*known, *standings})
+        )
+
+    def accept(self, name: str, version: int) -> Plan[None]:
+        """Take the fold as it is for the one that made the table."""
+        table = self.table(name, version)
+        if not self._prepared:
+            yield self._views.prepare(self._tables)
+        yield self._views.accept(table)
+
+    def switch(self, name: str, version: int) -> Plan[None]:
+        """Make readers read a version from now on."""
+        table = self.table(name, version)
+        yield from self.prepare()
+        standings = yield from self._projector.standings([name])
+        standing = standings.get(table.identity)
+        if standing is not None and standing.built:
+            # Now, so that the first reader behind the switch finds little to do.
+            heads: list[int] = yield self._log.positions()
+            failures = yield from self._projector.reach_all(heads, [table], standings)
+            if failures:
+                raise failures[0]
+        if not (yield self._views.switch(table.identity)):
+            raise InvalidArgument(
+                "version", f"version {version} of {name} is not built; rebuild it first"
+            )
+
+    def compare(
+        self, name: str, old: int | None, new: int | None, limit: int
+    ) -> Plan[VersionComparison]:
+        """Compare two versions, by default the active one with the highest other one."""
+        count = natural(limit, "limit")
+        yield from self.prepare()
+        standings = yield from self._projector.standings([name])
+        known = [t for t in self._tables if t.identity in standings and t.projection.name == name]
+        active = [t.projection.version for t in known if standings[t.identity].active]
+        old = next(iter(active), None) if old is None else old
+        others = [t.projection.version for t in known if t.projection.version != old]
+        new = next(iter(others), None) if new is None else new
+        if old is None or new is None or old == new:
+            raise InvalidArgument("version", f"there are no two known versions of {name}")
+        tables = self.table(name, old), self.table(name, new)
+        comparer = Comparer(self._log, self._views, self._projector, *tables, count)
+        return (yield from comparer.compare())
+
+    def drop(self, name: str, version: int) -> Plan[None]:
+        """Remove a version that nobody reads, table and all."""
+        yield from self.prepare()
+        stored: Any = yield from self._projector.standings([name])
+        if (name, version) not in stored:
+            raise InvalidArgument("version", f"no version {version} of {name} is stored")
+        if not (yield self._views.drop((name, version))):
+            raise InvalidArgument(
+                "version", f"version {version} of {name} is active; switch to another one first"
+            )
+
+    def table(self, name: str, version: int) -> Table:
+        """Return the table of a version that is known."""
+        for table in self._tables:
+            if table.identity == (name, version):
+                return table
+        raise InvalidArgument(
+            "version", f"these views know no version {version!r} of projection {name!r}"
+        )

@@ -1,0 +1,393 @@
+"""How the work was done: one row per run, turn, tool call, span and flat step.
+
+`span_id` is the id of the row and carries its source in front ("run:…", "turn:…", "call:…",
+"span:…", "step:…"), because a run and a span may well have the same id of their own. The two facts
+of a tool call meet by `call_id`; `tool_call_id` is the provider's, may repeat and is only kept.
+
+Rules for facts that do not fit (each is also kept in `anomalies`, except for runs and turns, which
+have views of their own to keep them):
+- the first result stands, a later one or later progress changes nothing;
+- a call or span that nobody had started is made by what comes instead, unless its end says when;
+- a start after the end, or a second one, only fills what is still empty;
+- the first step of an id stands, for steps are never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ledger.events import Event
+
+from ..engine.projection import Projection, payload
+from .anomalies import Anomaly, anomaly
+from .durations import duration_us
+
+RUNNING = "running"
+_MILLISECOND_US = 1_000
+# Starts may be repeated; what is here already is then all there will be.
+ATTRIBUTES_MAX = 1_000
+
+Changes = dict[str, Any]
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of work. `parent_span_id` is the `span_id` of another row, which may be missing.
+
+    `source` is run, turn, call, span or step. `kind` is run, turn, tool, step, or free for spans.
+    `status` is pending, running, ok, error, denied, cancelled or timeout, and free for spans and
+    steps. `own_id` is the id in the facts. `duration_us` is in microseconds. A step has its
+    memory and feedback among its `attributes`, a turn and a call whatever else was said of them.
+    """
+
+    tenant: str
+    session_id: str
+    span_id: str
+    parent_span_id: str | None = None
+    source: str
+    own_id: str
+    kind: str
+    name: str | None = None
+    status: str = RUNNING
+    first_sequence: int
+    last_sequence: int
+    position: int
+    run_id: str | None = None
+    tool_call_id: str | None = None
+    trace_id: str | None = None
+    input: Any = None
+    output: Any = None
+    error: Any = None
+    attributes: dict[str, Any] = msgspec.field(default_factory=dict)
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_us: int | None = None
+    anomaly_count: int = 0
+    anomalies: list[Anomaly] = msgspec.field(default_factory=list)
+
+
+def keys(event: Event) -> tuple[tuple[str, ...], ...]:
+    """A fact touches the piece of work it names; a redaction may name many."""
+    if event.type == "content.redacted":
+        return _redacted_keys(event)
+    source = _SOURCES[event.type]
+    own_id = _own_id(event, source)
+    if own_id is None:
+        return ()
+    return ((event.tenant, event.session_id, f"{source}:{own_id}"),)
+
+
+def apply(span: Span | None, event: Event) -> Span | None:
+    """Return the piece of work after one more fact."""
+    fold = _FOLDS.get(event.type)
+    if fold is None:
+        return None
+    known = span
+    if span is None:
+        span = _new(event)
+        if span is None:
+            return None
+    data = payload(event)
+    changes = fold(span, event, data)
+    reason = _misfit(known, event, data)
+    if reason is not None:
+        changes |= anomaly(span, event, reason)
+    changes["last_sequence"] = event.sequence
+    changes["position"] = event.position
+    return msgspec.structs.replace(span, **changes)
+
+
+def _misfit(span: Span | None, event: Event, data: Changes) -> str | None:
+    """Say what was made of a fact that does not fit, None of one that does."""
+    starts = event.type in _STARTS
+    if _SOURCES[event.type] in ("run", "turn"):
+        return None
+    if span is None:
+        told = starts or event.type == "trace.appended" or "started_at" in data
+        return None if told else "applied, nobody had started it"
+    if starts:
+        fills = span.ended_at is not None or span.started_at is not None
+        return f"{span.status} before: only fills what is empty" if fills else None
+    return None if span.ended_at is None else f"ignored, it had ended already: {span.status}"
+
+
+def _redacted_keys(event: Event) -> tuple[tuple[str, ...], ...]:
+    data = payload(event)
+    named = [f"run:{run_id}" for run_id in data.get("run_ids", ())]
+    for own_id in data.get("span_ids", ()):
+        named += [f"{source}:{own_id}" for source in ("turn", "call", "span", "step")]
+    return tuple((event.tenant, event.session_id, span_id) for span_id in dict.fromkeys(named))
+
+
+def _own_id(event: Event, source: str) -> str | None:
+    if source == "run":
+        return event.run_id
+    own_id = payload(event).get(f"{source}_id")
+    if own_id is None and source == "step" and "origin_function" in payload(event):
+        return event.event_id
+    return own_id
+
+
+def _new(event: Event) -> Span | None:
+    source = _SOURCES[event.type]
+    own_id = _own_id(event, source)
+    if own_id is None:
+        return None
+    return Span(
+        tenant=event.tenant,
+        session_id=event.session_id,
+        span_id=f"{source}:{own_id}",
+        source=source,
+        own_id=own_id,
+        kind="tool" if source == "call" else source,
+        first_sequence=event.sequence,
+        last_sequence=event.sequence,
+        position=event.position,
+        run_id=event.run_id,
+        trace_id=event.trace_id,
+        created_at=event.occurred_at,
+    )
+
+
+def _parent(span: Span, event: Event) -> str | None:
+    """What the fact says, else what was said before, else the run."""
+    data = payload(event)
+    if span.source == "run":
+        parent = data.get("parent_run_id")
+        return f"run:{parent}" if parent else span.parent_span_id
+    if data.get("parent_span_id"):
+        return f"span:{data['parent_span_id']}"
+    if data.get("turn_id") and span.source != "turn":
+        return f"turn:{data['turn_id']}"
+    if span.parent_span_id is None and event.run_id is not None:
+        return f"run:{event.run_id}"
+    return span.parent_span_id
+
+
+def _begin(span: Span, event: Event, **told: Any) -> Changes:
+    """Fill in what the start says; the end may have been here before."""
+    attributes = told.pop("attributes", {})
+    if len(span.attributes) < ATTRIBUTES_MAX:
+        attributes = attributes | span.attributes
+    else:
+        attributes = span.attributes
+    changes: Changes = {
+        name: value for name, value in told.items() if getattr(span, name) in (None, {})
+    }
+    changes["attributes"] = attributes
+    changes["parent_span_id"] = _parent(span, event)
+    if span.started_at is None:
+        changes["started_at"] = event.occurred_at
+        if span.ended_at is not None and span.duration_us is None:
+            changes["duration_us"] = duration_us(event.occurred_at, span.ended_at)
+    return changes
+
+
+def _end(span: Span, event: Event, status: str, **told: Any) -> Changes:
+    """Say how it ended, unless that was said before."""
+    if span.ended_at is not None:
+        return {}
+    changes: Changes = {name: value for name, value in told.items() if value is not None}
+    changes["parent_span_id"] = _parent(span, event)
+    changes["status"] = status
+    changes["ended_at"] = event.occurred_at
+    latency_ms = payload(event).get("latency_ms")
+    started_at = changes.get("started_at", span.started_at)
+    if latency_ms is not None:
+        changes["duration_us"] = round(latency_ms * _MILLISECOND_US)
+    elif started_at is not None:
+        changes["duration_us"] = duration_us(started_at, event.occurred_at)
+    return changes
+
+
+def _run_created(span: Span, event: Event, data: Changes) -> Changes:
+    changes = _begin(span, event, input=data.get("input"), name=data.get("agent_id"))
+    changes.pop("started_at", None)
+    changes.pop("duration_us", None)
+    if span.ended_at is None and span.started_at is None:
+        changes["status"] = "pending"
+    return changes
+
+
+def _run_started(span: Span, event: Event, data: Changes) -> Changes:
+    changes = _begin(span, event, input=data.get("input"), name=data.get("agent_id"))
+    if span.ended_at is None:
+        changes["status"] = RUNNING
+    return changes
+
+
+def _run_finished(span: Span, event: Event, data: Changes) -> Changes:
+    return _end(span, event, "ok", output=data.get("output"))
+
+
+def _run_failed(span: Span, event: Event, data: Changes) -> Changes:
+    error = _error(data) if data.get("error") is None else data["error"]
+    return _end(span, event, "error", output=data.get("output"), error=error)
+
+
+def _run_stopped(status: str) -> Callable[[Span, Event, Changes], Changes]:
+    return lambda span, event, data: _end(span, event, status, error=data.get("reason"))
+
+
+def _error(data: Changes) -> Changes | None:
+    said = {name: data[name] for name in ("error_code", "error_message") if data.get(name)}
+    return said or None
+
+
+def _turn_started(span: Span, event: Event, data: Changes) -> Changes:
+    return _begin(
+        span,
+        event,
+        name=_turn_name(data),
+        input=data.get("user_message"),
+        attributes=_rest(data, "turn_id", "user_message"),
+    )
+
+
+def _turn_finished(span: Span, event: Event, data: Changes) -> Changes:
+    return _end(
+        span,
+        event,
+        "ok",
+        name=span.name or _turn_name(data),
+        output=data.get("agent_response"),
+        attributes=span.attributes | _rest(data, "turn_id", "agent_response"),
+    )
+
+
+def _turn_name(data: Changes) -> str | None:
+    number = data.get("turn_number")
+    return None if number is None else f"turn {number}"
+
+
+def _tool_started(span: Span, event: Event, data: Changes) -> Changes:
+    arguments = data.get("tool_input")
+    return _begin(
+        span,
+        event,
+        name=data.get("tool_name"),
+        tool_call_id=data.get("tool_call_id"),
+        input=data.get("args_json") if arguments is None else arguments,
+        attributes=_rest(data, *_TOOL_COLUMNS),
+    )
+
+
+def _tool_progressed(span: Span, event: Event, data: Changes) -> Changes:
+    # What is there so far; the result takes its place.
+    return {} if span.ended_at is not None else {"output": data.get("content")}
+
+
+def _tool_ended(span: Span, event: Event, data: Changes) -> Changes:
+    failed = event.type == "tool.failed"
+    status = "ok" if not failed else "denied" if data.get("denied") else "error"
+    changes = _end(
+        span,
+        event,
+        status,
+        name=span.name or data.get("tool_name"),
+        tool_call_id=span.tool_call_id or data.get("tool_call_id"),
+        error=_error(data),
+        attributes=span.attributes | _rest(data, *_TOOL_COLUMNS),
+    )
+    if changes:
+        changes["output"] = data.get("tool_output")
+    return changes
+
+
+def _span_started(span: Span, event: Event, data: Changes) -> Changes:
+    changes = _begin(
+        span,
+        event,
+        name=data.get("name"),
+        input=data.get("input"),
+        attributes=data.get("attributes", {}),
+    )
+    if data.get("kind") and span.kind == "span":
+        changes["kind"] = data["kind"]
+    return changes
+
+
+def _span_finished(span: Span, event: Event, data: Changes) -> Changes:
+    started_at = data.get("started_at") and datetime.fromisoformat(data["started_at"])
+    status = data.get("status") or ("ok" if data.get("error") is None else "error")
+    return _end(
+        span,
+        event,
+        status,
+        kind=data.get("kind"),
+        name=data.get("name"),
+        input=data.get("input"),
+        output=data.get("output"),
+        error=data.get("error"),
+        started_at=started_at,
+        attributes=span.attributes | data.get("attributes", {}),
+    )
+
+
+def _step(span: Span, event: Event, data: Changes) -> Changes:
+    return _end(
+        span,
+        event,
+        data.get("status", ""),
+        name=data.get("origin_function"),
+        input=data.get("method_params"),
+        output=data.get("method_return_value"),
+        error=data.get("error_message") or None,
+        attributes=_rest(data, *_STEP_COLUMNS),
+    )
+
+
+def _rest(data: Changes, *columns: str) -> Changes:
+    return {name: value for name, value in data.items() if name not in columns}
+
+
+_TOOL_COLUMNS = (
+    *("call_id", "tool_name", "tool_call_id", "tool_input", "args_json", "tool_output"),
+    *("error_code", "error_message", "parent_span_id"),
+)
+_STEP_COLUMNS = (
+    *("step_id", "origin_function", "status", "method_params", "method_return_value"),
+    *("error_message", "parent_span_id"),
+)
+
+_FOLDS: dict[str, Callable[[Span, Event, Changes], Changes]] = {
+    "run.created": _run_created,
+    "run.started": _run_started,
+    "run.finished": _run_finished,
+    "run.failed": _run_failed,
+    "run.cancelled": _run_stopped("cancelled"),
+    "run.timed_out": _run_stopped("timeout"),
+    "turn.started": _turn_started,
+    "turn.finished": _turn_finished,
+    "tool.started": _tool_started,
+    "tool.progressed": _tool_progressed,
+    "tool.finished": _tool_ended,
+    "tool.failed": _tool_ended,
+    "span.started": _span_started,
+    "span.finished": _span_finished,
+    "trace.appended": _step,
+}
+_STARTS = frozenset({"tool.started", "span.started"})
+# The first word of a type names the source, except for these two.
+_SOURCES = {name: name.split(".")[0] for name in _FOLDS}
+_SOURCES |= {name: "call" for name in _FOLDS if name.startswith("tool.")}
+_SOURCES["trace.appended"] = "step"
+
+TRACES = Projection(
+    name="traces",
+    version=1,
+    view=Span,
+    key=("tenant", "session_id", "span_id"),
+    keys=keys,
+    apply=apply,
+    indexes=(
+        ("tenant", "session_id", "first_sequence", "span_id"),
+        ("tenant", "session_id", "run_id", "first_sequence", "span_id"),
+        ("tenant", "trace_id"),
+    ),
+    types=frozenset({*_FOLDS, "content.redacted"}),
+)

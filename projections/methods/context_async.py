@@ -1,0 +1,232 @@
+"""What a session has learned, made and worked through: readers of AsyncViews."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.plans import arun
+
+from ..folds.artifacts import Artifact, key_digest
+from ..folds.consumers import Consumer
+from ..folds.context import ContextEntry
+from ..folds.feedback import Feedback
+from ..folds.graph_context import GraphContext
+from ..folds.snapshots import Snapshot
+from ..readers.history_places import Moment
+from ..readers.listing_queries import text_filter
+from ..readers.reading import Consistency
+
+if TYPE_CHECKING:
+    from ..views_async import AsyncViews
+
+
+async def context(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    kind: str | None = None,
+    section: str | None = None,
+    context_profile: str | None = None,
+    limit: int | None = None,
+    newest_first: bool = False,
+    consistency: Consistency = "strong",
+) -> list[ContextEntry]:
+    """Return a session's entries of guidance in the order in which they were first put.
+
+    `limit` keeps the oldest, or the newest with `newest_first`; None is all.
+    """
+    return await arun(
+        self._reader.listed(
+            "context",
+            (tenant, session_id),
+            consistency,
+            limit=limit,
+            newest_first=newest_first,
+            kind=kind,
+            section=section,
+            context_profile=context_profile,
+        )
+    )
+
+
+async def context_entry(
+    self: AsyncViews,
+    session_id: str,
+    context_id: str,
+    *,
+    tenant: str = "",
+    as_of: Moment | None = None,
+    consistency: Consistency = "strong",
+) -> ContextEntry | None:
+    """Return one entry of guidance of a session, or None."""
+    found: ContextEntry | None = await arun(
+        self._reader.row("context", (tenant, session_id, context_id), consistency, as_of)
+    )
+    return found
+
+
+async def graph_context(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    as_of: Moment | None = None,
+    consistency: Consistency = "strong",
+) -> GraphContext | None:
+    """Return a session's snapshot of a knowledge graph, or None."""
+    found: GraphContext | None = await arun(
+        self._reader.row("graph_context", (tenant, session_id), consistency, as_of)
+    )
+    return found
+
+
+async def artifacts(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    deleted: bool = False,
+    limit: int | None = None,
+    newest_first: bool = False,
+    consistency: Consistency = "strong",
+) -> list[Artifact]:
+    """Return a session's artifacts in the order in which they were registered.
+
+    Deleted ones are left out unless `deleted`. `limit` keeps the oldest, or the newest with
+    `newest_first`; None is all.
+    """
+    return await arun(
+        self._reader.listed(
+            "artifacts",
+            (tenant, session_id),
+            consistency,
+            limit=limit,
+            newest_first=newest_first,
+            absent=() if deleted else ("deleted_at",),
+        )
+    )
+
+
+async def artifact(
+    self: AsyncViews,
+    session_id: str,
+    artifact_id: str,
+    *,
+    tenant: str = "",
+    as_of: Moment | None = None,
+    consistency: Consistency = "strong",
+) -> Artifact | None:
+    """Return an artifact of a session, deleted or not, or None."""
+    found: Artifact | None = await arun(
+        self._reader.row("artifacts", (tenant, session_id, artifact_id), consistency, as_of)
+    )
+    return found
+
+
+async def artifact_by_key(
+    self: AsyncViews,
+    key: str,
+    *,
+    tenant: str = "",
+    consistency: Consistency = "strong",
+) -> Artifact | None:
+    """Return the artifact that stands under a key in any session of a tenant, or None.
+
+    If there are several, because nobody deleted the one before, it is the newest.
+    """
+    found: list[Artifact] = await arun(
+        self._reader.of_tenant(
+            "artifacts",
+            tenant,
+            consistency,
+            order=("created_at", "session_id", "artifact_id"),
+            limit=1,
+            newest_first=True,
+            absent=("deleted_at",),
+            key_sha256=key_digest(text_filter("key", key)[1]),
+        )
+    )
+    return found[0] if found else None
+
+
+async def consumers(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    consistency: Consistency = "strong",
+) -> list[Consumer]:
+    """Return how far each consumer of a session has come, by name."""
+    return await arun(self._reader.rows("consumers", (tenant, session_id), consistency))
+
+
+async def consumer(
+    self: AsyncViews,
+    session_id: str,
+    consumer: str,
+    *,
+    tenant: str = "",
+    as_of: Moment | None = None,
+    consistency: Consistency = "strong",
+) -> Consumer | None:
+    """Return how far a consumer of a session has come, None if it never said."""
+    found: Consumer | None = await arun(
+        self._reader.row("consumers", (tenant, session_id, consumer), consistency, as_of)
+    )
+    return found
+
+
+async def feedback(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    qa_id: str | None = None,
+    judged_run_id: str | None = None,
+    limit: int | None = None,
+    newest_first: bool = False,
+    consistency: Consistency = "strong",
+) -> list[Feedback]:
+    """Return the feedback of a session, or that on an answer or a run, in order.
+
+    `limit` keeps the oldest, or the newest with `newest_first`; None is all.
+    """
+    return await arun(
+        self._reader.listed(
+            "feedback",
+            (tenant, session_id),
+            consistency,
+            limit=limit,
+            newest_first=newest_first,
+            qa_id=qa_id,
+            judged_run_id=judged_run_id,
+        )
+    )
+
+
+async def snapshots(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    consistency: Consistency = "strong",
+) -> list[Snapshot]:
+    """Return the states that were kept of a session, by name."""
+    return await arun(self._reader.rows("snapshots", (tenant, session_id), consistency))
+
+
+async def snapshot(
+    self: AsyncViews,
+    session_id: str,
+    name: str,
+    *,
+    tenant: str = "",
+    as_of: Moment | None = None,
+    consistency: Consistency = "strong",
+) -> Snapshot | None:
+    """Return a kept state of a session, or None."""
+    found: Snapshot | None = await arun(
+        self._reader.row("snapshots", (tenant, session_id, name), consistency, as_of)
+    )
+    return found

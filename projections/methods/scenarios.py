@@ -1,0 +1,249 @@
+"""Where scripted conversations stand, and what was allowed in them: readers of Views."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ledger.catalogue import ScopeFilter
+from ledger.plans import run
+
+from ..folds.allowed_actions import AllowedAction
+from ..folds.approvals import REQUESTED, Approval
+from ..folds.scenarios import Scenario
+from ..folds.scripts import Script
+from ..folds.step_visits import StepVisit
+from ..folds.violations import Violation
+from ..readers.history_places import Moment
+from ..readers.reading import Consistency
+from ..readers.scenario_positions import ScenarioPosition
+from ..readers.scenario_positions import scenario_positions as positions_plan
+
+if TYPE_CHECKING:
+    from ..views import Views
+
+
+def scenarios(
+    self: Views,
+    session_id: str,
+    *,
+    tenant: str = "",
+    status: str | None = None,
+    limit: int | None = None,
+    consistency: Consistency = "strong",
+) -> list[Scenario]:
+    """Return a session's scenarios in the order in which they were started; None is all."""
+    return run(
+        self._reader.listed(
+            "scenarios", (tenant, session_id), consistency, limit=limit, status=status
+        )
+    )
+
+
+def scenario(
+    self: Views,
+    session_id: str,
+    scenario_id: str,
+    *,
+    tenant: str = "",
+    as_of: Moment | None = None,
+    consistency: Consistency = "strong",
+) -> Scenario | None:
+    """Return where a session stands in a scenario, None if it is not in it."""
+    found: Scenario | None = run(
+        self._reader.row("scenarios", (tenant, session_id, scenario_id), consistency, as_of)
+    )
+    return found
+
+
+def scenario_positions(
+    self: Views,
+    scenario_id: str,
+    scenario_version: int,
+    step_content_hash: str,
+    *,
+    tenant: str = "",
+    scope_filter: ScopeFilter | None = None,
+    now: datetime | None = None,
+    limit: int = 100,
+    after: ScenarioPosition | None = None,
+    consistency: Consistency = "strong",
+) -> list[ScenarioPosition]:
+    """Return active scenarios of active sessions that stand at a step, found through an index.
+
+    The longest untouched come first, then by session id: one that moves while pages are read moves
+    behind them, so that none is missed. `after` is the last of the page before. Ages in
+    `scope_filter` are whole days before `now`, the current time if left out; a filter with
+    `custom_conditions` is refused. Archived sessions are left out.
+    """
+    return run(
+        positions_plan(
+            self._reader,
+            tenant,
+            consistency,
+            scenario_id=scenario_id,
+            scenario_version=scenario_version,
+            step_content_hash=step_content_hash,
+            scope_filter=scope_filter,
+            now=now,
+            limit=limit,
+            after=after,
+        )
+    )
+
+
+def step_visits(
+    self: Views,
+    session_id: str,
+    *,
+    tenant: str = "",
+    scenario_id: str | None = None,
+    limit: int | None = None,
+    newest_first: bool = False,
+    consistency: Consistency = "strong",
+) -> list[StepVisit]:
+    """Return the steps that a session entered, also in scenarios that it has left, in order.
+
+    `limit` keeps the oldest, or the newest with `newest_first`; None is all.
+    """
+    return run(
+        self._reader.listed(
+            "step_visits",
+            (tenant, session_id),
+            consistency,
+            limit=limit,
+            newest_first=newest_first,
+            scenario_id=scenario_id,
+        )
+    )
+
+
+def script(
+    self: Views,
+    session_id: str,
+    *,
+    tenant: str = "",
+    as_of: Moment | None = None,
+    consistency: Consistency = "strong",
+) -> Script | None:
+    """Return a session's rules, variables and pending migration, None if it never had any."""
+    found: Script | None = run(
+        self._reader.row("scripts", (tenant, session_id), consistency, as_of)
+    )
+    return found
+
+
+def approvals(
+    self: Views,
+    session_id: str,
+    *,
+    tenant: str = "",
+    status: str | None = None,
+    limit: int | None = None,
+    newest_first: bool = False,
+    consistency: Consistency = "strong",
+) -> list[Approval]:
+    """Return a session's approvals in the order in which they were first heard of.
+
+    `limit` keeps the oldest, or the newest with `newest_first`; None is all.
+    """
+    return run(
+        self._reader.listed(
+            "approvals",
+            (tenant, session_id),
+            consistency,
+            limit=limit,
+            newest_first=newest_first,
+            status=status,
+        )
+    )
+
+
+def approval(
+    self: Views,
+    session_id: str,
+    approval_id: str,
+    *,
+    tenant: str = "",
+    as_of: Moment | None = None,
+    consistency: Consistency = "strong",
+) -> Approval | None:
+    """Return an approval of a session, or None."""
+    found: Approval | None = run(
+        self._reader.row("approvals", (tenant, session_id, approval_id), consistency, as_of)
+    )
+    return found
+
+
+def pending_approvals(
+    self: Views,
+    *,
+    tenant: str = "",
+    limit: int = 100,
+    after: Approval | None = None,
+    consistency: Consistency = "strong",
+) -> list[Approval]:
+    """Return the undecided approvals of all sessions of a tenant, the longest waiting first.
+
+    `after` is the last approval of the page before.
+    """
+    place = None if after is None else (after.created_at, after.session_id, after.approval_id)
+    return run(
+        self._reader.of_tenant(
+            "approvals",
+            tenant,
+            consistency,
+            order=("created_at", "session_id", "approval_id"),
+            limit=limit,
+            after=place,
+            status=REQUESTED,
+        )
+    )
+
+
+def allowed_actions(
+    self: Views,
+    session_id: str,
+    *,
+    tenant: str = "",
+    revoked: bool = False,
+    consistency: Consistency = "strong",
+) -> list[AllowedAction]:
+    """Return the actions that are always allowed in a session, by key.
+
+    Revoked ones are left out unless `revoked`.
+    """
+    return run(
+        self._reader.rows(
+            "allowed_actions",
+            (tenant, session_id),
+            consistency,
+            absent=() if revoked else ("revoked_at",),
+        )
+    )
+
+
+def violations(
+    self: Views,
+    session_id: str,
+    *,
+    tenant: str = "",
+    policy: str | None = None,
+    limit: int | None = None,
+    newest_first: bool = False,
+    consistency: Consistency = "strong",
+) -> list[Violation]:
+    """Return the policies that were broken in a session, in order.
+
+    `limit` keeps the oldest, or the newest with `newest_first`; None is all.
+    """
+    return run(
+        self._reader.listed(
+            "violations",
+            (tenant, session_id),
+            consistency,
+            limit=limit,
+            newest_first=newest_first,
+            policy=policy,
+        )
+    )

@@ -1,0 +1,165 @@
+"""Turns, the transcript, and what was used: readers of AsyncViews."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from ledger.plans import arun
+
+from ..folds.turns import Turn
+from ..folds.usage import Usage
+from ..readers.history_places import Moment
+from ..readers.listing_queries import moment_bound
+from ..readers.reading import Consistency
+from ..readers.transcripts import TranscriptLine
+from ..readers.transcripts import transcript as transcript_plan
+from ..readers.usage_totals import UsageBy, UsageTotal
+from ..readers.usage_totals import usage_totals as totals_plan
+
+if TYPE_CHECKING:
+    from ..views_async import AsyncViews
+
+
+async def turn(
+    self: AsyncViews,
+    session_id: str,
+    turn_id: str,
+    *,
+    tenant: str = "",
+    as_of: Moment | None = None,
+    consistency: Consistency = "strong",
+) -> Turn | None:
+    """Return a turn of a session, or None."""
+    found: Turn | None = await arun(
+        self._reader.row("turns", (tenant, session_id, turn_id), consistency, as_of)
+    )
+    return found
+
+
+async def turns(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    limit: int | None = None,
+    newest_first: bool = False,
+    after: Turn | None = None,
+    consistency: Consistency = "strong",
+) -> list[Turn]:
+    """Return a session's turns in the order in which they began.
+
+    `limit` keeps the oldest, or the newest with `newest_first`; None is all. `after` is the last
+    turn of the page before.
+    """
+    return await arun(
+        self._reader.listed(
+            "turns",
+            (tenant, session_id),
+            consistency,
+            limit=limit,
+            newest_first=newest_first,
+            after=None if after is None else (after.first_sequence, after.turn_id),
+        )
+    )
+
+
+async def recent_turns(
+    self: AsyncViews,
+    *,
+    tenant: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 100,
+    after: Turn | None = None,
+    consistency: Consistency = "strong",
+) -> list[Turn]:
+    """Return the turns of all sessions of a tenant, the newest first, then by ids backwards.
+
+    From `since` up to and without `until`, by `created_at`. `after` is the last turn of the page
+    before.
+    """
+    place = None if after is None else (after.created_at, after.session_id, after.turn_id)
+    return await arun(
+        self._reader.of_tenant(
+            "turns",
+            tenant,
+            consistency,
+            order=("created_at", "session_id", "turn_id"),
+            limit=limit,
+            newest_first=True,
+            after=place,
+            at_least=moment_bound("created_at", "since", since),
+            below=moment_bound("created_at", "until", until),
+        )
+    )
+
+
+async def transcript(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    run_id: str | None = None,
+    limit: int | None = None,
+    newest_first: bool = False,
+    consistency: Consistency = "strong",
+) -> list[TranscriptLine]:
+    """Return the messages of a session or run in order, each tool call with what became of it.
+
+    `limit` keeps the oldest, or the newest with `newest_first`; None is all. Whatever the limit,
+    the whole conversation is read: a call and its result may be far apart.
+    """
+    return await arun(
+        transcript_plan(
+            self._reader,
+            (tenant, session_id),
+            consistency,
+            limit=limit,
+            newest_first=newest_first,
+            run_id=run_id,
+        )
+    )
+
+
+async def usage(
+    self: AsyncViews,
+    session_id: str,
+    *,
+    tenant: str = "",
+    consistency: Consistency = "strong",
+) -> list[Usage]:
+    """Return what a session used, one row per day and model."""
+    return await arun(
+        self._reader.rows("usage", (tenant, session_id), consistency, order=("day", "model"))
+    )
+
+
+async def usage_totals(
+    self: AsyncViews,
+    by: Sequence[UsageBy] = ("model",),
+    *,
+    tenant: str = "",
+    session_id: str | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    consistency: Consistency = "strong",
+) -> list[UsageTotal]:
+    """Return what a tenant's sessions, or one of them, used, added up by session, model or day.
+
+    By several at once is their combinations, by none the one total. Days are in UTC, from `since`
+    up to and without `until`. Sorted by day if asked by it, then the dearest first. Reads a row
+    per session, model and day.
+    """
+    return await arun(
+        totals_plan(
+            self._reader,
+            tenant,
+            consistency,
+            by=by,
+            session_id=session_id,
+            since=since,
+            until=until,
+        )
+    )

@@ -1,0 +1,1 @@
+"""How views are read: rows, lists, search and history, as plans for threads and tasks."""

@@ -1,0 +1,126 @@
+"""Listing what did not fit, across the views of a session or of all sessions of a tenant."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from ledger.plans import Plan
+
+from ..backends.base import RowQuery
+from ..engine.tables import ANOMALY_COUNT, Key, Table
+from ..folds.anomalies import Marked
+from .reading import Consistency, Reader
+
+PAGE_ROWS = 500
+
+
+class MarkedFact(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A fact that did not fit, the row that had to decide, and what was made of it.
+
+    `row_key` is the key of that row of `view` within the session, () for the session's own row.
+    """
+
+    session_id: str
+    sequence: int
+    view: str
+    row_key: tuple[str, ...]
+    type: str
+    reason: str
+
+
+def anomalies(
+    reader: Reader,
+    tenant: str,
+    consistency: Consistency,
+    *,
+    session_id: str | None,
+    limit: int,
+    after: MarkedFact | None,
+) -> Plan[list[MarkedFact]]:
+    """Return marked facts by session id, then by sequence, then by view and key."""
+    equal: list[tuple[str, Any]] = [("tenant", reader.tenant(tenant))]
+    bucket = None
+    if session_id is not None:
+        bucket = reader.bucket((tenant, session_id))
+        equal.append(("session_id", session_id))
+    tables = [table for table in reader.tables() if "anomalies" in table.names]
+    tables = yield from reader.settle(tables, bucket, consistency)
+    start = "" if after is None else after.session_id
+    streams = [_Rows(reader, table, bucket, tuple(equal), start) for table in tables]
+    found: list[MarkedFact] = []
+    while len(found) < limit:
+        for rows in streams:
+            yield from rows.fill()
+        sessions = [rows.session_id for rows in streams if rows.session_id is not None]
+        if not sessions:
+            break
+        current = min(sessions)
+        marked: list[MarkedFact] = []
+        for rows in streams:
+            while rows.session_id == current:
+                marked += rows.take()
+                yield from rows.fill()
+        found += [one for one in sorted(marked) if after is None or one > after]
+    return found[:limit]
+
+
+class _Rows:
+    """The rows of one table that have anomalies, by session id and key, a page at a time."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        table: Table,
+        bucket: int | None,
+        equal: tuple[tuple[str, Any], ...],
+        start: str,
+    ) -> None:
+        self._reader = reader
+        self._table = table
+        self._rows: deque[Any] = deque()
+        self._query: RowQuery | None = RowQuery(
+            table=table,
+            bucket=bucket,
+            equal=equal,
+            at_least=(("session_id", start),),
+            positive=(ANOMALY_COUNT,),
+            order=table.key[1:],
+            limit=PAGE_ROWS,
+        )
+
+    @property
+    def session_id(self) -> str | None:
+        """The session of the next row; None if there is none."""
+        return self._rows[0].session_id if self._rows else None
+
+    def fill(self) -> Plan[None]:
+        """Read the next page once the one before is used up."""
+        if self._rows or self._query is None:
+            return
+        page: list[Any] = yield from self._reader.select(self._query)
+        self._rows.extend(page)
+        if len(page) < PAGE_ROWS:
+            self._query = None
+        else:
+            self._query = msgspec.structs.replace(self._query, after=self._key(page[-1]))
+
+    def take(self) -> Iterator[MarkedFact]:
+        """Take the next row and return its anomalies."""
+        row: Marked = self._rows.popleft()
+        session_id, *row_key = self._key(row)
+        for one in row.anomalies:
+            yield MarkedFact(
+                session_id=session_id,
+                sequence=one.sequence,
+                view=self._table.projection.name,
+                row_key=tuple(row_key),
+                type=one.type,
+                reason=one.reason,
+            )
+
+    def _key(self, row: Any) -> Key:
+        return self._table.key_of(row)[1:]

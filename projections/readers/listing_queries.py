@@ -1,0 +1,115 @@
+"""The queries behind lists over all sessions of a tenant, and their arguments, checked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ledger import InvalidArgument
+from ledger.arguments import FILTER_BYTES_MAX, list_limit, microseconds
+from ledger.codec import check_text
+
+from ..backends.base import RowQuery
+from ..engine.tables import Row, Table
+from .search_rows import scope_words
+from .search_words import marked
+
+TENANT_LIMIT_MAX = 10_000
+#: How many members may be asked for at once.
+MEMBERS_MAX = 64
+
+
+def tenant_query(
+    table: Table,
+    tenant: str,
+    *,
+    order: tuple[str, ...] = (),
+    limit: int | None = None,
+    newest_first: bool = False,
+    after: Row | None = None,
+    absent: tuple[str, ...] = (),
+    at_least: tuple[tuple[str, Any], ...] = (),
+    below: tuple[tuple[str, Any], ...] = (),
+    words: tuple[str, ...] = (),
+    **filters: Any,
+) -> RowQuery:
+    """Return the query for rows of a tenant, those in which the `absent` fields are None.
+
+    Filters that are None are no condition.
+    """
+    equal = [("tenant", tenant)]
+    equal += [text_filter(*item) for item in filters.items() if item[1] is not None]
+    return RowQuery(
+        table=table,
+        bucket=None,
+        equal=(*equal, *((field, None) for field in absent), *present(table)),
+        at_least=at_least,
+        below=below,
+        words=words,
+        order=order,
+        descending=newest_first,
+        after=after,
+        limit=limit,
+    )
+
+
+def tenant_limit(limit: int | None) -> int | None:
+    """Return the limit of a list over all sessions of a tenant; None is no limit."""
+    if (list_limit(limit) or 0) > TENANT_LIMIT_MAX:
+        raise InvalidArgument("limit", f"expected at most {TENANT_LIMIT_MAX}, got {limit}")
+    return limit
+
+
+def page_limit(limit: object) -> int:
+    """Return the limit of a page, which always has one."""
+    if limit is None or (checked := tenant_limit(limit)) is None:  # type: ignore[arg-type] # that is what is checked
+        raise InvalidArgument("limit", "a page has one")
+    return checked
+
+
+def present(table: Table) -> tuple[tuple[str, None], ...]:
+    """Leave out the rows that keep nothing but the anomalies of what is not there."""
+    return (("missing_since", None),) if "missing_since" in table.names else ()
+
+
+def moment_bound(
+    field: str, argument: str, moment: datetime | None
+) -> tuple[tuple[str, datetime], ...]:
+    """Return the condition on a field that an argument sets, none if it is None."""
+    microseconds(moment, argument)
+    return () if moment is None else ((field, moment),)
+
+
+def text_filter(name: str, value: Any) -> tuple[str, Any]:
+    """Return a name and its value, which must be text."""
+    if not isinstance(value, str):
+        raise InvalidArgument(name, f"expected text, got {value!r}")
+    return name, value
+
+
+def members(
+    tenant: str, lists: Mapping[str, Sequence[str]], objects: Mapping[str, Mapping[str, str]]
+) -> tuple[str, ...]:
+    """Return the words of rows that have all of some members; none if none are asked for."""
+    found = [marked(*one) for one in _asked(lists, objects)]
+    if len(found) > MEMBERS_MAX:
+        names = " and ".join((*lists, *objects))
+        raise InvalidArgument(names, f"expected at most {MEMBERS_MAX}, got {len(found)}")
+    return (*scope_words(tenant, None), *dict.fromkeys(found)) if found else ()
+
+
+def _asked(
+    lists: Mapping[str, Sequence[str]], objects: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[str, ...]]:
+    for name, values in lists.items():
+        if isinstance(values, str) or not isinstance(values, Sequence):
+            raise InvalidArgument(name, f"expected several texts, got {values!r}")
+        for value in values:
+            yield name, check_text(value, name, FILTER_BYTES_MAX, empty=True)
+    for name, pairs in objects.items():
+        if not isinstance(pairs, Mapping):
+            raise InvalidArgument(name, f"expected names with texts, got {pairs!r}")
+        for key, value in pairs.items():
+            checked = (check_text(one, name, FILTER_BYTES_MAX, empty=True) for one in (key, value))
+            yield (name, *checked)

@@ -1,0 +1,149 @@
+"""Finding the sessions that stand at a step, by scenario, version and content hash.
+
+The steps are found through an index. Whether their sessions are active, and whether a filter lets
+them pass, is then read from the sessions' own rows, a page at a time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from ledger import InvalidArgument
+from ledger.arguments import natural
+from ledger.catalogue import ScopeFilter
+from ledger.plans import Plan
+
+from ..backends.base import RowQuery
+from ..engine.tables import Table
+from ..folds.scenarios import ACTIVE, SCENARIOS, Scenario
+from ..folds.scripts import SCRIPTS, Script
+from ..folds.sessions import SESSIONS, Session
+from .listing_queries import TENANT_LIMIT_MAX
+from .reading import Consistency, Reader
+
+PAGE_ROWS = 500
+
+
+class ScenarioPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """A scenario at its step, the session it is in, and the session's script if it has one."""
+
+    scenario: Scenario
+    session: Session
+    script: Script | None
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the session is marked for a migration."""
+        return self.script is not None and self.script.migration_marked_at is not None
+
+
+def scenario_positions(
+    reader: Reader,
+    tenant: str,
+    consistency: Consistency,
+    *,
+    scenario_id: str,
+    scenario_version: int,
+    step_content_hash: str,
+    scope_filter: ScopeFilter | None,
+    now: datetime | None,
+    limit: int,
+    after: ScenarioPosition | None,
+) -> Plan[list[ScenarioPosition]]:
+    """Return positions, the longest untouched first, then by session id."""
+    if natural(limit, "limit") > TENANT_LIMIT_MAX:
+        raise InvalidArgument("limit", f"expected at most {TENANT_LIMIT_MAX}, got {limit}")
+    query = _query(reader, tenant, scenario_id, scenario_version, step_content_hash, after)
+    scope = _checked(scope_filter)
+    moment = datetime.now(UTC) if now is None else now
+    tables = [reader.table(one.name) for one in (SCENARIOS, SESSIONS, SCRIPTS)]
+    tables = yield from reader.settle(tables, None, consistency)
+    query = msgspec.structs.replace(query, table=tables[0])
+    found: list[ScenarioPosition] = []
+    while len(found) < limit:
+        page: list[Scenario] = yield from reader.select(query)
+        joined = yield from _joined(reader, tables[1:], page)
+        found += [one for one in joined if _is_found(one, scope, moment)]
+        if len(page) < PAGE_ROWS:
+            break
+        query = msgspec.structs.replace(query, after=_place(page[-1]))
+    return found[:limit]
+
+
+def passes(scope: ScopeFilter, session: Session, step_name: str | None, now: datetime) -> bool:
+    """Whether a session at a step is within a filter; all its conditions must hold. Pure."""
+    age_days = (now - session.created_at).days
+    return (
+        (not scope.include_channels or session.channel in scope.include_channels)
+        and session.channel not in scope.exclude_channels
+        and (not scope.include_current_nodes or step_name in scope.include_current_nodes)
+        and step_name not in scope.exclude_current_nodes
+        and (scope.max_session_age_days is None or age_days <= scope.max_session_age_days)
+        and (scope.min_session_age_days is None or age_days >= scope.min_session_age_days)
+    )
+
+
+def _query(
+    reader: Reader,
+    tenant: str,
+    scenario_id: str,
+    scenario_version: int,
+    step_content_hash: str,
+    after: ScenarioPosition | None,
+) -> RowQuery:
+    for name, value in (("scenario_id", scenario_id), ("step_content_hash", step_content_hash)):
+        if not isinstance(value, str):
+            raise InvalidArgument(name, f"expected text, got {value!r}")
+    return RowQuery(
+        table=reader.table(SCENARIOS.name),
+        bucket=None,
+        equal=(
+            ("tenant", reader.tenant(tenant)),
+            ("scenario_id", scenario_id),
+            ("scenario_version", natural(scenario_version, "scenario_version")),
+            ("step_content_hash", step_content_hash),
+            ("status", ACTIVE),
+        ),
+        order=("last_active_at", "session_id"),
+        after=None if after is None else _place(after.scenario),
+        limit=PAGE_ROWS,
+    )
+
+
+def _place(scenario: Scenario) -> tuple[datetime, str]:
+    return scenario.last_active_at, scenario.session_id
+
+
+def _checked(scope: ScopeFilter | None) -> ScopeFilter:
+    if scope is None:
+        return ScopeFilter()
+    if not isinstance(scope, ScopeFilter):
+        raise InvalidArgument("scope_filter", f"expected a ScopeFilter, got {scope!r}")
+    if scope.custom_conditions:
+        raise InvalidArgument("scope_filter", "nobody evaluates custom_conditions; filter yourself")
+    return scope
+
+
+def _joined(
+    reader: Reader, tables: list[Table], page: list[Scenario]
+) -> Plan[list[ScenarioPosition]]:
+    sessions, scripts = tables
+    keys = [(scenario.tenant, scenario.session_id) for scenario in page]
+    loaded = yield from reader.load({sessions: keys, scripts: keys})
+    return [
+        ScenarioPosition(
+            scenario=scenario, session=loaded[sessions][key], script=loaded[scripts].get(key)
+        )
+        for key, scenario in zip(keys, page, strict=True)
+        if key in loaded[sessions]
+    ]
+
+
+def _is_found(one: ScenarioPosition, scope: ScopeFilter, now: datetime) -> bool:
+    return (
+        one.session.status == ACTIVE
+        and one.session.archived_at is None
+        and passes(scope, one.session, one.scenario.step_name, now)
+    )

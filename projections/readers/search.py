@@ -1,0 +1,121 @@
+"""Full-text search over the views that declare searchable fields, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from ledger import InvalidArgument
+from ledger.arguments import FILTER_BYTES_MAX
+from ledger.codec import check_text
+from ledger.plans import Plan
+
+from ..backends.base import RowQuery
+from ..engine.tables import CREATED_AT, Key, Table
+from .listing_cursors import ListCursors, ViewPage
+from .listing_queries import page_limit, present
+from .reading import Consistency, Reader
+from .search_rows import scope_words
+from .search_words import asked_words
+
+#: How many different words may be asked for at once.
+ASKED_WORDS_MAX = 64
+
+#: Where a hit stands among all: its time, its view, its key within the tenant.
+Place = tuple[datetime, str, Key]
+_MICROSECOND = timedelta(microseconds=1)
+_LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
+
+
+class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that has all the words; `kind` names its projection."""
+
+    kind: str
+    view: Any
+
+
+def search(
+    reader: Reader,
+    text: str,
+    tenant: str,
+    consistency: Consistency,
+    *,
+    session_id: str | None,
+    kinds: Sequence[str] | None,
+    limit: int,
+    cursor: str | None,
+) -> Plan[ViewPage[SearchHit]]:
+    """Return a page of the rows that have all the words of a text, the newest first."""
+    count = page_limit(limit)
+    asked = asked_words(check_text(text, "text", FILTER_BYTES_MAX, empty=True))
+    if len(asked) > ASKED_WORDS_MAX:
+        raise InvalidArgument("text", f"expected at most {ASKED_WORDS_MAX} words, got {len(asked)}")
+    tables = _searched(reader, kinds)
+    names = [table.projection.name for table in tables]
+    equal: tuple[tuple[str, Any], ...] = (("tenant", reader.tenant(tenant)),)
+    bucket = None
+    if session_id is not None:
+        bucket = reader.bucket((tenant, session_id))
+        equal += (("session_id", session_id),)
+    cursors = ListCursors(reader.ledger_id, "search", (asked, tenant, session_id, names))
+    behind: Place | None = cursors.place(cursor, tuple[datetime, str, tuple[str, ...]])
+    tables = yield from reader.settle(tables, bucket, consistency)
+    if not asked or not count:
+        return ViewPage([], cursor if asked else None)
+    found: list[tuple[Place, SearchHit]] = []
+    for table in tables:
+        query = RowQuery(
+            table=table,
+            bucket=bucket,
+            equal=(*equal, *present(table)),
+            words=(*scope_words(tenant, session_id), *asked),
+            order=(CREATED_AT, *_within(table)),
+            descending=True,
+            limit=count + 1,
+        )
+        for view in (yield from reader.select(_behind(query, behind))):
+            hit = SearchHit(kind=table.projection.name, view=view)
+            found.append((_place(table, hit), hit))
+    found.sort(key=lambda one: one[0], reverse=True)
+    page = cursors.page(found, count, cursor, lambda one: one[0])
+    return ViewPage([hit for _, hit in page.items], page.cursor)
+
+
+def _searched(reader: Reader, kinds: Sequence[str] | None) -> list[Table]:
+    """Return the tables of some projections, or of all that declare searchable fields."""
+    if kinds is None:
+        return [table for table in reader.tables() if table.projection.searchable]
+    if isinstance(kinds, str):
+        raise InvalidArgument("kinds", f"expected several projections, got the text {kinds!r}")
+    tables = [reader.table(kind) for kind in dict.fromkeys(kinds)]
+    for table in tables:
+        if not table.projection.searchable:
+            raise InvalidArgument("kinds", f"{table.projection.name} declares nothing searchable")
+    return tables
+
+
+def _within(table: Table) -> Key:
+    return tuple(name for name in table.key if name != "tenant")
+
+
+def _place(table: Table, hit: SearchHit) -> Place:
+    key = tuple(getattr(hit.view, name) for name in _within(table))
+    return getattr(hit.view, CREATED_AT), hit.kind, key
+
+
+def _behind(query: RowQuery, place: Place | None) -> RowQuery:
+    """Return the query for what one view has behind a place, which may be a row of another."""
+    if place is None:
+        return query
+    moment, kind, key = place
+    name = query.table.projection.name
+    if name == kind:
+        return msgspec.structs.replace(query, after=(moment, *key))
+    if name > kind:
+        return msgspec.structs.replace(query, below=((CREATED_AT, moment),))
+    if moment == _LAST_MOMENT:
+        return query
+    return msgspec.structs.replace(query, below=((CREATED_AT, moment + _MICROSECOND),))

@@ -1,0 +1,282 @@
+"""Finding sessions by what they are, and what became of many of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, TypedDict
+
+import msgspec
+
+from ledger import InvalidArgument
+from ledger.plans import Plan
+
+from ..backends.base import RowQuery
+from ..engine.tables import Row
+from ..folds.durations import duration_us
+from ..folds.session_status import ABANDONABLE, ABANDONED, ABANDONED_AFTER_S
+from ..folds.sessions import SESSIONS, Session
+from ..folds.sums import NANO_USD
+from .listing_cursors import ListCursors, ViewPage
+from .listing_queries import members, moment_bound, page_limit, tenant_query
+from .reading import Consistency, Reader
+
+SessionOrder = Literal[
+    "last_activity_at", "created_at", "cost_nano_usd", "input_tokens", "output_tokens"
+]
+_MOMENTS = ("last_activity_at", "created_at")
+_ORDERS = ("last_activity_at", "created_at", "cost_nano_usd", "input_tokens", "output_tokens")
+
+
+class SessionStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of sessions, added up. `status_counts` counts abandoned ones as such.
+
+    `duration_us` adds up, in microseconds, how long each lasted: from its first fact to its end,
+    or to its last activity. Cost is in billionths of a US dollar.
+    """
+
+    session_count: int = 0
+    status_counts: dict[str, int] = msgspec.field(default_factory=dict)
+    run_count: int = 0
+    turn_count: int = 0
+    message_count: int = 0
+    error_count: int = 0
+    anomaly_count: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    cost_nano_usd: int = 0
+    duration_us: int = 0
+
+    @property
+    def cost_usd(self) -> float:
+        """The cost of all usage whose price is known, in US dollars."""
+        return self.cost_nano_usd / NANO_USD
+
+    @property
+    def success_rate(self) -> float:
+        """The completed among the completed, failed and abandoned; 1.0 when there are none."""
+        counts = [self.status_counts.get(one, 0) for one in ("completed", "failed", ABANDONED)]
+        return counts[0] / sum(counts) if sum(counts) else 1.0
+
+
+_SUMS = (
+    *("run_count", "turn_count", "message_count", "error_count", "anomaly_count"),
+    *("input_tokens", "output_tokens", "total_tokens", "cost_nano_usd"),
+)
+
+
+class SessionFilters(TypedDict, total=False):
+    """What sessions are found by; all of them must hold, and those that are None say nothing.
+
+    `since` is included and `until` is not, both by last activity. A session has all the `tags` and
+    all the `labels`. Archived ones are left out unless `archived`.
+    """
+
+    status: str | None
+    agent_id: str | None
+    owner_id: str | None
+    channel: str | None
+    user_channel_id: str | None
+    customer_profile_id: str | None
+    interlocutor_id: str | None
+    external_id: str | None
+    dataset_id: str | None
+    parent_session_id: str | None
+    tags: Sequence[str]
+    labels: Mapping[str, str] | None
+    archived: bool
+    since: datetime | None
+    until: datetime | None
+    abandoned_after_s: float | None
+    now: datetime | None
+
+
+def session_query(
+    reader: Reader,
+    tenant: str,
+    *,
+    status: str | None = None,
+    agent_id: str | None = None,
+    owner_id: str | None = None,
+    channel: str | None = None,
+    user_channel_id: str | None = None,
+    customer_profile_id: str | None = None,
+    interlocutor_id: str | None = None,
+    external_id: str | None = None,
+    dataset_id: str | None = None,
+    parent_session_id: str | None = None,
+    tags: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    archived: bool = False,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    abandoned_after_s: float | None = None,
+    now: datetime | None = None,
+) -> RowQuery:
+    """Return the query for sessions, without an order; "abandoned" is one of several statuses."""
+    at_least = moment_bound("last_activity_at", "since", since)
+    below = moment_bound("last_activity_at", "until", until)
+    statuses: tuple[str, ...] = ()
+    if status == ABANDONED and abandoned_after_s is None:
+        abandoned_after_s = ABANDONED_AFTER_S
+    if abandoned_after_s is not None:
+        last = _last(now, abandoned_after_s)
+        if status == ABANDONED:
+            status, statuses = None, tuple(sorted(ABANDONABLE))
+            below = (("last_activity_at", last if until is None else min(last, until)),)
+        elif status in ABANDONABLE:
+            at_least = (("last_activity_at", last if since is None else max(last, since)),)
+    query = tenant_query(
+        reader.table(SESSIONS.name),
+        reader.tenant(tenant),
+        absent=() if archived else ("archived_at",),
+        at_least=at_least,
+        below=below,
+        words=members(tenant, {"tags": tags}, {"labels": labels or {}}),
+        status=status,
+        agent_id=agent_id,
+        owner_id=owner_id,
+        channel=channel,
+        user_channel_id=user_channel_id,
+        customer_profile_id=customer_profile_id,
+        interlocutor_id=interlocutor_id,
+        external_id=external_id,
+        dataset_id=dataset_id,
+        parent_session_id=parent_session_id,
+    )
+    return msgspec.structs.replace(query, one_of=(("status", statuses),) if statuses else ())
+
+
+def sessions(
+    reader: Reader,
+    query: RowQuery,
+    consistency: Consistency,
+    *,
+    order_by: SessionOrder,
+    descending: bool,
+    limit: int | None,
+    after: Row | None,
+) -> Plan[list[Session]]:
+    """Return the sessions of a query in an order, then by id."""
+    if order_by not in _ORDERS:
+        raise InvalidArgument("order_by", f"expected one of {', '.join(_ORDERS)}, got {order_by!r}")
+    [table] = yield from reader.settle([query.table], None, consistency)
+    query = msgspec.structs.replace(
+        query,
+        table=table,
+        order=(order_by, "session_id"),
+        descending=descending,
+        limit=limit,
+        after=after,
+    )
+    if not query.one_of:
+        found: list[Session] = yield from reader.select(query)
+        return found
+    # Each status has its order in the index, several together would have to be sorted.
+    merged: dict[str, Session] = {}
+    [(field, values)] = query.one_of
+    for value in values:
+        equal = (*query.equal, (field, value))
+        # One may have moved from one status to the next between two of these reads.
+        one = msgspec.structs.replace(query, equal=equal, one_of=())
+        merged |= {row.session_id: row for row in (yield from reader.select(one))}
+    ordered = sorted(merged.values(), key=place(order_by), reverse=descending)
+    return ordered[:limit]
+
+
+def sessions_page(
+    reader: Reader,
+    tenant: str,
+    consistency: Consistency,
+    *,
+    order_by: SessionOrder,
+    descending: bool,
+    limit: int,
+    cursor: str | None,
+    filters: SessionFilters,
+) -> Plan[ViewPage[Session]]:
+    """Return a page of sessions. What is abandoned is decided at the moment of the first page."""
+    count = page_limit(limit)
+    asked: dict[str, Any] = {**filters}
+    session_query(reader, tenant, **filters)  # what cannot be asked for is not in a cursor either
+    cursors = ListCursors(reader.ledger_id, "sessions", (tenant, order_by, descending, {**asked}))
+    value: Any = datetime if order_by in _MOMENTS else int
+    found = cursors.place(cursor, tuple[value, str, datetime])
+    behind, now = (None, _moment(asked.get("now"))) if found is None else (found[:2], found[2])
+    asked["now"] = now
+    query = session_query(reader, tenant, **asked)
+    limited = count + 1 if count else 0
+    rows = yield from sessions(
+        reader,
+        query,
+        consistency,
+        order_by=order_by,
+        descending=descending,
+        limit=limited,
+        after=behind,
+    )
+    by = place(order_by)
+    return cursors.page(rows, count, cursor, lambda row: (*by(row), now))
+
+
+def place(order_by: SessionOrder) -> Callable[[Session], tuple[Any, str]]:
+    """Return what tells a session's place in an order."""
+    return lambda row: (getattr(row, order_by), row.session_id)
+
+
+def session_stats(
+    reader: Reader,
+    tenant: str,
+    consistency: Consistency,
+    *,
+    abandoned_after_s: float,
+    now: datetime | None,
+    **filters: Any,
+) -> Plan[SessionStats]:
+    """Read the rows of all sessions that a filter lets pass, and add them up."""
+    moment = _moment(now)
+    _last(moment, abandoned_after_s)
+    found = yield from sessions(
+        reader,
+        session_query(reader, tenant, archived=True, **filters),
+        consistency,
+        order_by="last_activity_at",
+        descending=True,
+        limit=None,
+        after=None,
+    )
+    return added_up(found, moment, abandoned_after_s)
+
+
+def added_up(found: Iterable[Session], now: datetime, abandoned_after_s: float) -> SessionStats:
+    """Return the sums over sessions as they stand at a moment. Pure."""
+    found = list(found)
+    counts: dict[str, int] = {}
+    for one in found:
+        status = one.status_at(now, abandoned_after_s)
+        counts[status] = counts.get(status, 0) + 1
+    return SessionStats(
+        session_count=len(found),
+        status_counts=dict(sorted(counts.items())),
+        duration_us=sum(
+            duration_us(one.created_at, one.ended_at or one.last_activity_at) for one in found
+        ),
+        **{name: sum(getattr(one, name) for one in found) for name in _SUMS},
+    )
+
+
+def _moment(now: datetime | None) -> datetime:
+    moment_bound("now", "now", now)
+    return datetime.now(UTC) if now is None else now
+
+
+def _last(now: datetime | None, abandoned_after_s: float) -> datetime:
+    if not abandoned_after_s >= 0:
+        raise InvalidArgument(
+            "abandoned_after_s", f"expected seconds, 0 or more, got {abandoned_after_s!r}"
+        )
+    try:
+        return _moment(now) - timedelta(seconds=abandoned_after_s)
+    except OverflowError as error:
+        raise InvalidArgument("abandoned_after_s", f"{abandoned_after_s} is too long") from error
