@@ -20,7 +20,7 @@ from ..engine.rebuild_reports import RebuildProgress, RebuildReport
 from ..views import Views
 from .main import app
 from .options import DEFAULT_URL, Url, notices, open_existing, output
-from .safe_text import cell
+from .safe_text import cell, safe
 
 STOPPED = 4
 INTERRUPTED = 130
@@ -163,7 +163,7 @@ def _tell(report: RebuildReport) -> None:
         f" {'built' if report.built else 'not built yet'}."
     )
     for failure in report.failures:
-        typer.echo(str(failure), err=True)
+        typer.echo(safe(str(failure)), err=True)
     if not report.built:
         raise typer.Exit(STOPPED)
 

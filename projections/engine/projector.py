@@ -26,6 +26,7 @@ from .stops import failure_of
 from .tables import Identity, Key, Row, Table
 
 BATCH_EVENTS_MAX = 500
+_REFUSALS_MAX = 10
 
 Folded = tuple[Change, ProjectionFailed | None]
 #: Called behind each page with the number of events in it; False ends the work there.
@@ -45,7 +46,7 @@ class Projector:
         caches: Sequence[Table] = (),
     ) -> None:
         """Take tables to fold into, and `caches`: no event fills them, deletions empty them."""
-        self._caches = caches
+        self.caches = tuple(caches)
         self._log = log
         self._views = views
         self._tables = tables
@@ -150,9 +151,20 @@ class Projector:
         """
         failures: dict[Table, ProjectionFailed] = {}
         done = False
+        before: list[int] = []
+        refusals = 0
         while not done:
             if found is None:
                 found = yield self._views.checkpoints(bucket)
+            positions = [one.position for one in found.values()]
+            # Whoever was refused finds that somebody moved; else it would try again for ever.
+            refusals = refusals + 1 if positions == before else 0
+            if refusals == _REFUSALS_MAX:
+                raise IntegrityError(
+                    f"The views of bucket {bucket} cannot be stored although no checkpoint moved:"
+                    " rows of their checkpoints are missing."
+                )
+            before = positions
             done = yield from self._pages(bucket, head, wanted, found, failures, after_page)
             found = None
         for failure in failures.values():
@@ -209,7 +221,7 @@ class Projector:
         folded = [fold(work, start, loaded.get(work.table, {})) for work in works]
         changes = [change for change, _ in folded if change.after > start]
         deleted = sorted({session for change in changes for session in change.cleared})
-        changes += [Change(cache, 0, 0, cleared=deleted) for cache in self._caches if deleted]
+        changes += [Change(cache, 0, 0, cleared=deleted) for cache in self.caches if deleted]
         if changes and not (yield self._views.store(bucket, changes)):
             return None
         # Who failed at the page's first event stored nothing, so nothing was compared: if the

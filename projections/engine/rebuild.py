@@ -7,6 +7,7 @@ on where it stopped when it is started again. See versions for what comes then.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from .projection import Projection
 from .rebuild_processes import OpenLedger, Processes, Task, started
 from .rebuild_reports import RebuildProgress, RebuildReport
 from .rebuild_worker import Job, Report, Worker
+from .row_snapshots import ROW_SNAPSHOTS
 from .tables import Table
 
 PROCESSES_MAX = 256
@@ -56,7 +58,9 @@ class Rebuild:
             raise InvalidArgument("processes", f"expected 0 to {PROCESSES_MAX}, got {processes!r}")
         if processes and open_ledger is None:
             raise InvalidArgument("open_ledger", "each of several processes opens its own ledger")
-        if events_per_second is not None and not events_per_second > 0:
+        if events_per_second is not None and (
+            type(events_per_second) not in (int, float) or not 0 < events_per_second < math.inf
+        ):
             raise InvalidArgument("events_per_second", f"it is above 0, not {events_per_second!r}")
         self._ledger = ledger
         self._projection = projection
@@ -84,7 +88,7 @@ class Rebuild:
         An event at which the fold fails stops its bucket and is reported; the others go on.
         Raises RebuildInterrupted if all worker processes died, and what the ledger raises.
         """
-        self._views.prepare([self._table])
+        self._views.prepare([self._table, ROW_SNAPSHOTS])
         meter = _Meter(sum(self._positions()), self._on_progress)
         failures: dict[int, ProjectionFailed] = {}
         built = False

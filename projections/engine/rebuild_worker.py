@@ -12,6 +12,7 @@ from ..backends import open_views
 from ..errors import ProjectionFailed
 from .projection import Projection
 from .projector import Projector
+from .row_snapshots import ROW_SNAPSHOTS
 from .tables import Table
 from .throttle import TokenBucket
 
@@ -39,7 +40,13 @@ class Worker:
         self._table = Table(projection)
         self._log = ledger.backend
         self._projector = Projector(
-            ledger.backend, open_views(ledger.backend), [self._table], ledger.upcasts, events_max
+            ledger.backend,
+            open_views(ledger.backend),
+            [self._table],
+            ledger.upcasts,
+            events_max,
+            # What a deletion hides must not stay in them, whoever folds it first.
+            caches=(ROW_SNAPSHOTS,),
         )
         self._pause = pause
         self._throttle = (

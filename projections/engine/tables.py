@@ -49,6 +49,7 @@ BIGINT_MAX = 2**63 - 1
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 # Deterministic: the same value is always the same text, so that two tables can be compared.
+_NULL, _NUL = b"null", b"\\u0000"
 _encode_json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -274,6 +275,10 @@ def _name(name: str) -> str:
 def _text(value: Any) -> str:
     if type(value) is not str:
         raise TypeError(f"{value!r} is no str")
+    if "\0" in value:
+        raise ValueError("NUL in text, which PostgreSQL cannot store")
+    if not value.isascii():
+        value.encode()  # raises for a lone surrogate
     return value
 
 
@@ -310,7 +315,26 @@ def _moment(value: Any) -> datetime:
 
 
 def _json(value: Any) -> str:
-    return _encode_json(value).decode()
+    encoded = _encode_json(value)
+    # What JSON lacks becomes null without a word, and PostgreSQL refuses NUL in it. Either shows in
+    # the bytes, so that most values are not walked through.
+    if _NULL in encoded or _NUL in encoded:
+        _check_json(msgspec.to_builtins(value))
+    return encoded.decode()
+
+
+def _check_json(value: Any) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_json(key)
+            _check_json(item)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            _check_json(item)
+    elif isinstance(value, float):
+        _real(value)
+    elif isinstance(value, str):
+        _text(value)
 
 
 _KINDS = {
@@ -329,4 +353,4 @@ _WRITERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.JSON: _json,
 }
 # The others are stored as they are once their type is known to be right.
-_CONVERTED = (Kind.REAL, Kind.MOMENT, Kind.JSON)
+_CONVERTED = (Kind.TEXT, Kind.REAL, Kind.MOMENT, Kind.JSON)

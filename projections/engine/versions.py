@@ -17,8 +17,10 @@ from ledger import InvalidArgument
 from ledger.arguments import natural
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ..backends.base import AsyncViewBackend, Standing, ViewBackend
+from ..readers.arguments import text, version_number
 from .comparing import Comparer, VersionComparison
 from .projector import Projector
 from .tables import Identity, Table
@@ -105,7 +107,7 @@ class Versions:
         """Make the tables that are missing, once, and warn of folds that changed."""
         if self._prepared:
             return
-        yield self._views.prepare(self._tables)
+        yield self._views.prepare([*self._tables, *self._projector.caches])
         self._prepared = True
         for one in (yield from self.records()):
             if one.changed:
@@ -156,6 +158,10 @@ class Versions:
     ) -> Plan[VersionComparison]:
         """Compare two versions, by default the active one with the highest other one."""
         count = natural(limit, "limit")
+        for argument, version in (("old", old), ("new", new)):
+            if version is not None:
+                version_number(version, argument)
+        self._check_name(name)
         yield from self.prepare()
         standings = yield from self._projector.standings([name])
         known = [t for t in self._tables if t.identity in standings and t.projection.name == name]
@@ -164,13 +170,17 @@ class Versions:
         others = [t.projection.version for t in known if t.projection.version != old]
         new = next(iter(others), None) if new is None else new
         if old is None or new is None or old == new:
-            raise InvalidArgument("version", f"there are no two known versions of {name}")
-        tables = self.table(name, old), self.table(name, new)
+            raise InvalidArgument(
+                "new", f"two versions of {name} are needed, and there are {len(known)}"
+            )
+        tables = self.table(name, old, "old"), self.table(name, new, "new")
         comparer = Comparer(self._log, self._views, self._projector, *tables, count)
         return (yield from comparer.compare())
 
     def drop(self, name: str, version: int) -> Plan[None]:
         """Remove a version that nobody reads, table and all."""
+        text(name, "name")
+        version_number(version)
         yield from self.prepare()
         stored: Any = yield from self._projector.standings([name])
         if (name, version) not in stored:
@@ -180,11 +190,21 @@ class Versions:
                 "version", f"version {version} of {name} is active; switch to another one first"
             )
 
-    def table(self, name: str, version: int) -> Table:
-        """Return the table of a version that is known."""
+    def table(self, name: str, version: int, argument: str = "version") -> Table:
+        """Return the table of a version that is known; `argument` is what it was asked by."""
+        version_number(version, argument)
+        self._check_name(name)
         for table in self._tables:
             if table.identity == (name, version):
                 return table
         raise InvalidArgument(
-            "version", f"these views know no version {version!r} of projection {name!r}"
+            argument, f"these views know no version {version} of projection {name!r}"
         )
+
+    def knows(self, name: object) -> bool:
+        """Whether a projection of that name is known, in whatever version."""
+        return type(name) is str and any(t.projection.name == name for t in self._tables)
+
+    def _check_name(self, name: object) -> None:
+        if not self.knows(name):
+            raise InvalidArgument("name", f"these views have no projection named {shown(name)}")

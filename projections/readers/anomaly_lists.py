@@ -13,7 +13,8 @@ from ledger.plans import Plan
 from ..backends.base import RowQuery
 from ..engine.tables import ANOMALY_COUNT, Key, Table
 from ..folds.anomalies import Marked
-from .reading import Consistency, Reader
+from .arguments import instance
+from .reading import Consistency, Reader, strong
 
 PAGE_ROWS = 500
 
@@ -42,6 +43,9 @@ def anomalies(
     after: MarkedFact | None,
 ) -> Plan[list[MarkedFact]]:
     """Return marked facts by session id, then by sequence, then by view and key."""
+    strong(consistency)
+    if after is not None:
+        instance(after, "after", MarkedFact)
     equal: list[tuple[str, Any]] = [("tenant", reader.tenant(tenant))]
     bucket = None
     if session_id is not None:

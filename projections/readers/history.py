@@ -6,6 +6,7 @@ answer is what a view would have said then; what was redacted later is still in 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -16,12 +17,9 @@ from ledger.plans import Plan
 from ledger.records import Record
 from ledger.upcasts import Upcasts
 
-from ..backends.base import AsyncViewBackend, ViewBackend
+from ..backends.base import AsyncViewBackend, Checkpoint, ViewBackend
 from ..engine.folding import Step, Work, decode_page, fold, work_of
-from ..engine.tables import Key, Row, Table
-from ..errors import ProjectionFailed
-from .history_places import Moment, Past, past
-from .history_snapshots import (
+from ..engine.row_snapshots import (
     ROW_SNAPSHOTS,
     RowSnapshot,
     boundary,
@@ -31,6 +29,9 @@ from .history_snapshots import (
     nothing_yet,
     query,
 )
+from ..engine.tables import Identity, Key, Row, Table
+from ..errors import ProjectionFailed
+from .history_places import Moment, Past, past
 
 #: The first question about a long session also makes the snapshots behind what it asks for.
 AHEAD_EVENTS_MAX = 200_000
@@ -129,7 +130,9 @@ class History:
         records: list[Record] = yield self._log.read(then.query(after, upto, types))
         if not records:
             return None
-        return work_of(table, decode_page(records, [table], self._upcasts))
+        found: Mapping[Identity, Checkpoint] = yield self._views.checkpoints(then.bucket)
+        skips = found[table.identity].skips if table.identity in found else frozenset[int]()
+        return work_of(table, decode_page(records, [table], self._upcasts), skips)
 
     def _latest(self, then: Past, first: RowSnapshot) -> Plan[RowSnapshot]:
         """Return the last snapshot that serves; `first` stands for none."""

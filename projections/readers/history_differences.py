@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ledger import InvalidArgument
 from ledger.plans import Plan
 
 from ..engine.tables import Key, Table
-from .history_places import Moment
+from .arguments import flag
+from .history import check_of_sessions
+from .history_places import Moment, check_moment
 
 if TYPE_CHECKING:
     from .reading import Reader
@@ -33,15 +36,30 @@ def difference(
 ) -> Plan[list[Difference]]:
     """Return the fields that changed between two moments, of one view or of all of a session."""
     table = reader.table(name)
+    check_of_sessions(table)
+    key = reader.key(name, key, sessions=True)
+    flag(deleted, "deleted")
+    moments = {"before": before, "after": after}
+    for side, moment in moments.items():
+        check_moment(moment, side)
     sides: list[list[Any]] = []
-    for moment in (before, after):
-        if len(key) == 2 < len(table.key):
-            views = yield from reader.rows_as_of(name, (key[0], key[1]), moment, deleted=deleted)
-        else:
-            view = yield from reader.row(name, key, "eventual", moment, deleted=deleted)
-            views = [] if view is None else [view]
-        sides.append(views)
+    for side, moment in moments.items():
+        try:
+            sides.append((yield from _views(reader, table, key, moment, deleted=deleted)))
+        except InvalidArgument as error:
+            # Where the session has not come yet, which the log has to be asked for.
+            raise InvalidArgument(side, error.reason) from error
     return differences(table, *sides)
+
+
+def _views(
+    reader: Reader, table: Table, key: Key, moment: Moment, *, deleted: bool
+) -> Plan[list[Any]]:
+    name = table.projection.name
+    if len(key) == 2 < len(table.key):
+        return (yield from reader.rows_as_of(name, (key[0], key[1]), moment, deleted=deleted))
+    view = yield from reader.row(name, key, "eventual", moment, deleted=deleted)
+    return [] if view is None else [view]
 
 
 def differences(table: Table, before: Iterable[Any], after: Iterable[Any]) -> list[Difference]:

@@ -8,13 +8,16 @@ from typing import Any
 import msgspec
 
 from ledger import IntegrityError, InvalidArgument
-from ledger.arguments import microseconds, natural
+from ledger.arguments import microseconds
 from ledger.backends.base import AsyncBackend, Backend, SessionQuery
 from ledger.events import SESSION_DELETED
+from ledger.limits import SEQUENCE_MAX
 from ledger.plans import Plan
 from ledger.records import Head, Record
+from ledger.refusals import shown
 
 from ..engine.tables import Key
+from .arguments import moment as checked_time
 
 #: A sequence, or a time by the store's clock: what had been stored by then, whenever it occurred.
 Moment = int | datetime
@@ -48,6 +51,16 @@ class Past(msgspec.Struct, frozen=True):
         )
 
 
+def check_moment(value: object, name: str) -> None:
+    """Refuse what is neither a sequence nor a time."""
+    if isinstance(value, datetime):
+        checked_time(value, name)
+    elif type(value) is not int or not 0 <= value <= SEQUENCE_MAX:
+        raise InvalidArgument(
+            name, f"expected a sequence from 0 or a datetime with a time zone, got {shown(value)}"
+        )
+
+
 def past(
     log: Backend | AsyncBackend,
     bucket: int,
@@ -61,7 +74,7 @@ def past(
     Nothing is also what was deleted since, unless `deleted`.
     """
     time_us = microseconds(moment, "as_of") if isinstance(moment, datetime) else None
-    at = natural(moment, "as_of") if time_us is None else 0
+    at = 0 if isinstance(moment, datetime) else moment
     tenant, session_id = key[:2]
     head: Head = yield log.head(bucket, tenant, session_id)
     whole = Past(bucket, tenant, session_id, head.deleted, head.sequence, head.sequence, True)

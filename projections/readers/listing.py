@@ -13,9 +13,10 @@ from ledger.plans import Plan
 from ..backends.base import RowQuery
 from .anomaly_lists import MarkedFact
 from .anomaly_lists import anomalies as marked_facts
+from .arguments import flag
 from .listing_cursors import ListCursors, ViewPage
 from .listing_queries import moment_bound, page_limit, tenant_query
-from .reading import Consistency, Reader
+from .reading import Consistency, Reader, strong
 
 
 def view_query(
@@ -55,6 +56,8 @@ def page(
     cursor: str | None,
 ) -> Plan[ViewPage[Any]]:
     """Return a page of a query's rows by time, those of a session by sequence; then by id."""
+    strong(consistency)
+    flag(descending, "descending")
     count = page_limit(limit)
     table = query.table
     of_session = query.bucket is not None
@@ -89,6 +92,10 @@ def anomalies_page(
     cursor: str | None,
 ) -> Plan[ViewPage[MarkedFact]]:
     """Return a page of marked facts."""
+    strong(consistency)
+    reader.tenant(tenant)
+    if session_id is not None:
+        reader.bucket((tenant, session_id))
     count = page_limit(limit)
     cursors = ListCursors(reader.ledger_id, "anomalies", (tenant, session_id))
     found = yield from marked_facts(

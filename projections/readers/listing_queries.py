@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from ledger import InvalidArgument
-from ledger.arguments import FILTER_BYTES_MAX, list_limit, microseconds
-from ledger.codec import check_text
 
 from ..backends.base import RowQuery
 from ..engine.tables import Row, Table
+from .arguments import count_limit, mapping, moment, several, text
 from .search_rows import scope_words
 from .search_words import marked
 
@@ -56,7 +55,7 @@ def tenant_query(
 
 def tenant_limit(limit: int | None) -> int | None:
     """Return the limit of a list over all sessions of a tenant; None is no limit."""
-    if (list_limit(limit) or 0) > TENANT_LIMIT_MAX:
+    if (count_limit(limit) or 0) > TENANT_LIMIT_MAX:
         raise InvalidArgument("limit", f"expected at most {TENANT_LIMIT_MAX}, got {limit}")
     return limit
 
@@ -74,18 +73,29 @@ def present(table: Table) -> tuple[tuple[str, None], ...]:
 
 
 def moment_bound(
-    field: str, argument: str, moment: datetime | None
+    field: str, argument: str, bound: datetime | None
 ) -> tuple[tuple[str, datetime], ...]:
     """Return the condition on a field that an argument sets, none if it is None."""
-    microseconds(moment, argument)
-    return () if moment is None else ((field, moment),)
+    checked = moment(bound, argument)
+    return () if checked is None else ((field, checked),)
 
 
 def text_filter(name: str, value: Any) -> tuple[str, Any]:
     """Return a name and its value, which must be text."""
-    if not isinstance(value, str):
-        raise InvalidArgument(name, f"expected text, got {value!r}")
+    if type(value) is not str:
+        raise InvalidArgument(name, f"expected text, got {type(value).__name__}")
+    # PostgreSQL can take neither; nothing that is stored holds them.
+    if "\0" in value or (not value.isascii() and not _is_unicode(value)):
+        raise InvalidArgument(name, "NUL or a lone surrogate in text")
     return name, value
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def members(
@@ -103,13 +113,8 @@ def _asked(
     lists: Mapping[str, Sequence[str]], objects: Mapping[str, Mapping[str, str]]
 ) -> Iterator[tuple[str, ...]]:
     for name, values in lists.items():
-        if isinstance(values, str) or not isinstance(values, Sequence):
-            raise InvalidArgument(name, f"expected several texts, got {values!r}")
-        for value in values:
-            yield name, check_text(value, name, FILTER_BYTES_MAX, empty=True)
+        for value in several(values, name, "texts"):
+            yield name, text(value, name, empty=True)
     for name, pairs in objects.items():
-        if not isinstance(pairs, Mapping):
-            raise InvalidArgument(name, f"expected names with texts, got {pairs!r}")
-        for key, value in pairs.items():
-            checked = (check_text(one, name, FILTER_BYTES_MAX, empty=True) for one in (key, value))
-            yield (name, *checked)
+        for key, value in mapping(pairs, name).items():
+            yield name, text(key, name, empty=True), text(value, name, empty=True)

@@ -8,10 +8,10 @@ from typing import Any, Literal
 import msgspec
 
 from ledger import InvalidArgument
-from ledger.arguments import list_limit
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.batch import Door
 from ledger.plans import Plan
+from ledger.refusals import shown
 from ledger.upcasts import Upcasts
 
 from ..backends.base import AsyncViewBackend, RowQuery, ViewBackend
@@ -19,6 +19,7 @@ from ..engine.consumer_lags import ConsumerLags
 from ..engine.health import Health
 from ..engine.projection import Projection
 from ..engine.projector import Projector
+from ..engine.row_snapshots import ROW_SNAPSHOTS
 from ..engine.skips import Skips
 from ..engine.tables import Key, Row, Table
 from ..engine.versions import Versions, newest_first
@@ -27,9 +28,9 @@ from ..folds.messages import MESSAGES
 from ..folds.qa import QA
 from ..folds.runs import RUNS
 from ..folds.traces import TRACES
+from .arguments import count_limit, flag, session_key, several, tenant_key
 from .history import History, check_of_sessions
-from .history_places import Moment
-from .history_snapshots import ROW_SNAPSHOTS
+from .history_places import Moment, check_moment
 from .listing_queries import present, tenant_limit, tenant_query, text_filter
 
 #: "strong" reads your writes: everything the log held at the moment of the call is in the answer.
@@ -77,7 +78,9 @@ class Reader:
     def catch_up(self, bucket: int | None) -> Plan[None]:
         """Bring all views to where the log ends now."""
         if bucket is not None and not (type(bucket) is int and 0 <= bucket < self._buckets):
-            raise InvalidArgument("bucket", f"expected 0 to {self._buckets - 1}, got {bucket!r}")
+            raise InvalidArgument(
+                "bucket", f"expected 0 to {self._buckets - 1}, got {shown(bucket)}"
+            )
         yield from self.prepare()
         yield from self.projector.catch_up(bucket)
 
@@ -94,22 +97,36 @@ class Reader:
 
         With `as_of` as it was then, if the session was `deleted` since only on demand.
         """
+        strong(consistency)
         table = self.table(name)
-        if len(key) != len(table.key):
-            raise InvalidArgument("key", f"expected {', '.join(table.key)}, got {key!r}")
         for field, value in zip(table.key, key, strict=True):
             text_filter(field, value)
         if as_of is not None:
             check_of_sessions(table)
-        bucket = self.bucket((key[0], key[1]))
+            check_moment(as_of, "as_of")
+        bucket = self.bucket((key[0], key[1])) if table.of_sessions else 0
         if as_of is not None:
             [table] = yield from self.settle([table], bucket, "eventual")
             return (yield from self.history.row(table, key, bucket, as_of, deleted=deleted))
-        check_present(deleted)
         equal = (*zip(table.key, key, strict=True), *present(table))
         query = RowQuery(table=table, bucket=bucket, equal=equal, limit=1)
         found = yield from self._in_bucket(query, consistency)
         return found[0] if found else None
+
+    def keyed_row(
+        self,
+        name: str,
+        key: object,
+        consistency: Consistency,
+        as_of: Moment | None = None,
+        *,
+        deleted: bool = False,
+    ) -> Plan[Any]:
+        """Return the view under a key that a caller has put together, or None."""
+        checked = self.key(name, key)
+        if as_of is None:
+            check_present(deleted)
+        return self.row(name, checked, consistency, as_of, deleted=flag(deleted, "deleted"))
 
     def _in_bucket(self, query: RowQuery, consistency: Consistency) -> Plan[list[Any]]:
         """Select in one round trip if nothing is left to be folded; else fold it first."""
@@ -138,8 +155,11 @@ class Reader:
 
         The `absent` fields must be None.
         """
+        strong(consistency)
         table = self.table(name)
-        count = list_limit(limit)
+        _check_has_sessions(table)
+        count = count_limit(limit)
+        flag(newest_first, "newest_first")
         equal = tuple(text_filter(*item) for item in filters.items() if item[1] is not None)
         bucket = self.bucket(session)
         query = RowQuery(
@@ -168,8 +188,10 @@ class Reader:
         deleted: bool = False,
     ) -> Plan[list[Any]]:
         """Return the views of a session as they were, by key."""
-        count = list_limit(limit)
+        count = count_limit(limit)
+        flag(deleted, "deleted")
         check_of_sessions(self.table(name))
+        check_moment(as_of, "as_of")
         bucket = self.bucket(session)
         [table] = yield from self.settle([self.table(name)], bucket, "eventual")
         found = yield from self.history.rows(table, session, bucket, as_of, deleted=deleted)
@@ -185,6 +207,7 @@ class Reader:
         **conditions: Any,
     ) -> Plan[list[Any]]:
         """Return views of all sessions of a tenant; for `conditions` see `tenant_query`."""
+        strong(consistency)
         query = tenant_query(
             self.table(name), self.tenant(tenant), limit=tenant_limit(limit), **conditions
         )
@@ -235,7 +258,7 @@ class Reader:
         self, session: SessionKey, consistency: Consistency, *, last_n: int | None
     ) -> Plan[list[Any]]:
         """Return a session's answered questions, or the last of them, oldest first."""
-        newest_first = last_n is not None
+        newest_first = count_limit(last_n, "last_n") is not None
         found = yield from self.rows(
             QA.name,
             session,
@@ -333,14 +356,34 @@ class Reader:
         """Make the tables that are missing, once, and warn of folds that changed."""
         if not self._prepared:
             yield from self.versions.prepare()
-            yield self._views.prepare([ROW_SNAPSHOTS])
             self._prepared = True
 
     def table(self, name: str) -> Table:
         """Return the table of a projection; of several versions the one last seen active."""
-        if name not in self._tables:
-            raise InvalidArgument("projection", f"these views have none named {name!r}")
+        if type(name) is not str or name not in self._tables:
+            raise InvalidArgument("projection", f"these views have none named {shown(name)}")
         return self._tables[name]
+
+    def key(self, name: str, key: object, *, sessions: bool = False) -> Key:
+        """Return a whole key of a projection, or with `sessions` also the two parts of a session."""
+        table = self.table(name)
+        parts = several(key, "key", f"texts, as in ({', '.join(table.key)})")
+        if len(parts) != len(table.key) and not (sessions and len(parts) == 2):
+            raise InvalidArgument(
+                "key", f"expected ({', '.join(table.key)}), got {len(parts)} parts"
+            )
+        if not table.of_sessions and self._buckets > 1:
+            raise InvalidArgument(
+                "projection", f"the rows of {name} have a part in each bucket: read its table"
+            )
+        try:
+            for field, value in zip(table.key, parts, strict=False):
+                text_filter(field, value)
+            if table.of_sessions:
+                self.bucket((parts[0], parts[1]))
+        except InvalidArgument as error:
+            raise InvalidArgument("key", error.problem.rstrip(".")) from None
+        return tuple(parts)
 
     def tables(self) -> list[Table]:
         """Return the tables of all projections."""
@@ -348,21 +391,30 @@ class Reader:
 
     def tenant(self, tenant: str) -> str:
         """Return a tenant, checked."""
-        return self._door.tenant_key(tenant)
+        return tenant_key(self._door, tenant)
 
     def bucket(self, session: SessionKey) -> int:
         """Return the bucket of a session, checked."""
-        return self._door.bucket(*self._door.session_key(*session))
+        return self._door.bucket(*session_key(self._door, *session))
 
 
 def strong(consistency: Consistency) -> bool:
     """Whether what is read is to be brought up to date first."""
-    if consistency not in ("strong", "eventual"):
-        raise InvalidArgument("consistency", f"expected strong or eventual, got {consistency!r}")
+    if type(consistency) is not str or consistency not in ("strong", "eventual"):
+        raise InvalidArgument(
+            "consistency", f"expected strong or eventual, got {shown(consistency)}"
+        )
     return consistency == "strong"
 
 
 def check_present(deleted: bool) -> None:
     """Refuse to show what was deleted among what is there."""
-    if deleted:
+    if flag(deleted, "deleted"):
         raise InvalidArgument("deleted", "what was deleted is only in the past: say `as_of`")
+
+
+def _check_has_sessions(table: Table) -> None:
+    if not {"tenant", "session_id"} <= set(table.names):
+        raise InvalidArgument(
+            "projection", f"{table.projection.name} has no rows of a single session"
+        )

@@ -14,14 +14,17 @@ from ledger import InvalidArgument
 from ledger.arguments import natural
 from ledger.catalogue import ScopeFilter
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ..backends.base import RowQuery
 from ..engine.tables import Table
 from ..folds.scenarios import ACTIVE, SCENARIOS, Scenario
 from ..folds.scripts import SCRIPTS, Script
 from ..folds.sessions import SESSIONS, Session
-from .listing_queries import TENANT_LIMIT_MAX
-from .reading import Consistency, Reader
+from .arguments import instance
+from .arguments import moment as checked_time
+from .listing_queries import TENANT_LIMIT_MAX, text_filter
+from .reading import Consistency, Reader, strong
 
 PAGE_ROWS = 500
 
@@ -53,11 +56,12 @@ def scenario_positions(
     after: ScenarioPosition | None,
 ) -> Plan[list[ScenarioPosition]]:
     """Return positions, the longest untouched first, then by session id."""
+    strong(consistency)
     if natural(limit, "limit") > TENANT_LIMIT_MAX:
         raise InvalidArgument("limit", f"expected at most {TENANT_LIMIT_MAX}, got {limit}")
     query = _query(reader, tenant, scenario_id, scenario_version, step_content_hash, after)
     scope = _checked(scope_filter)
-    moment = datetime.now(UTC) if now is None else now
+    moment = checked_time(now, "now") or datetime.now(UTC)
     tables = [reader.table(one.name) for one in (SCENARIOS, SESSIONS, SCRIPTS)]
     tables = yield from reader.settle(tables, None, consistency)
     query = msgspec.structs.replace(query, table=tables[0])
@@ -93,17 +97,16 @@ def _query(
     step_content_hash: str,
     after: ScenarioPosition | None,
 ) -> RowQuery:
-    for name, value in (("scenario_id", scenario_id), ("step_content_hash", step_content_hash)):
-        if not isinstance(value, str):
-            raise InvalidArgument(name, f"expected text, got {value!r}")
+    if after is not None:
+        instance(after, "after", ScenarioPosition)
     return RowQuery(
         table=reader.table(SCENARIOS.name),
         bucket=None,
         equal=(
             ("tenant", reader.tenant(tenant)),
-            ("scenario_id", scenario_id),
+            text_filter("scenario_id", scenario_id),
             ("scenario_version", natural(scenario_version, "scenario_version")),
-            ("step_content_hash", step_content_hash),
+            text_filter("step_content_hash", step_content_hash),
             ("status", ACTIVE),
         ),
         order=("last_active_at", "session_id"),
@@ -120,7 +123,7 @@ def _checked(scope: ScopeFilter | None) -> ScopeFilter:
     if scope is None:
         return ScopeFilter()
     if not isinstance(scope, ScopeFilter):
-        raise InvalidArgument("scope_filter", f"expected a ScopeFilter, got {scope!r}")
+        raise InvalidArgument("scope_filter", f"expected a ScopeFilter, got {shown(scope)}")
     if scope.custom_conditions:
         raise InvalidArgument("scope_filter", "nobody evaluates custom_conditions; filter yourself")
     return scope

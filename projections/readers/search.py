@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 
 from ledger import InvalidArgument
-from ledger.arguments import FILTER_BYTES_MAX
-from ledger.codec import check_text
 from ledger.plans import Plan
 
 from ..backends.base import RowQuery
 from ..engine.tables import CREATED_AT, Key, Table
+from .arguments import several
+from .arguments import text as checked_text
 from .listing_cursors import ListCursors, ViewPage
 from .listing_queries import page_limit, present
-from .reading import Consistency, Reader
+from .reading import Consistency, Reader, strong
 from .search_rows import scope_words
 from .search_words import asked_words
 
@@ -49,8 +49,9 @@ def search(
     cursor: str | None,
 ) -> Plan[ViewPage[SearchHit]]:
     """Return a page of the rows that have all the words of a text, the newest first."""
+    strong(consistency)
     count = page_limit(limit)
-    asked = asked_words(check_text(text, "text", FILTER_BYTES_MAX, empty=True))
+    asked = asked_words(checked_text(text, "text", empty=True))
     if len(asked) > ASKED_WORDS_MAX:
         raise InvalidArgument("text", f"expected at most {ASKED_WORDS_MAX} words, got {len(asked)}")
     tables = _searched(reader, kinds)
@@ -88,9 +89,11 @@ def _searched(reader: Reader, kinds: Sequence[str] | None) -> list[Table]:
     """Return the tables of some projections, or of all that declare searchable fields."""
     if kinds is None:
         return [table for table in reader.tables() if table.projection.searchable]
-    if isinstance(kinds, str):
-        raise InvalidArgument("kinds", f"expected several projections, got the text {kinds!r}")
-    tables = [reader.table(kind) for kind in dict.fromkeys(kinds)]
+    names = [checked_text(kind, "kinds") for kind in several(kinds, "kinds", "projections")]
+    try:
+        tables = [reader.table(name) for name in dict.fromkeys(names)]
+    except InvalidArgument as error:
+        raise InvalidArgument("kinds", error.reason) from None
     for table in tables:
         if not table.projection.searchable:
             raise InvalidArgument("kinds", f"{table.projection.name} declares nothing searchable")

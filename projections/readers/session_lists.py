@@ -10,6 +10,7 @@ import msgspec
 
 from ledger import InvalidArgument
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ..backends.base import RowQuery
 from ..engine.tables import Row
@@ -17,9 +18,10 @@ from ..folds.durations import duration_us
 from ..folds.session_status import ABANDONABLE, ABANDONED, ABANDONED_AFTER_S
 from ..folds.sessions import SESSIONS, Session
 from ..folds.sums import NANO_USD
+from .arguments import flag, instance, moment, one_of, seconds
 from .listing_cursors import ListCursors, ViewPage
-from .listing_queries import members, moment_bound, page_limit, tenant_query
-from .reading import Consistency, Reader
+from .listing_queries import members, moment_bound, page_limit, tenant_query, text_filter
+from .reading import Consistency, Reader, strong
 
 SessionOrder = Literal[
     "last_activity_at", "created_at", "cost_nano_usd", "input_tokens", "output_tokens"
@@ -115,6 +117,10 @@ def session_query(
     now: datetime | None = None,
 ) -> RowQuery:
     """Return the query for sessions, without an order; "abandoned" is one of several statuses."""
+    if status is not None:
+        text_filter("status", status)
+    flag(archived, "archived")
+    moment(now, "now")
     at_least = moment_bound("last_activity_at", "since", since)
     below = moment_bound("last_activity_at", "until", until)
     statuses: tuple[str, ...] = ()
@@ -133,7 +139,7 @@ def session_query(
         absent=() if archived else ("archived_at",),
         at_least=at_least,
         below=below,
-        words=members(tenant, {"tags": tags}, {"labels": labels or {}}),
+        words=members(tenant, {"tags": tags}, {"labels": {} if labels is None else labels}),
         status=status,
         agent_id=agent_id,
         owner_id=owner_id,
@@ -159,8 +165,9 @@ def sessions(
     after: Row | None,
 ) -> Plan[list[Session]]:
     """Return the sessions of a query in an order, then by id."""
-    if order_by not in _ORDERS:
-        raise InvalidArgument("order_by", f"expected one of {', '.join(_ORDERS)}, got {order_by!r}")
+    strong(consistency)
+    flag(descending, "descending")
+    one_of(order_by, "order_by", _ORDERS)
     [table] = yield from reader.settle([query.table], None, consistency)
     query = msgspec.structs.replace(
         query,
@@ -197,6 +204,9 @@ def sessions_page(
     filters: SessionFilters,
 ) -> Plan[ViewPage[Session]]:
     """Return a page of sessions. What is abandoned is decided at the moment of the first page."""
+    strong(consistency)
+    flag(descending, "descending")
+    one_of(order_by, "order_by", _ORDERS)
     count = page_limit(limit)
     asked: dict[str, Any] = {**filters}
     session_query(reader, tenant, **filters)  # what cannot be asked for is not in a cursor either
@@ -220,6 +230,12 @@ def sessions_page(
     return cursors.page(rows, count, cursor, lambda row: (*by(row), now))
 
 
+def place_behind(order_by: SessionOrder, after: Session | None) -> Row | None:
+    """Return the place of the last session of the page before."""
+    one_of(order_by, "order_by", _ORDERS)
+    return None if after is None else place(order_by)(instance(after, "after", Session))
+
+
 def place(order_by: SessionOrder) -> Callable[[Session], tuple[Any, str]]:
     """Return what tells a session's place in an order."""
     return lambda row: (getattr(row, order_by), row.session_id)
@@ -235,8 +251,8 @@ def session_stats(
     **filters: Any,
 ) -> Plan[SessionStats]:
     """Read the rows of all sessions that a filter lets pass, and add them up."""
-    moment = _moment(now)
-    _last(moment, abandoned_after_s)
+    at = _moment(now)
+    _last(at, abandoned_after_s)
     found = yield from sessions(
         reader,
         session_query(reader, tenant, archived=True, **filters),
@@ -246,7 +262,7 @@ def session_stats(
         limit=None,
         after=None,
     )
-    return added_up(found, moment, abandoned_after_s)
+    return added_up(found, at, abandoned_after_s)
 
 
 def added_up(found: Iterable[Session], now: datetime, abandoned_after_s: float) -> SessionStats:
@@ -267,16 +283,14 @@ def added_up(found: Iterable[Session], now: datetime, abandoned_after_s: float) 
 
 
 def _moment(now: datetime | None) -> datetime:
-    moment_bound("now", "now", now)
-    return datetime.now(UTC) if now is None else now
+    return moment(now, "now") or datetime.now(UTC)
 
 
 def _last(now: datetime | None, abandoned_after_s: float) -> datetime:
-    if not abandoned_after_s >= 0:
-        raise InvalidArgument(
-            "abandoned_after_s", f"expected seconds, 0 or more, got {abandoned_after_s!r}"
-        )
+    seconds(abandoned_after_s, "abandoned_after_s")
     try:
         return _moment(now) - timedelta(seconds=abandoned_after_s)
     except OverflowError as error:
-        raise InvalidArgument("abandoned_after_s", f"{abandoned_after_s} is too long") from error
+        raise InvalidArgument(
+            "abandoned_after_s", f"{shown(abandoned_after_s)} is too long"
+        ) from error

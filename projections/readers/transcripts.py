@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from ledger.arguments import list_limit
 from ledger.plans import Plan
 
 from ..folds.messages import MESSAGES, Message
 from ..folds.traces import TRACES, Span
+from .arguments import count_limit, flag
 from .reading import Consistency, Reader, SessionKey
 
 
@@ -50,7 +50,8 @@ def transcript(
     run_id: str | None,
 ) -> Plan[list[TranscriptLine]]:
     """Return the lines of a session or run; calls are paired before the limit cuts."""
-    count = list_limit(limit)
+    count = count_limit(limit)
+    flag(newest_first, "newest_first")
     messages: list[Message] = yield from reader.listed(
         MESSAGES.name, session, consistency, run_id=run_id
     )

@@ -10,9 +10,11 @@ import msgspec
 
 from ledger import InvalidArgument
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ..folds.sums import NANO_USD, TOKEN_KINDS
 from ..folds.usage import USAGE, Usage
+from .arguments import one_of, several
 from .reading import Consistency, Reader
 
 UsageBy = Literal["session", "model", "day"]
@@ -59,8 +61,8 @@ def usage_totals(
     until: date | None,
 ) -> Plan[list[UsageTotal]]:
     """Read the rows of all sessions, or of one, in one statement, and add them up."""
-    if isinstance(by, str) or not set(by) <= _FIELDS.keys():
-        raise InvalidArgument("by", f"expected some of {', '.join(_FIELDS)}, got {by!r}")
+    for one in several(by, "by", f"of {', '.join(_FIELDS)}"):
+        one_of(one, "by", _FIELDS)
     first, last = _day("since", since), _day("until", until)
     if session_id is None:
         rows: list[Usage] = yield from reader.of_tenant(
@@ -115,5 +117,5 @@ def _day(name: str, day: object) -> str | None:
     if day is None:
         return None
     if not isinstance(day, date) or isinstance(day, datetime):
-        raise InvalidArgument(name, f"expected a date, got {day!r}")
+        raise InvalidArgument(name, f"expected a date, got {shown(day)}")
     return day.isoformat()

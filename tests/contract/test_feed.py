@@ -189,7 +189,10 @@ def test_garbage_is_no_cursor(ledger: Any, garbage: Any) -> None:
 def test_a_damaged_cursor_is_no_cursor(wide: Any) -> None:
     wide.append("a", notes("123"))
     token = wide.feed(limit=2).cursor
-    for damaged in (token[:-1], token[1:], token + "A", token[:5] + "_" + token[6:], token.lower()):
+    # A token is drawn at random: the character put in must differ from the one that was there.
+    edited = token[:5] + ("B" if token[5] == "A" else "A") + token[6:]
+    spaced = token[:5] + "\n" + token[5:]  # a lenient decoder of base64 skips what it does not know
+    for damaged in (token[:-1], token[1:], token + "A", edited, spaced, token.swapcase()):
         with pytest.raises(InvalidCursor):
             wide.feed(damaged)
 

@@ -21,7 +21,7 @@ from projections import (
     ProjectionFailed,
     Views,
 )
-from projections.readers import history_snapshots
+from projections.engine import row_snapshots
 from tests.support.builders import notes
 from tests.support.views import TALLY, counted, dropped, folded, tally, tally_apply, views_of
 
@@ -65,7 +65,7 @@ def shown(rows: dict[tuple[str, ...], Any]) -> dict[tuple[str, ...], Any]:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Snapshots so close together that short histories have several."""
-    monkeypatch.setattr(history_snapshots, "SNAPSHOT_EVENTS", 4)
+    monkeypatch.setattr(row_snapshots, "SNAPSHOT_EVENTS", 4)
 
 
 @settings(

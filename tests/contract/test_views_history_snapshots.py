@@ -7,12 +7,13 @@ import msgspec
 import pytest
 
 from ledger import NewEvent
-from projections import MESSAGES, SESSIONS, ProjectionFailed
+from projections import MESSAGES, SESSIONS, ProjectionFailed, Rebuild
 from projections.backends.base import RowQuery
 from projections.engine.folding import Change
-from projections.readers.history_snapshots import ROW_SNAPSHOTS, SNAPSHOT_EVENTS, RowSnapshot
+from projections.engine.row_snapshots import ROW_SNAPSHOTS, SNAPSHOT_EVENTS, RowSnapshot
 from tests.support.blocking import Blocking
 from tests.support.builders import notes, together
+from tests.support.rebuilds import sync_twin
 from tests.support.views import TALLY, counted, folded, tally, tally_apply, views_of
 
 LENGTH = 4 * SNAPSHOT_EVENTS + 300
@@ -196,6 +197,16 @@ def test_a_deletion_removes_them_with_the_rows(long: Any) -> None:
     assert len(snapshots(views, long)) == 4
     long.delete("s")
     views.catch_up()
+    assert snapshots(views, long) == []
+
+
+def test_a_rebuild_that_folds_the_deletion_removes_them_too(long: Any, url: str) -> None:
+    views = views_of(long)
+    views.session("s", as_of=LENGTH)
+    assert len(snapshots(views, long)) == 4
+    long.delete("s")
+    with sync_twin(long, url) as here:
+        Rebuild(here, SESSIONS).run()
     assert snapshots(views, long) == []
 
 

@@ -46,6 +46,15 @@ def test_a_skipped_event_is_left_out_and_the_view_goes_on(ledger: Any) -> None:
     assert skips(views) == skips(views_of(ledger, TALLY)) == [skip]
 
 
+def test_the_past_leaves_a_skipped_event_out_as_well(ledger: Any) -> None:
+    views = stopped(ledger)
+    views.skip("poisoned", bucket=place(ledger)[0], position=2, **WHY)
+    key = ("", "s", "x")
+    assert views.row("poisoned", key, as_of=3).sequences == [1, 3]
+    [change] = [one for one in views.diff("poisoned", key, 1, 3) if one.field == "count"]
+    assert (change.before, change.after) == (1, 2)
+
+
 def test_others_go_on_behind_a_skipped_event(ledger: Any) -> None:
     views = stopped(ledger)
     others = views_of(ledger, tally("poisoned", Poisoned(2)))

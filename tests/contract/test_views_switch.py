@@ -45,6 +45,14 @@ def test_switching_while_others_append_fold_and_read_disturbs_nobody(
     assert record_of(views, 1).active
 
 
+def test_fresh_views_may_begin_with_a_switch(open_ledger: Any) -> None:
+    ledger = open_ledger()
+    ledger.append("s", counted())
+    ledger.delete("s")
+    views_of(ledger, V1).switch("tally", 1)
+    assert views_of(ledger, V1).rows("tally", "s") == []
+
+
 def test_exactly_one_version_is_active_at_every_moment(open_ledger: Any, url: str) -> None:
     ledger = open_ledger()
     ledger.append("s", counted())

@@ -1,6 +1,7 @@
 """Callers that are interrupted or cancelled in the middle of an append; their neighbours go on."""
 
 import asyncio
+import itertools
 import random
 import signal
 import threading
@@ -246,9 +247,12 @@ def test_tasks_cancelled_at_any_moment_harm_no_other(
             await asyncio.sleep(0)
         task.cancel()
 
-    async def act() -> int:
+    async def act() -> None:
         cancelled = 0
-        for number in range(40):
+        # How many are hit depends on the machine's speed; some must be, or nothing was tried.
+        for number in itertools.count():
+            if number >= 40 and cancelled > 20:
+                break
             batches = [notes("xyz"[: chance.randint(1, 3)]) for _ in range(10)]
             tasks = [asyncio.create_task(ledger.append("s", events)) for events in batches]
             await asyncio.gather(
@@ -269,6 +273,5 @@ def test_tasks_cancelled_at_any_moment_harm_no_other(
         events = await ledger.read("s")
         assert sequences(events) == list(range(1, len(events) + 1))
         assert len({event.event_id for event in events}) == len(events)
-        return cancelled
 
-    assert loop.run(act()) > 20
+    loop.run(act())

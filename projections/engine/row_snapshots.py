@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from ..backends.base import RowQuery
-from ..engine.folding import Change
-from ..engine.projection import Projection
-from ..engine.tables import Key, Kind, Row, Table
+from .folding import Change
+from .projection import Projection
+from .tables import Key, Kind, Row, Table
 
 #: A fold that goes on from a snapshot has at most so many events before it.
 SNAPSHOT_EVENTS = 500
