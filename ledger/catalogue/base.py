@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Unpack
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+)
 
 from ..codec import check_json, check_text
 from ..errors import InvalidEvent
@@ -15,6 +25,10 @@ from ..limits import ID_BYTES_MAX, SESSION_ID_BYTES_MAX
 # maximum of a count and 92,000 at the maximum of a cost.
 COUNT_MAX = 10**12
 COST_USD_MAX = 100_000.0
+
+#: The context of a validation of what is known to consist of plain JSON values; its text is looked
+#: at when it is encoded. An empty mapping, for the validators of other people's models look into it.
+PLAIN: Mapping[str, Any] = MappingProxyType({})
 
 
 class Part(BaseModel):
@@ -72,8 +86,10 @@ def _utc(value: datetime) -> datetime:
         raise ValueError("outside the years 1 to 9999 in UTC") from error
 
 
-def _json(value: Any) -> Any:
+def _json(value: Any, info: ValidationInfo) -> Any:
     # Without this, serialization turns NaN into null and the key 1 into "1", and says nothing.
+    if info.context is PLAIN:
+        return value
     try:
         check_json(value, "value")
     except InvalidEvent as error:

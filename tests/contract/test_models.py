@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, computed_field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    computed_field,
+    field_validator,
+)
 
 from ledger import Append, InvalidEvent, NewEvent
 from ledger.catalogue import (
@@ -152,6 +161,27 @@ def test_a_mapping_of_a_registered_model_is_stored_whole(
     assert (order.customer, order.payment) == ("bob", Cash())
     assert order.id == Order.model_validate(event.data).id
     assert (event.data["customerName"], event.data["amount"]) == ("bob", 1.0)
+
+
+class Curious(BaseModel):
+    """A model whose validator looks into the context it may be given elsewhere."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _in_context(cls, value: str, info: ValidationInfo) -> str:
+        return str((info.context or {}).get("prefix", "")) + value
+
+
+@on_memory
+def test_a_validator_finds_no_context_that_is_not_its_own(
+    open_ledger: Open, catalogue: Catalogue
+) -> None:
+    catalogue.register(Curious, "curious", 1)
+    ledger = open_ledger(catalogue=catalogue)
+    ledger.append("s", [NewEvent({"name": "n"}, "curious"), Curious(name="n")])
+    assert [event.data for event in ledger.read("s")] == [{"name": "n"}] * 2
 
 
 def test_models_that_say_the_same_are_the_same(open_ledger: Open, catalogue: Catalogue) -> None:
