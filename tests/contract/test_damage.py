@@ -85,13 +85,14 @@ def damages(connection: Raw, table: str, column: str) -> Iterator[str]:
             accepted = connection.accepts(statement, value, *key)
             if accepted and sorted(connection.rows(table), key=repr) != before[table]:
                 yield f"{value!r:.40} at {key}"
-            for name in TABLES:
-                connection.restore(name)
+            connection.restore(table)
 
 
-def answers(url: str, ledger: Ledger) -> list[str]:
+def answers(url: str, ledger: Ledger, table: str) -> list[str]:
     """What verification says: of the ledger that is open, and of one that is opened now."""
     found = [finding.problem for finding in ledger.verify().findings]
+    if table == "events":  # which opening does not look at
+        return found
     try:
         with Ledger.open(url) as again:
             found += [finding.problem for finding in again.verify().findings]
@@ -111,7 +112,7 @@ def test_a_damaged_value_is_found_whatever_it_is(
     with raw(url) as connection:
         for damage in damages(connection, table, column):
             seen += 1
-            assert answers(url, ledger), damage
+            assert answers(url, ledger, table), damage
     assert seen
     assert ledger.verify().ok
 

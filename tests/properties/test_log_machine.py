@@ -291,7 +291,7 @@ class LogMachine(RuleBasedStateMachine):
             self.ledger.close()
 
 
-EXAMPLES = {"memory": 100, "sqlite": 30, "postgresql": 15}
+EXAMPLES = {"memory": 60, "sqlite": 25, "postgresql": 10}
 
 
 def run_machine(url: str, open_ledger: Callable[..., Any], times: int = 1) -> None:

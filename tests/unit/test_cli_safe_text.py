@@ -31,6 +31,8 @@ HOSTILE = [
     "new\nline\ttab",
     "\u00ad\u061c\ue000\u0378",
 ]
+#: A command takes a moment to start, so each is tried with several at once.
+TOGETHER = ["".join(HOSTILE[start::4]) for start in range(4)]
 BAD = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -64,7 +66,7 @@ def test_long_text_is_cut() -> None:
     assert len(cell("\x1b" * 1_000, 10).plain) == 10
 
 
-@pytest.fixture(params=HOSTILE, ids=ascii)
+@pytest.fixture(params=TOGETHER, ids=range(len(TOGETHER)))
 def hostile_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A ledger in which everything that a view shows is hostile."""
     text = request.param
@@ -109,5 +111,5 @@ def test_no_command_prints_it(
     ):
         done = run_cli(*arguments, "--url", hostile_url, tty=tty)
         assert bad_characters(done.out + done.err) == set(), arguments
-        if session.startswith("[bold") and arguments == ["show", session]:
+        if "[bold" in session and arguments == ["show", session]:
             assert "[bold red]markup[/]" in done.out

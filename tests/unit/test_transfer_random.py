@@ -96,14 +96,14 @@ def fill(ledger: Ledger, count: int) -> None:
 def test_memory_does_not_grow_with_the_log(tmp_path: Path) -> None:
     path = tmp_path / "export.jsonl"
     with Ledger.open(f"sqlite:///{tmp_path}/source.db", buckets=8) as ledger:
-        fill(ledger, 6_000)
+        fill(ledger, 3_000)
         small = peak_of_an_export(ledger)
-        fill(ledger, 18_000)
+        fill(ledger, 9_000)
         large = peak_of_an_export(ledger)
         with path.open("wb") as file:
             file.writelines(ledger.export_lines())
     assert large < 1.2 * small, (small, large)
     with Ledger.open(f"sqlite:///{tmp_path}/target.db", buckets=8) as ledger:
         importing = peak_of_an_import(ledger, path)
-    # A batch of 500 lines with everything that is made of them, not 24,000.
+    # A batch of 500 lines with everything that is made of them, not 12,000.
     assert importing < 8_000_000
