@@ -79,7 +79,7 @@ def counts_of(views: Any) -> list[int]:
 def test_after_the_first_time_a_fold_reads_few_events(
     long: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    views = views_of(long)
+    views = views_of(long, SESSIONS)
     reads = counted_reads(long, monkeypatch)
     assert views.session("s", as_of=800).event_count == 800
     assert sum(reads) <= LENGTH
@@ -90,16 +90,16 @@ def test_after_the_first_time_a_fold_reads_few_events(
 
 
 def test_another_process_finds_the_snapshots(long: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    views_of(long).session("s", as_of=LENGTH)
+    views_of(long, SESSIONS).session("s", as_of=LENGTH)
     reads = counted_reads(long, monkeypatch)
-    assert views_of(long).session("s", as_of=1_999).event_count == 1_999
+    assert views_of(long, SESSIONS).session("s", as_of=1_999).event_count == 1_999
     assert sum(reads) <= SNAPSHOT_EVENTS
 
 
 def test_a_session_that_grew_is_folded_on_from_its_last_snapshot(
     long: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    views = views_of(long)
+    views = views_of(long, SESSIONS)
     views.session("s", as_of=LENGTH)
     long.append("s", notes("x" * 600))
     reads = counted_reads(long, monkeypatch)
@@ -111,13 +111,13 @@ def test_a_session_that_grew_is_folded_on_from_its_last_snapshot(
 
 
 def test_a_row_has_one_snapshot_per_stretch_that_touched_it(long: Any) -> None:
-    views = views_of(long)
+    views = views_of(long, SESSIONS)
     views.session("s", as_of=LENGTH)
     assert [int(one.place) for one in snapshots(views, long)] == [500, 1_000, 1_500, 2_000]
 
 
 def test_a_row_that_is_touched_once_has_two(long: Any) -> None:
-    views = views_of(long)
+    views = views_of(long, MESSAGES)
     key = ("", "s", "m")
     for place in (LENGTH, 700, 701, 1_400):
         found = views.row("messages", key, as_of=place)
@@ -128,13 +128,13 @@ def test_a_row_that_is_touched_once_has_two(long: Any) -> None:
 
 def test_a_short_session_has_none(ledger: Any) -> None:
     ledger.append("s", notes("x" * (SNAPSHOT_EVENTS - 1)))
-    views = views_of(ledger)
+    views = views_of(ledger, SESSIONS)
     assert views.session("s", as_of=SNAPSHOT_EVENTS - 1).event_count == SNAPSHOT_EVENTS - 1
     assert snapshots(views, ledger) == []
 
 
 def test_many_may_ask_at_once(long: Any) -> None:
-    views = [views_of(long) for _ in range(4)]
+    views = [views_of(long, SESSIONS) for _ in range(4)]
     found = together([lambda one=one: counts_of(one) for one in views])
     assert found == [list(PLACES)] * 4
     assert len(snapshots(views[0], long)) == 4
@@ -159,7 +159,7 @@ def of_another_fold(snapshot: RowSnapshot) -> RowSnapshot:
 def test_a_snapshot_that_does_not_serve_is_ignored_and_made_again(
     long: Any, spoilt: Any, which: slice
 ) -> None:
-    views = views_of(long)
+    views = views_of(long, SESSIONS)
     views.session("s", as_of=LENGTH)
     good = snapshots(views, long)
     rows = [ROW_SNAPSHOTS.encode(spoilt(snapshot)) for snapshot in good[which]]
@@ -171,7 +171,7 @@ def test_a_snapshot_that_does_not_serve_is_ignored_and_made_again(
 
 @pytest.mark.parametrize("which", [slice(None), slice(1, 2), slice(-1, None)], ids=str)
 def test_snapshots_that_are_gone_are_missed_by_nobody(long: Any, which: slice) -> None:
-    views = views_of(long)
+    views = views_of(long, SESSIONS)
     views.session("s", as_of=LENGTH)
     keys = [ROW_SNAPSHOTS.key_of(snapshot) for snapshot in snapshots(views, long)]
     store(views, long, Change(ROW_SNAPSHOTS, 0, 0, gone=keys[which]))
@@ -191,7 +191,7 @@ def test_another_version_makes_snapshots_of_its_own(ledger: Any) -> None:
 
 
 def test_a_deletion_removes_them_with_the_rows(long: Any) -> None:
-    views = views_of(long)
+    views = views_of(long, SESSIONS)
     views.session("s", as_of=LENGTH)
     views.catch_up()
     assert len(snapshots(views, long)) == 4
@@ -201,7 +201,7 @@ def test_a_deletion_removes_them_with_the_rows(long: Any) -> None:
 
 
 def test_a_rebuild_that_folds_the_deletion_removes_them_too(long: Any, url: str) -> None:
-    views = views_of(long)
+    views = views_of(long, SESSIONS)
     views.session("s", as_of=LENGTH)
     assert len(snapshots(views, long)) == 4
     long.delete("s")
@@ -211,7 +211,7 @@ def test_a_rebuild_that_folds_the_deletion_removes_them_too(long: Any, url: str)
 
 
 def test_nothing_of_a_deleted_session_comes_back_into_them(long: Any) -> None:
-    views = views_of(long)
+    views = views_of(long, SESSIONS)
     views.session("s", as_of=LENGTH)
     long.delete("s")
     long.append("s", notes("y" * 1_200))

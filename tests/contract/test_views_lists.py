@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import Append, InvalidArgument, InvalidCursor, NewEvent
+from projections import QA, RUNS, SESSIONS
 from tests.support.builders import only_sync, together
 from tests.support.views import views_of
 
@@ -66,7 +67,7 @@ def populate(ledger: Any, count: int = 23, **options: Any) -> None:
 
 @pytest.fixture
 def views(ledger: Any) -> Any:
-    return views_of(ledger)
+    return views_of(ledger, SESSIONS, RUNS, QA)
 
 
 @pytest.mark.parametrize("order_by", ORDERS)

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from ledger import NewEvent
-from projections import SpanNode
+from projections import FEEDBACK, SNAPSHOTS, TRACES, SpanNode
 from tests.support.views import views_of
 
 
 @pytest.fixture
 def views(ledger: Any) -> Any:
-    return views_of(ledger)
+    return views_of(ledger, TRACES, FEEDBACK, SNAPSHOTS)
 
 
 def started(span_id: str, parent: str | None = None) -> NewEvent:

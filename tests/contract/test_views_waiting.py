@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ledger import InvalidArgument
-from projections import ProjectionFailed, ViewsBehind
+from projections import RUNS, SESSIONS, ProjectionFailed, ViewsBehind
 from tests.support.blocking import Blocking
 from tests.support.builders import background, sessions_in_buckets
 from tests.support.views import TALLY, Poisoned, counted, tally, views_of
@@ -42,7 +42,7 @@ def test_an_eventual_answer_says_how_far_the_table_was(ledger: Any) -> None:
 
 
 def test_an_answer_from_several_views_names_all_of_them(ledger: Any) -> None:
-    views = views_of(ledger)
+    views = views_of(ledger, SESSIONS, RUNS)
     appended = ledger.append("s", counted())
     given = answer(views, "anomalies", session_id="s")
     assert len(given.positions) > 1
