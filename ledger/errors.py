@@ -90,7 +90,7 @@ class InvalidArgument(CallError, ValueError):
 
 
 class InvalidEvent(CallError, ValueError):
-    """Correct the named field; nothing of the call was stored."""
+    """Correct the named field; the call has changed nothing."""
 
     def __init__(self, field: str, reason: str) -> None:
         self.field = field

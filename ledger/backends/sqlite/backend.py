@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import starmap
 from typing import Any
@@ -174,23 +174,19 @@ class SqliteBackend:
         self._check_open()
         return await self._wakeups.wait_async(bucket, token, timeout_s)
 
-    @contextmanager
-    def transaction(self) -> Iterator[apsw.Connection]:
+    def transaction(self) -> AbstractContextManager[apsw.Connection]:
         """Lend the connection that writes, from BEGIN IMMEDIATE to COMMIT (or ROLLBACK).
 
         For tables beside the log. `append_within` takes the connection; every append waits.
         """
-        with self._writer.transaction() as connection:
-            yield connection
+        return self._writer.transaction()
 
-    @contextmanager
-    def reader(self) -> Iterator[apsw.Connection]:
+    def reader(self) -> AbstractContextManager[apsw.Connection]:
         """Lend a connection that reads; it has no transaction open unless the borrower begins one.
 
         Rows are fetched before it goes back: statements still open end with the loan.
         """
-        with self._readers.connection() as connection:
-            yield connection
+        return self._readers.connection()
 
     def close(self) -> None:
         """Close after the transaction that is open; loans of readers end when they end."""

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 
 import apsw
 
 from ...errors import AppendTimeout, BackendUnavailable, InvalidArgument, LedgerClosed
-from .errors import translated, writer_error
+from .errors import error_of, undecodable, writer_error
 
 #: What the -wal file shrinks to after a checkpoint; one big import would leave it big for ever.
 WAL_BYTES_KEPT_MAX = 67_108_864
@@ -117,7 +118,10 @@ class Readers:
         self._path = path
         self._size = size
         self._timeout_s = timeout_s
-        self._free = threading.Semaphore(size)
+        # Permits, as a queue: threading.Semaphore is written in Python and takes ten calls a loan.
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(size):
+            self._free.put(None)
         self._lock = threading.Lock()
         self._idle: list[apsw.Connection] = []
         self._closed = False
@@ -125,17 +129,24 @@ class Readers:
     @contextmanager
     def connection(self) -> Iterator[apsw.Connection]:
         """Lend a connection; whatever it still has open at the end is dropped with it."""
-        if not self._free.acquire(timeout=self._timeout_s):
-            raise BackendUnavailable(f"All {self._size} connections that read are in use.")
         try:
-            with translated(self._path):
-                connection = self._take()
-                try:
-                    yield connection
-                finally:
-                    self._give_back(connection)
+            self._free.get(timeout=self._timeout_s)
+        except Empty:
+            busy = BackendUnavailable(f"All {self._size} connections that read are in use.")
+            raise busy from None
+        # One generator, not one inside the other: they would cost as much as a small query.
+        try:
+            connection = self._take()
+            try:
+                yield connection
+            finally:
+                self._give_back(connection)
+        except UnicodeDecodeError as error:
+            raise undecodable(error, self._path) from error
+        except apsw.Error as error:
+            raise error_of(error, self._path) from error
         finally:
-            self._free.release()
+            self._free.put(None)
 
     def close(self) -> None:
         """Close what is idle; what is lent out is closed when it comes back."""

@@ -28,7 +28,7 @@ def translated(path: str) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        raise IntegrityError(f"{path} holds text that is no UTF-8 ({error}).") from error
+        raise undecodable(error, path) from error
     except apsw.Error as error:
         raise error_of(error, path) from error
 
@@ -46,7 +46,7 @@ def translated_for_caller(path: str, bucket: int) -> Iterator[None]:
             ) from error
         raise AppendTimeout(bucket, 0.0) from error
     except UnicodeDecodeError as error:
-        raise IntegrityError(f"{path} holds text that is no UTF-8 ({error}).") from error
+        raise undecodable(error, path) from error
     except (apsw.ThreadingViolationError, apsw.ConnectionClosedError) as error:
         raise InvalidArgument("connection", f"it cannot be used now ({error})") from error
     except apsw.Error as error:
@@ -58,6 +58,11 @@ def writer_error(error: apsw.Error, path: str, bucket: int, timeout_s: float) ->
     if isinstance(error, _BUSY):
         return AppendTimeout(bucket, timeout_s)
     return error_of(error, path)
+
+
+def undecodable(error: UnicodeDecodeError, path: str) -> IntegrityError:
+    """Return the error for bytes in a column of text that no text is made of."""
+    return IntegrityError(f"{path} holds text that is no UTF-8 ({error}).")
 
 
 def error_of(error: apsw.Error, path: str) -> LedgerError:
