@@ -5,6 +5,8 @@ from __future__ import annotations
 from .engine.comparing import RowDifference, VersionComparison, VersionsApart
 from .engine.consumer_lags import ConsumerLag
 from .engine.daemon import Daemon
+from .engine.handlers import Handler
+from .engine.handling_reports import HandlingReport
 from .engine.health import BucketLag, Status, ViewStatus
 from .engine.projection import Index, Projection
 from .engine.rebuild import Rebuild
@@ -12,7 +14,15 @@ from .engine.rebuild_reports import RebuildProgress, RebuildReport
 from .engine.stops import Failure, Skip
 from .engine.versions import FoldChanged, ViewVersion
 from .engine.waiting import Answer
-from .errors import ProjectionFailed, RebuildInterrupted, TableMismatch, VersionDropped, ViewsBehind
+from .errors import (
+    HandlerFailed,
+    HandlerSuperseded,
+    ProjectionFailed,
+    RebuildInterrupted,
+    TableMismatch,
+    VersionDropped,
+    ViewsBehind,
+)
 from .folds.allowed_actions import ALLOWED_ACTIONS, AllowedAction
 from .folds.anomalies import Anomaly
 from .folds.approvals import APPROVALS, Approval
@@ -33,6 +43,8 @@ from .folds.traces import TRACES, Span
 from .folds.turns import TURNS, Turn
 from .folds.usage import USAGE, Usage
 from .folds.violations import VIOLATIONS, Violation
+from .handlers import Handlers
+from .handlers_async import AsyncHandlers
 from .readers.anomaly_lists import MarkedFact
 from .readers.history_differences import Difference
 from .readers.listing_cursors import ViewPage
@@ -70,6 +82,7 @@ __all__ = [
     "Answer",
     "Approval",
     "Artifact",
+    "AsyncHandlers",
     "AsyncViews",
     "BucketLag",
     "Consumer",
@@ -81,6 +94,11 @@ __all__ = [
     "Feedback",
     "FoldChanged",
     "GraphContext",
+    "Handler",
+    "HandlerFailed",
+    "HandlerSuperseded",
+    "Handlers",
+    "HandlingReport",
     "Index",
     "MarkedFact",
     "Message",

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from ledger import RetryableError, StopError
 
+from .visible_text import safe
+
+#: Of what a fold says, which may quote a whole payload.
+REASON_CHARS_MAX = 1_000
+
 
 class ProjectionFailed(StopError):
     """Correct the fold and run again: it goes on from this event, nothing was skipped.
 
     The bucket stands at the event before; other buckets and other projections are not held up.
-    What the fold raised is the cause.
+    What the fold raised is the cause. The message is one line that a terminal does not obey, and
+    not too long; `event_id` and `reason` are as they came.
     """
 
     def __init__(
@@ -23,8 +29,41 @@ class ProjectionFailed(StopError):
         self.reason = reason
         super().__init__(
             f"Projection {projection} version {version} stopped in bucket {bucket}"
-            f" at position {position}, event {event_id!r}: {reason}."
+            f" at position {position}, event {event_id!r}: {_shown(reason)}."
         )
+
+
+class HandlerFailed(StopError):
+    """Correct the handler and run it again, or skip the event: it goes on from this event.
+
+    The bucket stands at the event before; other buckets and other handlers are not held up. What
+    the handler raised is the cause.
+    """
+
+    def __init__(
+        self, handler: str, version: int, bucket: int, position: int, event_id: str, reason: str
+    ) -> None:
+        self.handler = handler
+        self.version = version
+        self.bucket = bucket
+        self.position = position
+        self.event_id = event_id
+        self.reason = reason
+        super().__init__(
+            f"Handler {handler} version {version} stopped in bucket {bucket}"
+            f" at position {position}, event {event_id!r}: {_shown(reason)}."
+        )
+
+
+class HandlerSuperseded(StopError):
+    """Stop this process; or, to go back to its code, give that the next version.
+
+    The version that is in effect goes on where this one stopped.
+    """
+
+    def __init__(self, handlers: tuple[str, ...]) -> None:
+        self.handlers = handlers
+        super().__init__(f"A higher version is in effect of handler {', '.join(handlers)}.")
 
 
 class TableMismatch(StopError):
@@ -66,3 +105,9 @@ class ViewsBehind(RetryableError):
 
 class RebuildInterrupted(RetryableError):
     """Run the rebuild again: it goes on where it stopped, and nothing is folded twice."""
+
+
+def _shown(reason: str) -> str:
+    if len(reason) > REASON_CHARS_MAX:
+        reason = reason[:REASON_CHARS_MAX] + "…"
+    return safe(reason)

@@ -23,11 +23,14 @@ from .methods import lists as views_lists
 from .methods import scenarios as views_scenarios
 from .methods import search as views_search
 from .methods import sessions as views_sessions
+from .methods import together as views_together
 from .methods import traces as views_traces
 from .methods import turns as views_turns
 from .methods import versions as views_versions
+from .readers.arguments import instance
+from .readers.consistency import Consistency, check_present, strong
 from .readers.history_places import Moment
-from .readers.reading import Consistency, Reader, check_present
+from .readers.reading import Reader
 
 
 class Views:
@@ -54,6 +57,7 @@ class Views:
         projections: Sequence[Projection] = BUILTIN,
         batch_events_max: int = BATCH_EVENTS_MAX,
     ) -> None:
+        instance(ledger, "ledger", Ledger)
         self._reader = Reader(
             ledger.backend,
             open_views(ledger.backend),
@@ -195,7 +199,7 @@ class Views:
 
         With `as_of` and `deleted` also one of a session that was deleted since.
         """
-        plan = self._reader.row(projection, key, consistency, as_of, deleted=deleted)
+        plan = self._reader.keyed_row(projection, key, consistency, as_of, deleted=deleted)
         return run(plan)
 
     def rows(
@@ -214,6 +218,7 @@ class Views:
         With `as_of` all of the session is folded; `deleted` then is as for `row`.
         """
         session = (tenant, session_id)
+        strong(consistency)
         if as_of is None:
             check_present(deleted)
             plan = self._reader.rows(projection, session, consistency, limit=limit)
@@ -222,6 +227,7 @@ class Views:
         return run(plan)
 
     # Readers by subject: methods like the others, each written in the file of its subject.
+    together = views_together.together
     sessions = views_sessions.sessions
     sessions_page = views_sessions.sessions_page
     count_sessions = views_sessions.count_sessions

@@ -23,11 +23,14 @@ from .methods import lists_async as views_lists_async
 from .methods import scenarios_async as views_scenarios_async
 from .methods import search_async as views_search_async
 from .methods import sessions_async as views_sessions_async
+from .methods import together_async as views_together_async
 from .methods import traces_async as views_traces_async
 from .methods import turns_async as views_turns_async
 from .methods import versions_async as views_versions_async
+from .readers.arguments import instance
+from .readers.consistency import Consistency, check_present, strong
 from .readers.history_places import Moment
-from .readers.reading import Consistency, Reader, check_present
+from .readers.reading import Reader
 
 
 class AsyncViews:
@@ -54,6 +57,7 @@ class AsyncViews:
         projections: Sequence[Projection] = BUILTIN,
         batch_events_max: int = BATCH_EVENTS_MAX,
     ) -> None:
+        instance(ledger, "ledger", AsyncLedger)
         self._reader = Reader(
             ledger.backend,
             open_views_async(ledger.backend),
@@ -195,7 +199,7 @@ class AsyncViews:
 
         With `as_of` and `deleted` also one of a session that was deleted since.
         """
-        plan = self._reader.row(projection, key, consistency, as_of, deleted=deleted)
+        plan = self._reader.keyed_row(projection, key, consistency, as_of, deleted=deleted)
         return await arun(plan)
 
     async def rows(
@@ -214,6 +218,7 @@ class AsyncViews:
         With `as_of` all of the session is folded; `deleted` then is as for `row`.
         """
         session = (tenant, session_id)
+        strong(consistency)
         if as_of is None:
             check_present(deleted)
             plan = self._reader.rows(projection, session, consistency, limit=limit)
@@ -222,6 +227,7 @@ class AsyncViews:
         return await arun(plan)
 
     # Readers by subject: methods like the others, each written in the file of its subject.
+    together = views_together_async.together
     sessions = views_sessions_async.sessions
     sessions_page = views_sessions_async.sessions_page
     count_sessions = views_sessions_async.count_sessions

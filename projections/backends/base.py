@@ -71,6 +71,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     positions: Sequence[int]
 
 
+class Instant(msgspec.Struct, frozen=True):
+    """A bucket at one moment: where its log ended, how far its versions were, rows per query."""
+
+    head: int
+    checkpoints: Mapping[Identity, Checkpoint]
+    rows: Sequence[Sequence[Row]]
+
+
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """All that is stored about the versions of all projections, of one moment.
 
@@ -145,9 +153,7 @@ class ViewBackend(Protocol):
         """Return how many rows hold a query's conditions, whatever its order and limit."""
         ...
 
-    def snapshot(
-        self, bucket: int, queries: Sequence[RowQuery]
-    ) -> tuple[Mapping[Identity, Checkpoint], list[list[Row]]]:
+    def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         """Return a bucket's checkpoints and the rows of several queries, all of one moment."""
         ...
 
@@ -181,9 +187,7 @@ class AsyncViewBackend(Protocol):
     async def select(self, query: RowQuery) -> list[Row]: ...
     async def current(self, query: RowQuery) -> list[Row] | None: ...
     async def count(self, query: RowQuery) -> int: ...
-    async def snapshot(
-        self, bucket: int, queries: Sequence[RowQuery]
-    ) -> tuple[Mapping[Identity, Checkpoint], list[list[Row]]]: ...
+    async def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant: ...
     async def note_failure(self, failure: Failure) -> None: ...
     async def skip(self, skip: Skip) -> bool: ...
     async def overview(self) -> Overview: ...

@@ -17,7 +17,7 @@ from ..engine.folding import Change
 from ..engine.stops import Failure, Skip, current
 from ..engine.tables import Column, Identity, Key, Row, Table, table_name
 from ..errors import TableMismatch
-from .base import Checkpoint, Overview, RowQuery, Standing
+from .base import Checkpoint, Instant, Overview, RowQuery, Standing
 
 Bucket = dict[Key, Row]
 
@@ -183,11 +183,11 @@ class MemoryViews:
     def count(self, query: RowQuery) -> int:
         return len(self._holding(query))
 
-    def snapshot(
-        self, bucket: int, queries: Sequence[RowQuery]
-    ) -> tuple[Mapping[Identity, Checkpoint], list[list[Row]]]:
+    def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         with self._lock:
-            return self.checkpoints(bucket), [self.select(query) for query in queries]
+            head = self._log.positions()[bucket]
+            rows = [self.select(query) for query in queries]
+            return Instant(head, self.checkpoints(bucket), rows)
 
     def note_failure(self, failure: Failure) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 from ..engine.folding import Change
 from ..engine.stops import Failure, Skip
 from ..engine.tables import Identity, Key, Row, Table
-from .base import Checkpoint, Overview, RowQuery, Standing, ViewBackend
+from .base import Checkpoint, Instant, Overview, RowQuery, Standing, ViewBackend
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,9 +63,7 @@ class ThreadedViews:
     async def count(self, query: RowQuery) -> int:
         return await self._run(self._views.count, query)
 
-    async def snapshot(
-        self, bucket: int, queries: Sequence[RowQuery]
-    ) -> tuple[Mapping[Identity, Checkpoint], list[list[Row]]]:
+    async def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         return await self._run(self._views.snapshot, bucket, queries)
 
     async def note_failure(self, failure: Failure) -> None:

@@ -12,6 +12,7 @@ from ..readers.history_differences import Difference
 from ..views import Views
 from .main import app
 from .options import DEFAULT_URL, AsJson, Session, Tenant, Url, open_existing, output, place
+from .own_projections import Own, check_name, known_projections
 from .safe_text import ascii_json, cell
 
 Moment = Annotated[str, typer.Argument(help="A sequence, or a time in ISO 8601.")]
@@ -24,14 +25,20 @@ def diff(
     after: Moment,
     url: Url = DEFAULT_URL,
     tenant: Tenant = "",
-    view: Annotated[str, typer.Option(help="Which view to compare.")] = "sessions",
+    projection: Annotated[
+        str, typer.Option("--projection", metavar="NAME", help="The projection to look at.")
+    ] = "sessions",
+    projections: Own = None,
     deleted: Annotated[bool, typer.Option("--deleted", help="What was deleted, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print the fields of a session's view, or of all rows of one, that changed."""
     moments = (place(before, "before"), place(after, "after"))
+    known = known_projections(projections)
+    check_name(known, projection)
     with open_existing(url) as ledger:
-        found = Views(ledger).diff(view, (tenant, session), *moments, deleted=deleted)
+        views = Views(ledger, projections=known)
+        found = views.diff(projection, (tenant, session), *moments, deleted=deleted)
     if as_json:
         for one in found:
             typer.echo(ascii_json(_fields(one)))

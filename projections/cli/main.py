@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
-
-import typer
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from ledger import LedgerError, RetryableError, StopError
 
+from ..engine.versions import FoldChanged
+from .command import Commands
 from .safe_text import safe
 
-app = typer.Typer(
+app = Commands(
     name="ledger",
     help="An append-only ledger of agent sessions, and its views.",
     no_args_is_help=True,
@@ -33,14 +37,17 @@ def main() -> None:
         reading,
         rebuild,
         show,
+        skips,
         status,
         transfer,
         verify,
+        versions,
         writing,
     )
 
     try:
-        app(prog_name="ledger")
+        with _plain_warnings():
+            app(prog_name="ledger")
     except LedgerError as error:
         _fail(str(error), exit_code(error))
     except OSError as error:
@@ -49,6 +56,23 @@ def main() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         _fail(f"{error.filename or 'file'}: {error.strerror or error}", 2)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Say that a fold was changed as everything else is said, in one line."""
+    with warnings.catch_warnings():
+        before = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *rest: Any, **options: Any) -> None:
+            if issubclass(category, FoldChanged):
+                print(f"ledger: {safe(str(message))}", file=sys.stderr)
+            else:
+                before(message, category, *rest, **options)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", FoldChanged)
+        yield
 
 
 def exit_code(error: LedgerError) -> int:

@@ -58,7 +58,7 @@ def moment(text: str | None, name: str) -> datetime | None:
 
 def place(text: str, name: str) -> int | datetime:
     """Return the sequence in digits, or the datetime in ISO 8601 text."""
-    return int(text) if _SEQUENCE.fullmatch(text) else _moment(text, name)
+    return int(text) if _SEQUENCE.fullmatch(text) else _moment(text, name, "a sequence or ")
 
 
 def output() -> Console:
@@ -77,9 +77,9 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
-def _moment(text: str, name: str) -> datetime:
+def _moment(text: str, name: str, what: str = "") -> datetime:
     try:
         # Python 3.11 reads "Z"; a space before the offset is what shells and dates like to add.
         return datetime.fromisoformat(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", text))
     except ValueError as error:
-        raise InvalidArgument(name, f"expected ISO 8601 text, got {text!r}") from error
+        raise InvalidArgument(name, f"expected {what}ISO 8601 text, got {text!r}") from error

@@ -16,6 +16,7 @@ from ..engine.daemon import Daemon
 from ..errors import ProjectionFailed
 from .main import app
 from .options import DEFAULT_URL, Url, open_existing
+from .own_projections import Names, Own, chosen_names, known_projections
 from .safe_text import safe
 
 #: That of an error that somebody has to look at.
@@ -28,17 +29,20 @@ def project(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on as the log grows, until SIGTERM or Ctrl-C.")
     ] = False,
-    projection: Annotated[
-        list[str] | None, typer.Option(help="Only this one; may be repeated.")
-    ] = None,
+    projection: Names = None,
+    projections: Own = None,
 ) -> None:
     """Fold the log into the views; any number of processes may do so at once.
 
     A view that cannot fold an event stops there in that bucket, everything else goes on. Without
     --watch the exit code is then 4.
     """
+    known = known_projections(projections)
+    names = chosen_names(known, projection)
     with open_existing(url) as ledger:
-        daemon = Daemon(ledger, names=projection or None, on_failure=_failed, on_retry=_retried)
+        daemon = Daemon(
+            ledger, projections=known, names=names, on_failure=_failed, on_retry=_retried
+        )
         if watch:
             with _stopped_by_signals(daemon):
                 typer.echo("watching", err=True)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 from functools import partial
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from ledger import InvalidArgument, Ledger
 
-from ..builtin import BUILTIN
-from ..engine.comparing import VersionComparison
 from ..engine.projection import Projection
 from ..engine.rebuild import Rebuild
 from ..engine.rebuild_reports import RebuildProgress, RebuildReport
 from ..views import Views
+from .comparisons import print_comparison
 from .main import app
-from .options import DEFAULT_URL, Url, notices, open_existing, output
-from .safe_text import cell, safe
+from .options import DEFAULT_URL, Url, notices, open_existing
+from .own_projections import Name, Own, check_name, known_projections
+from .safe_text import safe
 
 STOPPED = 4
 INTERRUPTED = 130
@@ -29,13 +27,10 @@ DIFFERENT = 1
 
 @app.command()
 def rebuild(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The projection, e.g. sessions.")],
+    name: Name,
     url: Url = DEFAULT_URL,
     version: Annotated[int | None, typer.Option(help="Default: the highest known.")] = None,
-    projections: Annotated[
-        list[str] | None,
-        typer.Option("--projection", help="One of your own, as package.module:NAME; repeatable."),
-    ] = None,
+    projections: Own = None,
     processes: Annotated[
         int,
         typer.Option(
@@ -59,7 +54,8 @@ def rebuild(
     May be ended at any moment, and goes on from there when it is called again. Exit code 1 if the
     comparison finds differences (nothing is switched then), 4 if the fold fails at an event.
     """
-    known = [*BUILTIN, *map(_found, projections or ())]
+    known = known_projections(projections)
+    check_name(known, name)
     with open_existing(url) as ledger:
         views = Views(ledger, projections=known)
         wanted = _wanted(known, name, version)
@@ -75,9 +71,6 @@ def rebuild(
 
 def _wanted(known: list[Projection], name: str, version: int | None) -> Projection:
     named = {one.version: one for one in known if one.name == name}
-    if not named:
-        names = ", ".join(sorted({one.name for one in known}))
-        raise InvalidArgument("name", f"there is no projection {name!r}; there are {names}")
     number = max(named) if version is None else version
     if number not in named:
         raise InvalidArgument("version", f"version {number} of {name} is not known here")
@@ -96,17 +89,6 @@ def _check_unfinished(ledger: Ledger, views: Views, projection: Projection) -> N
                 " log's end; to make its rows anew, give the projection the next version number"
                 " and rebuild that beside it",
             )
-
-
-def _found(path: str) -> Projection:
-    module, _, name = path.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InvalidArgument("projection", f"{path!r}: {error}") from error
-    if not isinstance(found, Projection):
-        raise InvalidArgument("projection", f"{path!r} is no Projection")
-    return found
 
 
 def _rebuilt(
@@ -174,27 +156,11 @@ def _agrees(views: Views, projection: Projection) -> bool:
     if old is None or not old.known:
         raise InvalidArgument(
             "compare",
-            "the active version is not known here; name it with --projection package.module:NAME",
+            "the active version is not known here; name it with --projections package.module:NAME",
         )
     found = views.compare(projection.name, old=old.version, new=projection.version)
-    typer.echo(
-        f"version {found.old}: {found.old_rows} rows, {found.old_checksum[:16]};"
-        f" version {found.new}: {found.new_rows} rows, {found.new_checksum[:16]};"
-        f" differing rows: {found.differing}"
-    )
-    if not found.same:
-        output().print(_differences(found))
+    print_comparison(found)
     return found.same
-
-
-def _differences(found: VersionComparison) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("key", "field", f"version {found.old}", f"version {found.new}"):
-        table.add_column(title, overflow="fold")
-    for one in found.differences:
-        for field, (old, new) in one.fields.items():
-            table.add_row(cell(" ".join(one.key), 60), field, cell(repr(old)), cell(repr(new)))
-    return table
 
 
 def _duration(seconds: float) -> str:

@@ -8,32 +8,15 @@ around. What does not simply show itself is shown as its code point instead.
 from __future__ import annotations
 
 import json
-import unicodedata
 from typing import Any
 
 from rich.text import Text
 
+from ..visible_text import safe
+
+__all__ = ["CELL_CHARS_MAX", "ascii_json", "cell", "one_line_json", "safe"]
+
 CELL_CHARS_MAX = 200
-#: Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separator.
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-#: How many marks a letter may carry: more of them climb over the lines above.
-MARKS_MAX = 3
-
-
-def safe(text: str) -> str:
-    """Return text in one line that a terminal shows as it is and does not obey."""
-    if text.isascii() and text.isprintable():
-        return text
-    shown = []
-    marks = 0
-    for character in text:
-        category = unicodedata.category(character)
-        marks = marks + 1 if category in ("Mn", "Me") else 0
-        if category in _HIDDEN or marks > MARKS_MAX:
-            shown.append(_code(character))
-        else:
-            shown.append(character)
-    return "".join(shown)
 
 
 def cell(value: Any, chars_max: int = CELL_CHARS_MAX) -> Text:
@@ -55,10 +38,3 @@ def one_line_json(value: Any) -> str:
 def ascii_json(value: Any) -> str:
     """Return JSON in printable ASCII alone: safe on a terminal, exact for a program."""
     return json.dumps(value, separators=(",", ":"), default=str).replace("\x7f", "\\u007f")
-
-
-def _code(character: str) -> str:
-    number = ord(character)
-    if number < 0x100:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -10,11 +10,13 @@ from rich.table import Table
 
 from ledger import InvalidArgument
 
-from ..engine.health import LAG_SECONDS_MAX, Status, ViewStatus
+from ..engine.health import LAG_SECONDS_MAX, Status, ViewStatus, judged
 from ..views import Views
 from .main import app
 from .options import DEFAULT_URL, AsJson, Url, open_existing, output
+from .own_projections import Names, Own, chosen_names, known_projections
 from .safe_text import ascii_json, cell, safe
+from .skips import skip_line
 
 UNHEALTHY = 1
 
@@ -22,6 +24,8 @@ UNHEALTHY = 1
 @app.command()
 def status(
     url: Url = DEFAULT_URL,
+    projection: Names = None,
+    projections: Own = None,
     lag_seconds_max: Annotated[
         float, typer.Option(min=0, help="A view that is longer behind is unhealthy.")
     ] = LAG_SECONDS_MAX,
@@ -33,9 +37,20 @@ def status(
         bool, typer.Option("--prometheus", help="In Prometheus' text format.")
     ] = False,
 ) -> None:
-    """Print how the views stand against the log; exit code 1 if one stopped or is late."""
+    """Print how the views stand against the log; exit code 1 if one stopped or is late.
+
+    With --projection it is about these views alone, and not about consumers of sessions.
+    """
+    if as_json and prometheus:
+        raise typer.BadParameter("not together with --json", param_hint="--prometheus")
+    known = known_projections(projections)
+    bound = None if any_lag else lag_seconds_max
     with open_existing(url) as ledger:
-        found = Views(ledger).status(lag_seconds_max=None if any_lag else lag_seconds_max)
+        found = Views(ledger, projections=known).status(lag_seconds_max=bound)
+    names = chosen_names(known, projection, (view.projection for view in found.views))
+    if names is not None:
+        views = tuple(view for view in found.views if view.projection in names)
+        found = judged(found.at, views, (), bound)
     if prometheus:
         typer.echo(_prometheus(found), nl=False)
     elif as_json:
@@ -62,13 +77,7 @@ def _print(found: Status) -> None:
         if view.changed:
             typer.echo(safe(f"{view.projection} version {view.version}: made by another fold"))
         for skip in view.skips:
-            typer.echo(
-                safe(
-                    f"{skip.projection} version {skip.version}: {skip.by} skipped position"
-                    f" {skip.position} of bucket {skip.bucket}, event {skip.event_id!r}, at"
-                    f" {skip.at:%Y-%m-%d %H:%M}: {skip.reason}"
-                )
-            )
+            typer.echo(skip_line(skip))
     for reason in found.reasons:
         typer.echo(safe(reason))
     typer.echo("healthy" if found.healthy else "NOT HEALTHY")

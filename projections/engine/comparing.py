@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -12,9 +12,9 @@ from ledger import InvalidArgument, RetryableError
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.plans import Plan
 
-from ..backends.base import AsyncViewBackend, Checkpoint, RowQuery, ViewBackend
+from ..backends.base import AsyncViewBackend, Instant, RowQuery, ViewBackend
 from .projector import Projector
-from .tables import Identity, Key, Row, Table
+from .tables import Key, Row, Table
 
 #: Rows of each version that are held at once.
 PAGE_ROWS = 1_000
@@ -126,14 +126,13 @@ class Comparer:
         """Return the next rows of both versions from a moment when they were at one position."""
         queries = [self._query(table, bucket, after) for table in self._tables]
         for _ in range(ATTEMPTS_MAX):
-            found: tuple[Mapping[Identity, Checkpoint], list[list[Row]]]
-            found = yield self._views.snapshot(bucket, queries)
-            places = [found[0][table.identity].position for table in self._tables]
+            found: Instant = yield self._views.snapshot(bucket, queries)
+            places = [found.checkpoints[table.identity].position for table in self._tables]
             if places[0] == places[1]:
                 return [
                     {table.key_of_row(row): tuple(row[n] for n in numbers) for row in rows}
                     for table, numbers, rows in zip(
-                        self._tables, self._places, found[1], strict=True
+                        self._tables, self._places, found.rows, strict=True
                     )
                 ]
             failures = yield from self._projector.reach(bucket, max(places), self._tables)

@@ -15,6 +15,7 @@ from ledger.plans import run
 from ..backends import open_views
 from ..builtin import BUILTIN
 from ..errors import ProjectionFailed
+from ..readers.arguments import checked_projections, instance, several, text
 from ..readers.reading import Reader
 from .projection import Projection
 from .projector import BATCH_EVENTS_MAX
@@ -48,10 +49,11 @@ class Daemon:
         on_failure: OnFailure | None = None,
         on_retry: OnRetry | None = None,
     ) -> None:
-        known = [projection.name for projection in projections]
-        unknown = [name for name in names or () if name not in known]
-        if unknown or isinstance(names, str):
-            raise InvalidArgument("names", f"these views have none named {names!r}")
+        instance(ledger, "ledger", Ledger)
+        known = {one.name for one in checked_projections(projections)}
+        for name in () if names is None else several(names, "names", "projections"):
+            if text(name, "names") not in known:
+                raise InvalidArgument("names", f"these views have none named {name!r}")
         self._log = ledger.backend
         self._reader = Reader(
             ledger.backend,

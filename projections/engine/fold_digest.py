@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-import ast
 import functools
+import importlib.machinery
 import importlib.util
 import inspect
 import linecache
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
+from types import ModuleType
 from typing import Any
 
-import msgspec
-
+from .fold_source import Source, read_source
 from .projection import Projection
 
-#: What stands for a module as a whole: where a lambda was written cannot be told more exactly.
+#: What stands for a module as a whole: where a lambda was written cannot be told more exactly, nor
+#: what is used of a module that is handed on.
 _WHOLE = "*"
+#: How often an import may lead to another one before it is taken to lead nowhere.
+_HOPS_MAX = 32
+_CONSTANTS = (int, float, bool, str, bytes, type(None))
 
-
-class _Statement(msgspec.Struct, frozen=True):
-    """A statement's text, without what says nothing to Python, and the names in it."""
-
-    text: str
-    names: frozenset[str]
-
-
-class _Module(msgspec.Struct, frozen=True):
-    """By name, the statements that say what the name is, and whence it is imported."""
-
-    statements: dict[str, list[_Statement]]
-    imports: dict[str, tuple[str, str]]
+#: A module and a name on its top level.
+_Place = tuple[str, str]
 
 
 def fold_digest(projection: Projection) -> str:
     """Return what changes with a projection's code and with nothing else: SHA-256 in hex.
 
     Covered are `keys`, `apply`, the struct, the declaration, and all that these use from their own
-    top-level package, without comments, docstrings and blank lines. "" if there is no source.
+    top-level package, by name or through its modules, without comments, docstrings and blank
+    lines. "" if there is no source.
     """
-    roots = {_origin(part) for part in (projection.keys, projection.apply, projection.view)}
-    if any(_module(module) is None for module, _ in roots):
+    parts = [projection.keys, projection.apply, projection.view]
+    given: list[Any] = []
+    for part in parts[:2]:
+        bound = list(_bound(part))
+        parts += [one for one in bound if callable(one)]
+        given += [one for one in bound if type(one) in _CONSTANTS]
+    roots = {_origin(part) for part in parts}
+    if any(_source(module) is None for module, _ in roots):
         return ""
     declared = (
         projection.key,
@@ -49,118 +49,162 @@ def fold_digest(projection: Projection) -> str:
         sorted(projection.types or ("*",)),
         projection.searchable,
         projection.members,
+        *given,
     )
     digest = sha256(repr(declared).encode())
     for text in sorted(set(_reached(roots))):
-        digest.update(b"\0" + text.encode())
+        digest.update(b"\0" + text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
-def _origin(part: Any) -> tuple[str, str]:
+def forget() -> None:
+    """Read the sources anew from now on, for who has changed and loaded them again."""
+    for known in (_needed, _source, _spec):
+        known.cache_clear()
+
+
+def _bound(part: Any) -> Iterator[Any]:
+    """Yield what a partial object gives its function."""
+    while isinstance(part, functools.partial):
+        yield from part.args
+        for name in sorted(part.keywords):
+            yield name
+            yield part.keywords[name]
+        part = part.func
+
+
+def _origin(part: Any) -> _Place:
     """Return the module of a function, class or callable object, and its name on the top level."""
     while isinstance(part, functools.partial):
         part = part.func
     named = part if hasattr(part, "__qualname__") else type(part)
-    return named.__module__, named.__qualname__.partition(".")[0]
+    # What was made by hand may be of no module; what `python -m` runs is imported by its name.
+    module = named.__module__ or ""
+    spec = vars(sys.modules[module]).get("__spec__") if module in sys.modules else None
+    return (module if spec is None else spec.name), named.__qualname__.partition(".")[0]
 
 
-def _reached(roots: Iterable[tuple[str, str]]) -> Iterator[str]:
+def _reached(roots: Iterable[_Place]) -> Iterator[str]:
     """Yield the text of every statement that the roots need, directly or through others."""
     waiting = list(roots)
-    seen: set[tuple[str, str]] = set()
+    seen: set[_Place] = set()
     while waiting:
         place = waiting.pop()
-        module = _module(place[0])
-        if place in seen or module is None:
+        if place in seen:
             continue
         seen.add(place)
-        name = place[1]
-        if name in module.imports:
-            target = module.imports[name]
-            if target[0].partition(".")[0] == place[0].partition(".")[0]:
-                waiting.append(target)
-        elif name in module.statements:
-            for statement in module.statements[name]:
-                yield statement.text
-                waiting += [(place[0], used) for used in statement.names]
-        elif place in roots:
-            waiting += [(place[0], one) for one in module.statements]
+        needed = _needed(place)
+        if needed is None:
+            # Only a root has a name that its module's text does not: that of a lambda.
+            waiting.append((place[0], _WHOLE))
+            continue
+        yield from needed[0]
+        waiting += needed[1]
 
 
 @functools.cache
-def _module(name: str) -> _Module | None:
-    try:
-        file = inspect.getsourcefile(sys.modules[name])
-    except (KeyError, TypeError):  # made by hand, or built in
+def _needed(place: _Place) -> tuple[Sequence[str], Sequence[_Place]] | None:
+    """Return the statements that say what a name is, and the places of the names in them."""
+    module, name = place
+    source = _source(module)
+    if source is None:
+        return (), ()
+    if name == _WHOLE:
+        statements = [one for several in source.statements.values() for one in several]
+        names = {*source.imports, *(used for one in statements for used in one.names)}
+    elif name in source.statements:
+        statements = source.statements[name]
+        names = {used for one in statements for used in one.names}
+    else:
         return None
-    lines = linecache.getlines(file, vars(sys.modules[name])) if file else []
-    if not lines:
-        return None
-    found = _Module({}, {})
-    package = vars(sys.modules[name]).get("__package__") or ""
-    body = list(_top_level(ast.parse("".join(lines)).body))
-    for node in body:
-        if isinstance(node, ast.ImportFrom):
-            source = "." * node.level + (node.module or "")
-            whole = importlib.util.resolve_name(source, package) if node.level else source
-            for alias in node.names:
-                found.imports[alias.asname or alias.name] = (whole, alias.name)
-    statements = [
-        (node, _statement(lines, node))
-        for node in body
-        if not isinstance(node, ast.Import | ast.ImportFrom)
-    ]
-    for node, statement in statements:
-        for one in _said(node):
-            found.statements.setdefault(one, []).append(statement)
-    for node, statement in statements:
-        # What is decorated may be put into a registry, so it is a part of all its decorator uses.
-        for decorator in getattr(node, "decorator_list", ()):
-            for one in _names(decorator) & found.statements.keys():
-                used = frozenset[str]().union(*(each.names for each in found.statements[one]))
-                for registry in (used & found.statements.keys()) - {one}:
-                    found.statements[registry].append(statement)
-    return found
+    found = {one for used in names for one in _places(module, used.split("."), inside=True)}
+    return [one.text for one in statements], sorted(found)
 
 
-def _top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield statements, those inside `if` and `try` too."""
-    for statement in body:
-        if isinstance(statement, ast.If):
-            yield from _top_level([*statement.body, *statement.orelse])
-        elif isinstance(statement, ast.Try):
-            yield from _top_level([*statement.body, *statement.orelse, *statement.finalbody])
-        else:
-            yield statement
+def _places(
+    module: str, path: Sequence[str], *, inside: bool = False, hops: int = 0
+) -> list[_Place]:
+    """Return where the names are that a path of attributes leads to, from a module's own names.
 
-
-def _said(statement: ast.stmt) -> set[str]:
-    """Return the names of which a statement says what they are.
-
-    What is run beside definitions may fill a registry: it belongs to every name it mentions.
+    Nothing outside the top-level package, and nothing for what is no name there at all: seen from
+    `inside` that is a builtin or a local variable.
     """
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    if isinstance(statement, ast.Assign):
-        return set().union(*map(_names, statement.targets))
-    if isinstance(statement, ast.AnnAssign | ast.AugAssign):
-        return _names(statement.target)
-    return _names(statement)
+    source = _source(module)
+    if source is None or hops > _HOPS_MAX:
+        return []
+    if not path:
+        return [(module, _WHOLE)]
+    name, rest = path[0], path[1:]
+    if name in source.statements:
+        return [(module, name)]
+    if name in source.imports:
+        written, attribute = source.imports[name]
+        target = _absolute(module, written)
+        if not _same_package(module, target):
+            return []
+        return _places(target, [*([attribute] if attribute else []), *rest], hops=hops + 1)
+    for written in source.stars:
+        target = _absolute(module, written)
+        if _same_package(module, target) and (
+            found := _places(target, path, inside=True, hops=hops + 1)
+        ):
+            return found
+    if inside:
+        return []
+    if _source(f"{module}.{name}") is not None:
+        return _places(f"{module}.{name}", rest, hops=hops + 1)
+    return [(module, _WHOLE)]
 
 
-def _names(node: ast.AST) -> set[str]:
-    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+def _absolute(module: str, written: str) -> str:
+    if not written.startswith("."):
+        return written
+    loaded = sys.modules.get(module)
+    package = vars(loaded).get("__package__") if loaded is not None else None
+    spec = None if package else _spec(module)
+    if package is None:
+        package = spec.parent if spec is not None else ""
+    try:
+        return importlib.util.resolve_name(written, package or "")
+    except ImportError:  # a relative import outside of any package, which never ran
+        return ""
 
 
-def _statement(lines: list[str], statement: ast.stmt) -> _Statement:
-    first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", ()))])
-    wanted = set(range(first, (statement.end_lineno or first) + 1))
-    names = set()
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name):
-            names.add(node.id)
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            wanted.difference_update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    kept = (lines[number - 1].rstrip() for number in sorted(wanted))
-    text = "\n".join(line for line in kept if line and not line.lstrip().startswith("#"))
-    return _Statement(text, frozenset(names))
+def _same_package(module: str, target: str) -> bool:
+    return target.partition(".")[0] == module.partition(".")[0]
+
+
+@functools.cache
+def _source(name: str) -> Source | None:
+    """Return what a module's text says; None if there is no such module or no text."""
+    text = _text(name, sys.modules.get(name))
+    return read_source(text) if text else None
+
+
+def _text(name: str, loaded: ModuleType | None) -> str:
+    spec = vars(loaded).get("__spec__") if loaded is not None else _spec(name)
+    read = getattr(spec and spec.loader, "get_source", None)
+    if spec is not None and read is not None:
+        try:
+            return read(spec.name) or ""
+        except ImportError:  # its text is not there
+            return ""
+    if loaded is None:
+        return ""
+    try:
+        file = inspect.getsourcefile(loaded)
+    except TypeError:  # made by hand, or built in
+        return ""
+    return "".join(linecache.getlines(file, vars(loaded))) if file else ""
+
+
+@functools.cache
+def _spec(name: str) -> importlib.machinery.ModuleSpec | None:
+    """Return where a module is that is not loaded, without loading what it is in."""
+    parent, _, _ = name.rpartition(".")
+    if not parent:
+        return importlib.machinery.PathFinder.find_spec(name) if name else None
+    loaded = sys.modules.get(parent)
+    above = vars(loaded).get("__spec__") if loaded is not None else _spec(parent)
+    path = None if above is None else above.submodule_search_locations
+    return None if path is None else importlib.machinery.PathFinder.find_spec(name, path)

@@ -13,6 +13,7 @@ from ledger.records import Record, event_of_record
 from ledger.upcasts import Upcasts
 
 from ..errors import ProjectionFailed
+from .stops import said
 from .tables import Key, Row, Table
 
 
@@ -231,7 +232,7 @@ def _failure(table: Table, record: Record, error: Exception) -> ProjectionFailed
         record.bucket,
         record.position,
         record.event_id,
-        f"{type(error).__name__}: {error}",
+        said(error),
     )
     failure.__cause__ = error
     return failure

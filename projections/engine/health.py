@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from ledger import InvalidArgument
-from ledger.arguments import microseconds
 from ledger.backends.base import AsyncBackend, Backend, FeedQuery
 from ledger.plans import Plan
 from ledger.records import Record
 
 from ..backends.base import AsyncViewBackend, Overview, Standing, ViewBackend
-from ..readers.history_snapshots import ROW_SNAPSHOTS
+from ..readers.arguments import moment, seconds
 from .consumer_lags import ConsumerLag, ConsumerLags
+from .handling_places import follows_nothing, is_superseded
+from .row_snapshots import ROW_SNAPSHOTS
 from .stops import Failure, Skip
 from .tables import Identity, Table
 
@@ -95,14 +95,16 @@ class Health:
 
     def status(self, lag_seconds_max: float | None, now: datetime | None) -> Plan[Status]:
         """Return all stored versions and the consumers that are behind, with a verdict."""
-        microseconds(now, "now")
+        moment(now, "now")
         check_bound(lag_seconds_max)
         yield from self._prepare()
         heads: list[int] = yield self._log.positions()
         overview: Overview = yield self._views.overview()
-        # A cache follows no log.
+        # A cache follows no log, nor do the claims of handlers.
         standings = [
-            one for one in overview.standings if one.projection != ROW_SNAPSHOTS.projection.name
+            one
+            for one in overview.standings
+            if one.projection != ROW_SNAPSHOTS.projection.name and not follows_nothing(one)
         ]
         at = (overview.now if now is None else now).astimezone(UTC)
         oldest = yield from self._recorded(_firsts(standings, heads))
@@ -142,7 +144,11 @@ class Health:
             lag_events_max=max((lag.events for lag in behind), default=0),
             lag_seconds=max((lag.seconds for lag in behind), default=0.0),
             behind=behind,
-            failures=tuple(one for one in overview.failures if one.identity == identity),
+            failures=tuple(
+                one
+                for one in overview.failures
+                if one.identity == identity and not is_superseded(standing)
+            ),
             skips=tuple(one for one in overview.skips if one.identity == identity),
         )
 
@@ -172,13 +178,8 @@ def judged(
 
 def check_bound(lag_seconds_max: object) -> None:
     """Refuse a bound that is none."""
-    valid = lag_seconds_max is None or (
-        type(lag_seconds_max) in (int, float) and lag_seconds_max >= 0  # type: ignore[operator]  # int and float have it
-    )
-    if not valid:
-        raise InvalidArgument(
-            "lag_seconds_max", f"expected seconds or None, got {lag_seconds_max!r}"
-        )
+    if lag_seconds_max is not None:
+        seconds(lag_seconds_max, "lag_seconds_max")
 
 
 def _failed(views: Iterable[ViewStatus]) -> Iterator[str]:

@@ -211,7 +211,7 @@ class Projector:
         """
         query = FeedQuery(ranges=((bucket, start, end),), limit=end - start)
         records: list[Record] = yield self._log.feed(query)
-        _check_dense(bucket, start, end, records)
+        check_dense(bucket, start, end, records)
         self._size.saw(records)
         page = decode_page(records, skips, self._upcasts)
         works = [work_of(table, page, left_out) for table, left_out in skips.items()]
@@ -278,7 +278,8 @@ def _position(found: Mapping[Identity, Checkpoint], table: Table) -> int:
     return found[table.identity].position
 
 
-def _check_dense(bucket: int, start: int, end: int, records: Sequence[Record]) -> None:
+def check_dense(bucket: int, start: int, end: int, records: Sequence[Record]) -> None:
+    """Refuse a page in which a position of the bucket is missing."""
     expected = range(start + 1, end + 1)
     if [record.position for record in records] != list(expected):
         found = {record.position for record in records}

@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ledger import InvalidArgument, Ledger
+from ledger.refusals import shown
 
 from ..backends import open_views
 from ..errors import ProjectionFailed, VersionDropped
+from ..readers.arguments import instance
 from .projection import Projection
 from .rebuild_processes import OpenLedger, Processes, Task, started
 from .rebuild_reports import RebuildProgress, RebuildReport
@@ -54,14 +56,20 @@ class Rebuild:
         events_per_second: float | None = None,
         on_progress: OnProgress | None = None,
     ) -> None:
+        instance(ledger, "ledger", Ledger)
+        instance(projection, "projection", Projection)
         if not (type(processes) is int and 0 <= processes <= PROCESSES_MAX):
-            raise InvalidArgument("processes", f"expected 0 to {PROCESSES_MAX}, got {processes!r}")
+            raise InvalidArgument(
+                "processes", f"expected 0 to {PROCESSES_MAX}, got {shown(processes)}"
+            )
         if processes and open_ledger is None:
             raise InvalidArgument("open_ledger", "each of several processes opens its own ledger")
         if events_per_second is not None and (
             type(events_per_second) not in (int, float) or not 0 < events_per_second < math.inf
         ):
-            raise InvalidArgument("events_per_second", f"it is above 0, not {events_per_second!r}")
+            raise InvalidArgument(
+                "events_per_second", f"it is above 0, not {shown(events_per_second)}"
+            )
         self._ledger = ledger
         self._projection = projection
         self._table = Table(projection)

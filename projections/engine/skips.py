@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from ledger import InvalidArgument
 from ledger.arguments import natural
 from ledger.backends.base import AsyncBackend, Backend
-from ledger.codec import check_text
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ..backends.base import AsyncViewBackend, Overview, ViewBackend
+from ..readers.arguments import text, version_number
 from .projector import Projector
 from .stops import Skip
 from .versions import Versions
@@ -41,8 +42,11 @@ class Skips:
         self, name: str, version: int | None, bucket: int, position: int, reason: str, by: str
     ) -> Plan[Skip]:
         """Record a skip of the event at which a version stands stopped."""
-        for argument, text in (("reason", reason), ("by", by)):
-            check_text(text, argument, TEXT_BYTES_MAX)
+        for argument, said in (("reason", reason), ("by", by)):
+            text(said, argument, TEXT_BYTES_MAX)
+        natural(position, "position")
+        if not self._versions.knows(name):
+            raise InvalidArgument("projection", f"these views have none named {shown(name)}")
         if natural(bucket, "bucket") >= self._log.info.buckets:
             raise InvalidArgument("bucket", f"there are {self._log.info.buckets} of them")
         yield from self._prepare()
@@ -50,10 +54,10 @@ class Skips:
             chosen = yield from self._projector.chosen([name])
             table = chosen[name]
         else:
-            table = self._versions.table(name, version)
+            table = self._versions.table(name, version_number(version))
         stopped = f"{name} version {table.projection.version} in bucket {bucket}"
         heads: list[int] = yield self._log.positions()
-        if not 0 < natural(position, "position") <= heads[bucket]:
+        if not 0 < position <= heads[bucket]:
             raise InvalidArgument("position", f"the bucket has events 1 to {heads[bucket]}")
         # By the code of today: if the fold was corrected meanwhile, there is nothing to skip.
         failures = yield from self._projector.reach(bucket, position, [table])

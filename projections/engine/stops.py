@@ -7,7 +7,8 @@ from datetime import datetime
 
 import msgspec
 
-from ..errors import ProjectionFailed
+from ..errors import REASON_CHARS_MAX, ProjectionFailed
+from ..visible_text import safe
 from .tables import Identity
 
 
@@ -54,6 +55,20 @@ class Skip(msgspec.Struct, frozen=True, kw_only=True):
         return self.projection, self.version
 
 
+def said(error: Exception) -> str:
+    """Return an error's type and text; whoever made it may have made a text that raises, too."""
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {error}"
+    except Exception as mistake:
+        return f"{kind}: its text cannot be told ({type(mistake).__name__})"
+
+
+def shown(text: str) -> str:
+    """Return what an error says so that every database takes it and a terminal shows it."""
+    return safe(text if len(text) <= REASON_CHARS_MAX else text[:REASON_CHARS_MAX] + "…")
+
+
 def failure_of(failed: ProjectionFailed, at: datetime) -> Failure:
     """Return what is kept of a failure that was raised."""
     return Failure(
@@ -62,7 +77,7 @@ def failure_of(failed: ProjectionFailed, at: datetime) -> Failure:
         bucket=failed.bucket,
         position=failed.position,
         event_id=failed.event_id,
-        error=failed.reason,
+        error=shown(failed.reason),
         at=at,
     )
 

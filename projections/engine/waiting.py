@@ -14,9 +14,11 @@ from ledger import Appended, Event, InvalidArgument
 from ledger.arguments import natural
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ..backends.base import AsyncViewBackend, Overview, ViewBackend
 from ..errors import ProjectionFailed, VersionDropped, ViewsBehind
+from ..readers.arguments import several, text
 from .projector import Projector
 from .tables import Table
 
@@ -60,23 +62,31 @@ def furthest(places: Places) -> dict[int, int]:
     """Return, by bucket, the last of some positions."""
     found: dict[int, int] = {}
     for bucket, position in _pairs(places):
-        natural(bucket, "bucket")
+        natural(bucket, "position")
         found[bucket] = max(found.get(bucket, 0), natural(position, "position"))
     return found
 
 
 def _pairs(places: Any) -> Iterator[tuple[int, int]]:
-    if isinstance(places, Appended):
-        places = places.event
-    if isinstance(places, Event):
-        yield places.bucket, places.position
-    elif isinstance(places, tuple) and len(places) == 2 and type(places[0]) is int:
-        yield places[0], places[1]
-    elif isinstance(places, Sequence) and not isinstance(places, str | bytes):
-        for place in places:
-            yield from _pairs(place)
-    else:
-        raise InvalidArgument("position", f"{places!r} has no place in the log")
+    pair = _pair(places)
+    if pair is not None:
+        yield pair
+        return
+    for place in several(places, "position", "events, answers or (bucket, position)"):
+        pair = _pair(place)
+        if pair is None:
+            raise InvalidArgument("position", f"{shown(place)} has no place in the log")
+        yield pair
+
+
+def _pair(place: Any) -> tuple[int, int] | None:
+    if isinstance(place, Appended):
+        place = place.event
+    if isinstance(place, Event):
+        return place.bucket, place.position
+    if isinstance(place, tuple) and len(place) == 2 and type(place[0]) is int:
+        return place[0], place[1]
+    return None
 
 
 _noted: ContextVar[dict[str, tuple[int, ...]] | None] = ContextVar("noted", default=None)
@@ -110,6 +120,11 @@ class Waiting:
         self._projector = projector
         self._prepare = prepare
 
+    @property
+    def is_noting(self) -> bool:
+        """Whether somebody wants to know how far the tables have come that are read."""
+        return _noted.get() is not None
+
     def note(self, tables: Sequence[Table]) -> Plan[None]:
         """Note how far tables have come that are read next, if somebody wants to know."""
         noted = _noted.get()
@@ -128,7 +143,8 @@ class Waiting:
 
     def positions(self, name: str) -> Plan[tuple[int, ...]]:
         """Return how far the version that readers read has come."""
-        self._check([name])
+        if type(name) is not str or name not in self._names:
+            raise InvalidArgument("projection", f"these views have none named {shown(name)}")
         yield from self._prepare()
         [stands] = (yield from self._projector.places([name])).values()
         return tuple(stands)
@@ -146,9 +162,11 @@ class Waiting:
         names = self._names if names is None else self._check(names)
         wanted = furthest(places)
         if any(bucket >= self._log.info.buckets for bucket in wanted):
-            raise InvalidArgument("bucket", f"there are {self._log.info.buckets} of them")
+            raise InvalidArgument("position", f"there are {self._log.info.buckets} buckets")
         if type(timeout_s) not in (int, float) or not 0 <= timeout_s <= WAIT_MAX_S:
-            raise InvalidArgument("timeout", f"expected 0 to {WAIT_MAX_S:g} s, got {timeout_s!r}")
+            raise InvalidArgument(
+                "timeout", f"expected 0 to {WAIT_MAX_S:g} s, got {shown(timeout_s)}"
+            )
         yield from self._prepare()
         deadline = time.monotonic() + timeout_s
         behind = self._behind_log if fold else self._behind_tables
@@ -169,9 +187,9 @@ class Waiting:
                 pause_s = min(2 * pause_s, _PAUSE_LONGEST_S)
 
     def _check(self, names: Sequence[str]) -> Sequence[str]:
-        unknown = [name for name in names if name not in self._names]
-        if unknown or isinstance(names, str):
-            raise InvalidArgument("projections", f"these views have none named {names!r}")
+        for name in several(names, "projections", "projections"):
+            if text(name, "projections") not in self._names:
+                raise InvalidArgument("projections", f"these views have none named {shown(name)}")
         return names
 
     def _behind_log(

@@ -6,6 +6,7 @@ nothing. Rules for facts that do not fit (each is also kept in `anomalies`):
 - a run may fail, be cancelled or time out before it starts; one that finishes is taken as started;
 - a repeated `run.created` or `run.started` only fills what is still empty;
 - work after the end is counted;
+- `run.amended` sets what it names, also a status, and says nothing of how it came to it;
 - feedback on a run that nobody has seen is kept, in a pending run;
 - pending approvals beyond their bound are left out, and found in their own view.
 

@@ -12,9 +12,10 @@ from ..folds.context import ContextEntry
 from ..folds.feedback import Feedback
 from ..folds.graph_context import GraphContext
 from ..folds.snapshots import Snapshot
+from ..readers.arguments import flag
+from ..readers.consistency import Consistency
 from ..readers.history_places import Moment
 from ..readers.listing_queries import text_filter
-from ..readers.reading import Consistency
 
 if TYPE_CHECKING:
     from ..views_async import AsyncViews
@@ -103,7 +104,7 @@ async def artifacts(
             consistency,
             limit=limit,
             newest_first=newest_first,
-            absent=() if deleted else ("deleted_at",),
+            absent=() if flag(deleted, "deleted") else ("deleted_at",),
         )
     )
 

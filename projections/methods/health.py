@@ -12,7 +12,8 @@ from ledger.plans import run
 from ..engine.health import LAG_SECONDS_MAX, Status
 from ..engine.stops import Skip
 from ..engine.waiting import Answer, Ask, Given, Places, T, noting
-from ..readers.reading import Consistency, strong
+from ..readers.arguments import reader
+from ..readers.consistency import Consistency, strong
 
 if TYPE_CHECKING:
     from ..views import Views
@@ -82,6 +83,7 @@ def answer(self: Views, ask: Ask[Given, T], *args: Given.args, **kwargs: Given.k
     As in `answer(views.messages, "ses_1", limit=3)`. What is asked with `as_of` says itself which
     moment it reflects.
     """
+    reader(ask)
     with noting() as found:
         value = ask(*args, **kwargs)
     return Answer(value, found)

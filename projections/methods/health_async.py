@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from inspect import isawaitable
 from typing import TYPE_CHECKING
 
+from ledger import InvalidArgument
 from ledger.plans import arun
 
 from ..engine.health import LAG_SECONDS_MAX, Status
 from ..engine.stops import Skip
 from ..engine.waiting import Answer, AsyncAsk, Given, Places, T, noting
-from ..readers.reading import Consistency, strong
+from ..readers.arguments import reader
+from ..readers.consistency import Consistency, strong
 
 if TYPE_CHECKING:
     from ..views_async import AsyncViews
@@ -87,6 +90,10 @@ async def answer(
     As in `answer(views.messages, "ses_1", limit=3)`. What is asked with `as_of` says itself which
     moment it reflects.
     """
+    reader(ask)
     with noting() as found:
-        value = await ask(*args, **kwargs)
+        answering = ask(*args, **kwargs)
+        if not isawaitable(answering):
+            raise InvalidArgument("ask", "expected a reader of these views, which is awaited")
+        value = await answering
     return Answer(value, found)

@@ -11,8 +11,8 @@ from ..folds.qa import QA, QAEntry
 from ..folds.runs import RUNS, Run
 from ..readers import listing
 from ..readers.anomaly_lists import MarkedFact
+from ..readers.consistency import Consistency
 from ..readers.listing_cursors import ViewPage
-from ..readers.reading import Consistency
 
 if TYPE_CHECKING:
     from ..views_async import AsyncViews

@@ -14,8 +14,9 @@ from ..folds.scenarios import Scenario
 from ..folds.scripts import Script
 from ..folds.step_visits import StepVisit
 from ..folds.violations import Violation
+from ..readers.arguments import flag, instance
+from ..readers.consistency import Consistency
 from ..readers.history_places import Moment
-from ..readers.reading import Consistency
 from ..readers.scenario_positions import ScenarioPosition
 from ..readers.scenario_positions import scenario_positions as positions_plan
 
@@ -187,7 +188,8 @@ async def pending_approvals(
 
     `after` is the last approval of the page before.
     """
-    place = None if after is None else (after.created_at, after.session_id, after.approval_id)
+    last = None if after is None else instance(after, "after", Approval)
+    place = None if last is None else (last.created_at, last.session_id, last.approval_id)
     return await arun(
         self._reader.of_tenant(
             "approvals",
@@ -218,7 +220,7 @@ async def allowed_actions(
             "allowed_actions",
             (tenant, session_id),
             consistency,
-            absent=() if revoked else ("revoked_at",),
+            absent=() if flag(revoked, "revoked") else ("revoked_at",),
         )
     )
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ledger.plans import run
 
+from ..readers.consistency import Consistency
 from ..readers.listing_cursors import ViewPage
-from ..readers.reading import Consistency
 from ..readers.search import SearchHit
 from ..readers.search import search as search_plan
 

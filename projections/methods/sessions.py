@@ -13,14 +13,15 @@ from ..folds.session_status import ABANDONED_AFTER_S
 from ..folds.sessions import Session
 from ..readers.anomaly_lists import MarkedFact
 from ..readers.anomaly_lists import anomalies as anomalies_plan
+from ..readers.consistency import Consistency
 from ..readers.listing_cursors import ViewPage
 from ..readers.listing_queries import page_limit, tenant_limit
-from ..readers.reading import Consistency
+from ..readers.run_lookup import run_by_id
 from ..readers.session_lists import (
     SessionFilters,
     SessionOrder,
     SessionStats,
-    place,
+    place_behind,
     session_query,
 )
 from ..readers.session_lists import session_stats as stats_plan
@@ -97,7 +98,7 @@ def sessions(
             order_by=order_by,
             descending=descending,
             limit=tenant_limit(limit),
-            after=None if after is None else place(order_by)(after),
+            after=place_behind(order_by, after),
         )
     )
 
@@ -184,20 +185,11 @@ def find_run(
 ) -> Run | None:
     """Return the run of that id in whatever session of a tenant it is, or None.
 
-    Run ids are unique within a session; if several sessions have one, it is the newest.
+    Run ids are unique within a session; if several sessions have one, it is the newest that
+    somebody created, started or ended, else the newest that facts name, of the newest hundred.
     """
-    found: list[Run] = run(
-        self._reader.of_tenant(
-            "runs",
-            tenant,
-            consistency,
-            order=("created_at", "session_id", "run_id"),
-            limit=1,
-            newest_first=True,
-            run_id=run_id,
-        )
-    )
-    return found[0] if found else None
+    found: Run | None = run(run_by_id(self._reader, run_id, tenant, consistency))
+    return found
 
 
 def anomalies(

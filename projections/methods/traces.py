@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ledger.plans import run
 
 from ..folds.traces import Span
-from ..readers.reading import Consistency
+from ..readers.arguments import count_limit
+from ..readers.consistency import Consistency
 from ..readers.span_trees import SpanNode, tree
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def steps(
     consistency: Consistency = "strong",
 ) -> list[Span]:
     """Return the flat steps of a session, or the last of them, always oldest first."""
-    newest_first = last_n is not None
+    newest_first = count_limit(last_n, "last_n") is not None
     found: list[Span] = run(
         self._reader.traces(
             (tenant, session_id),

@@ -10,9 +10,10 @@ from ledger.plans import run
 
 from ..folds.turns import Turn
 from ..folds.usage import Usage
+from ..readers.arguments import instance
+from ..readers.consistency import Consistency
 from ..readers.history_places import Moment
 from ..readers.listing_queries import moment_bound
-from ..readers.reading import Consistency
 from ..readers.transcripts import TranscriptLine
 from ..readers.transcripts import transcript as transcript_plan
 from ..readers.usage_totals import UsageBy, UsageTotal
@@ -53,6 +54,7 @@ def turns(
     `limit` keeps the oldest, or the newest with `newest_first`; None is all. `after` is the last
     turn of the page before.
     """
+    last = None if after is None else instance(after, "after", Turn)
     return run(
         self._reader.listed(
             "turns",
@@ -60,7 +62,7 @@ def turns(
             consistency,
             limit=limit,
             newest_first=newest_first,
-            after=None if after is None else (after.first_sequence, after.turn_id),
+            after=None if last is None else (last.first_sequence, last.turn_id),
         )
     )
 
@@ -80,7 +82,8 @@ def recent_turns(
     From `since` up to and without `until`, by `created_at`. `after` is the last turn of the page
     before.
     """
-    place = None if after is None else (after.created_at, after.session_id, after.turn_id)
+    last = None if after is None else instance(after, "after", Turn)
+    place = None if last is None else (last.created_at, last.session_id, last.turn_id)
     return run(
         self._reader.of_tenant(
             "turns",

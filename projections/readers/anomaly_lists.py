@@ -14,7 +14,8 @@ from ..backends.base import RowQuery
 from ..engine.tables import ANOMALY_COUNT, Key, Table
 from ..folds.anomalies import Marked
 from .arguments import instance
-from .reading import Consistency, Reader, strong
+from .consistency import Consistency, strong
+from .reading import Reader
 
 PAGE_ROWS = 500
 

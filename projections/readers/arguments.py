@@ -15,7 +15,10 @@ from ledger import InvalidArgument, InvalidEvent
 from ledger.arguments import FILTER_BYTES_MAX, microseconds, natural
 from ledger.batch import Door
 from ledger.codec import check_text
+from ledger.limits import FEED_LIMIT_MAX
 from ledger.refusals import shown
+
+from ..engine.projection import Projection
 
 T = TypeVar("T")
 
@@ -56,6 +59,25 @@ def session_key(door: Door, tenant: object, session_id: object) -> tuple[str, st
 def count_limit(value: object, name: str = "limit") -> int | None:
     """Return the limit of a list; None is no limit and 0 is nothing."""
     return None if value is None else natural(value, name)
+
+
+def batch_size(value: object) -> int:
+    """Return how many events are folded in one transaction at most."""
+    if type(value) is not int or not 1 <= value <= FEED_LIMIT_MAX:
+        raise InvalidArgument(
+            "batch_events_max", f"expected 1 to {FEED_LIMIT_MAX}, got {shown(value)}"
+        )
+    return value
+
+
+def checked_projections(given: object) -> Sequence[Projection]:
+    """Return the projections that views are opened with."""
+    found = several(given, "projections", "Projection")
+    for one in found:
+        instance(one, "projections", Projection)
+    if not found:
+        raise InvalidArgument("projections", "there is none")
+    return found
 
 
 def version_number(value: object, name: str = "version") -> int:

@@ -14,9 +14,10 @@ from ..backends.base import RowQuery
 from .anomaly_lists import MarkedFact
 from .anomaly_lists import anomalies as marked_facts
 from .arguments import flag
+from .consistency import Consistency, strong
 from .listing_cursors import ListCursors, ViewPage
 from .listing_queries import moment_bound, page_limit, tenant_query
-from .reading import Consistency, Reader, strong
+from .reading import Reader
 
 
 def view_query(

@@ -102,10 +102,13 @@ def members(
     tenant: str, lists: Mapping[str, Sequence[str]], objects: Mapping[str, Mapping[str, str]]
 ) -> tuple[str, ...]:
     """Return the words of rows that have all of some members; none if none are asked for."""
-    found = [marked(*one) for one in _asked(lists, objects)]
-    if len(found) > MEMBERS_MAX:
+    asked = list(_asked(lists, objects))
+    if len(asked) > MEMBERS_MAX:
         names = " and ".join((*lists, *objects))
-        raise InvalidArgument(names, f"expected at most {MEMBERS_MAX}, got {len(found)}")
+        raise InvalidArgument(
+            asked[-1][0], f"expected at most {MEMBERS_MAX} {names} together, got {len(asked)}"
+        )
+    found = [marked(*one) for one in asked]
     return (*scope_words(tenant, None), *dict.fromkeys(found)) if found else ()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,7 @@ from ledger.plans import Plan
 from ledger.refusals import shown
 from ledger.upcasts import Upcasts
 
-from ..backends.base import AsyncViewBackend, RowQuery, ViewBackend
+from ..backends.base import AsyncViewBackend, Instant, RowQuery, ViewBackend
 from ..engine.consumer_lags import ConsumerLags
 from ..engine.health import Health
 from ..engine.projection import Projection
@@ -24,25 +25,29 @@ from ..engine.skips import Skips
 from ..engine.tables import Key, Row, Table
 from ..engine.versions import Versions, newest_first
 from ..engine.waiting import Waiting
-from ..folds.messages import MESSAGES
-from ..folds.qa import QA
-from ..folds.runs import RUNS
-from ..folds.traces import TRACES
-from .arguments import count_limit, flag, session_key, several, tenant_key
+from ..errors import ViewsBehind
+from .arguments import (
+    batch_size,
+    checked_projections,
+    count_limit,
+    flag,
+    session_key,
+    several,
+    tenant_key,
+)
+from .consistency import Consistency, SessionKey, check_present, strong
 from .history import History, check_of_sessions
 from .history_places import Moment, check_moment
 from .listing_queries import present, tenant_limit, tenant_query, text_filter
+from .moments import check_all_of_sessions, is_of_one_moment, session_query
+from .row_keys import check_has_sessions, whole_key
+from .subject_rows import SubjectRows
 
-#: "strong" reads your writes: everything the log held at the moment of the call is in the answer.
-#: "eventual" answers from the tables as they are.
-Consistency = Literal["strong", "eventual"]
-
-RUNNING = "running"
-
-SessionKey = tuple[str, str]
+#: Somebody may fold one of several views alone just before they are read; not again and again.
+_ATTEMPTS_MAX = 100
 
 
-class Reader:
+class Reader(SubjectRows):
     """The views of one ledger, for both of its faces."""
 
     def __init__(
@@ -58,7 +63,8 @@ class Reader:
         self._door = door
         self._buckets = log.info.buckets
         self.ledger_id = log.info.ledger_id
-        tables = newest_first([Table(projection) for projection in projections])
+        batch_size(batch_events_max)
+        tables = newest_first([Table(one) for one in checked_projections(projections)])
         # Of several versions the one that was last seen to be the active one.
         self._tables = {table.projection.name: table for table in reversed(tables)}
         self._has_versions = len(self._tables) < len(tables)
@@ -130,7 +136,8 @@ class Reader:
 
     def _in_bucket(self, query: RowQuery, consistency: Consistency) -> Plan[list[Any]]:
         """Select in one round trip if nothing is left to be folded; else fold it first."""
-        if consistency == "strong" and query.after is None and query.limit != 0:
+        quick = consistency == "strong" and query.after is None and query.limit != 0
+        if quick and not self.waiting.is_noting:
             yield from self.prepare()
             rows: list[Row] | None = yield self._views.current(query)
             if rows is not None:
@@ -157,7 +164,7 @@ class Reader:
         """
         strong(consistency)
         table = self.table(name)
-        _check_has_sessions(table)
+        check_has_sessions(table)
         count = count_limit(limit)
         flag(newest_first, "newest_first")
         equal = tuple(text_filter(*item) for item in filters.items() if item[1] is not None)
@@ -177,6 +184,45 @@ class Reader:
             limit=count,
         )
         return (yield from self._in_bucket(query, consistency))
+
+    def together(
+        self,
+        names: object,
+        session: SessionKey,
+        consistency: Consistency,
+        *,
+        limit: int | None,
+        newest_first: bool,
+    ) -> Plan[dict[str, list[Any]]]:
+        """Return the views of a session in several projections, by name, all of one moment."""
+        fold = strong(consistency)
+        count = count_limit(limit)
+        flag(newest_first, "newest_first")
+        given = several(names, "projections", "names of views")
+        tables = [self.table(name, "projections") for name in given]
+        check_all_of_sessions(tables)
+        bucket = self.bucket(session)
+        if not tables:
+            return {}
+        yield from self.prepare()
+        if not fold or self.waiting.is_noting:
+            tables = yield from self.settle(tables, bucket, consistency)
+        start_s, at_least = time.monotonic(), 0
+        for _ in range(_ATTEMPTS_MAX):
+            queries = [
+                session_query(table, session, bucket, count, newest_first=newest_first)
+                for table in tables
+            ]
+            found: Instant = yield self._views.snapshot(bucket, queries)
+            at_least = at_least or found.head
+            if not fold or is_of_one_moment(found, tables, at_least):
+                return {
+                    table.projection.name: [table.decode(row) for row in rows]
+                    for table, rows in zip(tables, found.rows, strict=True)
+                }
+            tables = yield from self.settle(tables, bucket, consistency)
+        what = ", ".join(table.projection.name for table in tables)
+        raise ViewsBehind(what, bucket, at_least, time.monotonic() - start_s)
 
     def rows_as_of(
         self,
@@ -219,97 +265,6 @@ class Reader:
         [table] = yield from self.settle([query.table], query.bucket, consistency)
         counted: int = yield self._views.count(msgspec.structs.replace(query, table=table))
         return counted
-
-    def listed(
-        self, name: str, session: SessionKey, consistency: Consistency, **options: Any
-    ) -> Plan[list[Any]]:
-        """Return the views of a session in the order in which they were first heard of."""
-        key = self.table(name).key[2:]
-        return self.rows(name, session, consistency, order=("first_sequence", *key), **options)
-
-    def runs(
-        self,
-        session: SessionKey,
-        consistency: Consistency,
-        *,
-        limit: int | None,
-        newest_first: bool,
-        status: str | None,
-    ) -> Plan[list[Any]]:
-        """Return a session's runs in the order in which they were first heard of."""
-        return self.rows(
-            RUNS.name,
-            session,
-            consistency,
-            order=("first_sequence", "run_id"),
-            limit=limit,
-            newest_first=newest_first,
-            status=status,
-        )
-
-    def active_run(self, session: SessionKey, consistency: Consistency) -> Plan[Any]:
-        """Return the session's running run, the newest if there are several, or None."""
-        running = yield from self.runs(
-            session, consistency, limit=1, newest_first=True, status=RUNNING
-        )
-        return running[0] if running else None
-
-    def qa(
-        self, session: SessionKey, consistency: Consistency, *, last_n: int | None
-    ) -> Plan[list[Any]]:
-        """Return a session's answered questions, or the last of them, oldest first."""
-        newest_first = count_limit(last_n, "last_n") is not None
-        found = yield from self.rows(
-            QA.name,
-            session,
-            consistency,
-            order=("first_sequence", "qa_id"),
-            limit=last_n,
-            newest_first=newest_first,
-        )
-        return found[::-1] if newest_first else found
-
-    def traces(
-        self,
-        session: SessionKey,
-        consistency: Consistency,
-        *,
-        limit: int | None,
-        newest_first: bool,
-        run_id: str | None,
-        source: str | None,
-    ) -> Plan[list[Any]]:
-        """Return the pieces of work of a session or run in the order in which they began."""
-        return self.rows(
-            TRACES.name,
-            session,
-            consistency,
-            order=("first_sequence", "span_id"),
-            limit=limit,
-            newest_first=newest_first,
-            run_id=run_id,
-            source=source,
-        )
-
-    def messages(
-        self,
-        session: SessionKey,
-        consistency: Consistency,
-        *,
-        limit: int | None,
-        newest_first: bool,
-        run_id: str | None,
-    ) -> Plan[list[Any]]:
-        """Return the messages of a session or run in the order of the conversation."""
-        return self.rows(
-            MESSAGES.name,
-            session,
-            consistency,
-            order=("first_sequence", "message_id"),
-            limit=limit,
-            newest_first=newest_first,
-            run_id=run_id,
-        )
 
     def load(self, wanted: Mapping[Table, Sequence[Key]]) -> Plan[dict[Table, dict[Key, Any]]]:
         """Return the views under keys, as the tables are; one call per bucket that they are in."""
@@ -358,32 +313,16 @@ class Reader:
             yield from self.versions.prepare()
             self._prepared = True
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str, argument: str = "projection") -> Table:
         """Return the table of a projection; of several versions the one last seen active."""
         if type(name) is not str or name not in self._tables:
-            raise InvalidArgument("projection", f"these views have none named {shown(name)}")
+            raise InvalidArgument(argument, f"these views have none named {shown(name)}")
         return self._tables[name]
 
     def key(self, name: str, key: object, *, sessions: bool = False) -> Key:
         """Return a whole key of a projection, or with `sessions` also the two parts of a session."""
         table = self.table(name)
-        parts = several(key, "key", f"texts, as in ({', '.join(table.key)})")
-        if len(parts) != len(table.key) and not (sessions and len(parts) == 2):
-            raise InvalidArgument(
-                "key", f"expected ({', '.join(table.key)}), got {len(parts)} parts"
-            )
-        if not table.of_sessions and self._buckets > 1:
-            raise InvalidArgument(
-                "projection", f"the rows of {name} have a part in each bucket: read its table"
-            )
-        try:
-            for field, value in zip(table.key, parts, strict=False):
-                text_filter(field, value)
-            if table.of_sessions:
-                self.bucket((parts[0], parts[1]))
-        except InvalidArgument as error:
-            raise InvalidArgument("key", error.problem.rstrip(".")) from None
-        return tuple(parts)
+        return whole_key(self._door, table, key, buckets=self._buckets, sessions=sessions)
 
     def tables(self) -> list[Table]:
         """Return the tables of all projections."""
@@ -396,25 +335,3 @@ class Reader:
     def bucket(self, session: SessionKey) -> int:
         """Return the bucket of a session, checked."""
         return self._door.bucket(*session_key(self._door, *session))
-
-
-def strong(consistency: Consistency) -> bool:
-    """Whether what is read is to be brought up to date first."""
-    if type(consistency) is not str or consistency not in ("strong", "eventual"):
-        raise InvalidArgument(
-            "consistency", f"expected strong or eventual, got {shown(consistency)}"
-        )
-    return consistency == "strong"
-
-
-def check_present(deleted: bool) -> None:
-    """Refuse to show what was deleted among what is there."""
-    if flag(deleted, "deleted"):
-        raise InvalidArgument("deleted", "what was deleted is only in the past: say `as_of`")
-
-
-def _check_has_sessions(table: Table) -> None:
-    if not {"tenant", "session_id"} <= set(table.names):
-        raise InvalidArgument(
-            "projection", f"{table.projection.name} has no rows of a single session"
-        )

@@ -23,8 +23,9 @@ from ..folds.scripts import SCRIPTS, Script
 from ..folds.sessions import SESSIONS, Session
 from .arguments import instance
 from .arguments import moment as checked_time
+from .consistency import Consistency, strong
 from .listing_queries import TENANT_LIMIT_MAX, text_filter
-from .reading import Consistency, Reader, strong
+from .reading import Reader
 
 PAGE_ROWS = 500
 

@@ -15,9 +15,10 @@ from ..backends.base import RowQuery
 from ..engine.tables import CREATED_AT, Key, Table
 from .arguments import several
 from .arguments import text as checked_text
+from .consistency import Consistency, strong
 from .listing_cursors import ListCursors, ViewPage
 from .listing_queries import page_limit, present
-from .reading import Consistency, Reader, strong
+from .reading import Reader
 from .search_rows import scope_words
 from .search_words import asked_words
 
@@ -90,10 +91,7 @@ def _searched(reader: Reader, kinds: Sequence[str] | None) -> list[Table]:
     if kinds is None:
         return [table for table in reader.tables() if table.projection.searchable]
     names = [checked_text(kind, "kinds") for kind in several(kinds, "kinds", "projections")]
-    try:
-        tables = [reader.table(name) for name in dict.fromkeys(names)]
-    except InvalidArgument as error:
-        raise InvalidArgument("kinds", error.reason) from None
+    tables = [reader.table(name, "kinds") for name in dict.fromkeys(names)]
     for table in tables:
         if not table.projection.searchable:
             raise InvalidArgument("kinds", f"{table.projection.name} declares nothing searchable")

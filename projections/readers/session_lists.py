@@ -19,9 +19,10 @@ from ..folds.session_status import ABANDONABLE, ABANDONED, ABANDONED_AFTER_S
 from ..folds.sessions import SESSIONS, Session
 from ..folds.sums import NANO_USD
 from .arguments import flag, instance, moment, one_of, seconds
+from .consistency import Consistency, strong
 from .listing_cursors import ListCursors, ViewPage
 from .listing_queries import members, moment_bound, page_limit, tenant_query, text_filter
-from .reading import Consistency, Reader, strong
+from .reading import Reader
 
 SessionOrder = Literal[
     "last_activity_at", "created_at", "cost_nano_usd", "input_tokens", "output_tokens"

@@ -18,7 +18,8 @@ from ledger.plans import Plan
 from ..folds.messages import MESSAGES, Message
 from ..folds.traces import TRACES, Span
 from .arguments import count_limit, flag
-from .reading import Consistency, Reader, SessionKey
+from .consistency import Consistency, SessionKey
+from .reading import Reader
 
 
 class TranscriptCall(msgspec.Struct, frozen=True, kw_only=True):

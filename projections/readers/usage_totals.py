@@ -15,7 +15,8 @@ from ledger.refusals import shown
 from ..folds.sums import NANO_USD, TOKEN_KINDS
 from ..folds.usage import USAGE, Usage
 from .arguments import one_of, several
-from .reading import Consistency, Reader
+from .consistency import Consistency
+from .reading import Reader
 
 UsageBy = Literal["session", "model", "day"]
 _FIELDS = {"session": "session_id", "model": "model", "day": "day"}

@@ -51,7 +51,7 @@ def test_the_first_python_block_is_short() -> None:
 
 
 def test_every_ledger_command_and_option_exists() -> None:
-    listed = set(re.findall(r"^  (\w+) ", run_cli("--help").out, re.MULTILINE))
+    listed = set(re.findall(r"^  ([\w-]+) ", run_cli("--help").out, re.MULTILINE))
     for command, *arguments in filter(None, commands("ledger")):
         assert command in listed
         known = re.findall(r"--[\w-]+", run_cli(command, "--help").out)

@@ -201,3 +201,31 @@ def test_a_status_folds_nothing(ledger: Any) -> None:
     views = views_of(ledger, TALLY)
     ledger.append("s", NewEvent({}, "thing.unknown"))
     assert view(views.status()).lag_events == view(views.status()).lag_events == 1
+
+
+class _Mute(Exception):
+    """An error whose text nobody gets to see."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (ValueError("a\0b \ud800 \x1b[2J"), r"ValueError: a\x00b \ud800 \x1b[2J"),
+        (ValueError("x" * 5_000), "ValueError: " + "x" * 988 + "…"),
+        (_Mute(), "_Mute: its text cannot be told (RuntimeError)"),
+    ],
+    ids=["unstorable", "long", "mute"],
+)
+def test_a_failure_is_kept_whatever_the_fold_says(ledger: Any, error: Exception, kept: str) -> None:
+    def apply(view: Any, event: Any) -> Any:
+        raise error
+
+    views = views_of(ledger, tally(apply=apply))
+    ledger.append("s", counted())
+    with pytest.raises(ProjectionFailed):
+        views.catch_up()
+    [failure] = view(views.status()).failures
+    assert failure.error == kept

@@ -202,14 +202,15 @@ def test_a_time_before_a_deletion_shows_nothing_unless_it_is_asked_for(ledger: A
 def test_a_moment_that_is_none_is_refused(ledger: Any, as_of: Any) -> None:
     ledger.append("s", notes("ab"))
     views = views_of(ledger)
-    for ask in (
-        lambda: views.session("s", as_of=as_of),
-        lambda: views.rows("runs", "s", as_of=as_of),
-        lambda: views.diff("sessions", ("", "s"), 1, as_of),
+    for argument, ask in (
+        ("as_of", lambda: views.session("s", as_of=as_of)),
+        ("as_of", lambda: views.rows("runs", "s", as_of=as_of)),
+        ("after", lambda: views.diff("sessions", ("", "s"), 1, as_of)),
+        ("before", lambda: views.diff("sessions", ("", "s"), as_of, 1)),
     ):
         with pytest.raises(InvalidArgument) as caught:
             ask()
-        assert caught.value.argument == "as_of"
+        assert caught.value.argument == argument
 
 
 def test_before_the_first_event_there_was_nothing(ledger: Any) -> None:

@@ -150,7 +150,7 @@ def test_messages_and_traces_can_be_asked_by_run(ledger: Any, views: Any) -> Non
         (lambda views: views.sessions(status=1), "status"),
         (lambda views: views.runs("s", limit=-1), "limit"),
         (lambda views: views.runs("s", limit=True), "limit"),
-        (lambda views: views.qa("s", last_n=-1), "limit"),
+        (lambda views: views.qa("s", last_n=-1), "last_n"),
         (lambda views: views.messages("s", run_id=1), "run_id"),
         (lambda views: views.run("s", None), "run_id"),
         (lambda views: views.session("s", consistency="weak"), "consistency"),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ledger import Append, InvalidArgument, NewEvent
+from projections import QA, RUNS, SESSIONS, TRACES
 from projections.readers.anomaly_lists import PAGE_ROWS
 from tests.support.builders import on_durable, only_sync
 from tests.support.views import views_of
@@ -33,7 +34,7 @@ def ids(sessions: list[Any]) -> list[str]:
 
 @pytest.fixture
 def views(ledger: Any) -> Any:
-    return views_of(ledger)
+    return views_of(ledger, SESSIONS, RUNS, QA, TRACES)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +144,8 @@ def test_a_run_is_found_by_its_id_alone(ledger: Any, views: Any) -> None:
     assert views.find_run("r", tenant="elsewhere") is None
     ledger.append("b", at(3, {}, "run.created", run_id="r"))
     assert views.find_run("r").session_id == "b"
+    ledger.append("c", at(4, {"role": "user"}, "message.appended", run_id="r"))
+    assert views.find_run("r").session_id == "b"  # naming a run makes none
 
 
 def test_anomalies_are_listed_by_session_in_order(ledger: Any, views: Any) -> None:
@@ -176,7 +179,8 @@ def asked_again(event: NewEvent) -> NewEvent:
     return NewEvent(dict(event.payload), event.type)  # type: ignore[arg-type] # it is a dict
 
 
-def test_what_is_not_there_is_shown_by_its_anomalies_alone(ledger: Any, views: Any) -> None:
+def test_what_is_not_there_is_shown_by_its_anomalies_alone(ledger: Any) -> None:
+    views = views_of(ledger)
     for type, payload in (
         ("qa.amended", {"qa_id": "x"}),
         ("message.amended", {"message_id": "x"}),
@@ -198,7 +202,7 @@ def test_what_is_not_there_is_shown_by_its_anomalies_alone(ledger: Any, views: A
 @only_sync
 def test_anomalies_of_a_tenant_come_in_pages_whatever_the_table(open_ledger: Any) -> None:
     ledger = open_ledger()
-    views = views_of(ledger)
+    views = views_of(ledger, SESSIONS, RUNS, QA, TRACES)
     strays = [NewEvent({"qa_id": f"q{n:03}"}, "qa.deleted") for n in range(PAGE_ROWS + 20)]
     ledger.append("b", strays)
     ledger.append_many(

@@ -7,16 +7,8 @@ import pytest
 
 from ledger import InvalidArgument
 from projections import RUNS, SESSIONS, ProjectionFailed, ViewsBehind
-from tests.support.blocking import Blocking
 from tests.support.builders import background, sessions_in_buckets
-from tests.support.views import TALLY, Poisoned, counted, tally, views_of
-
-
-def answer(views: Any, reader: str, *args: Any, **options: Any) -> Any:
-    """Ask one of the views' readers for an answer with its positions."""
-    # In the loop the async reader itself is called, not the one that waits for the loop.
-    ask = getattr(views._target if isinstance(views, Blocking) else views, reader)
-    return views.answer(ask, *args, **options)
+from tests.support.views import TALLY, Poisoned, answer, counted, tally, views_of
 
 
 def test_an_answer_reflects_what_was_appended_before(ledger: Any) -> None:

@@ -139,6 +139,13 @@ def views_of(ledger: Any, *projections: Projection, **options: Any) -> Any:
     return Views(ledger, **options)
 
 
+def answer(views: Any, reader: str, *args: Any, **options: Any) -> Any:
+    """Ask one of the views' readers for an answer with its positions."""
+    # In the loop the async reader itself is called, not the one that waits for the loop.
+    ask = getattr(views._target if isinstance(views, Blocking) else views, reader)
+    return views.answer(ask, *args, **options)
+
+
 def folded(projection: Projection, events: Iterable[Event]) -> dict[tuple[str, ...], Any]:
     """Fold events one by one in memory: what the tables must be equal to."""
     rows: dict[tuple[str, ...], Any] = {}

@@ -35,6 +35,9 @@ def test_help_lists_every_command() -> None:
     done = run_cli("--help")
     listed = set(re.findall(r"^  (\w+) ", done.out, re.MULTILINE))
     assert listed >= {"init", "append", "read", "tail", "verify", "export", "import", "show"}
+    assert listed >= {"project", "rebuild", "versions", "compare", "switch", "drop", "accept"}
+    assert listed >= {"status", "diff", "skip", "skips"}
+    assert "switch-back" in done.out
 
 
 def test_init_creates_a_ledger_once(url: str) -> None:
@@ -217,7 +220,11 @@ def test_show_lists_sessions_and_shows_one(url: str) -> None:
         (["append", "s", "message.appended", "{}"], "payload.role"),
         (["read", "s", "--since", "yesterday"], "since: expected ISO 8601"),
         (["read", "s", "--since", "2020-01-01"], "since: expected a datetime with a time zone"),
-        (["read", "s", "--after", "-1"], "after: expected an int from 0"),
+        (["read", "s", "--after", "-1"], "--after: expected an int from 0"),
+        (
+            ["read", " "],
+            "session_id: must not be empty or blank. Correct the named field; the call",
+        ),
         (["show", "nobody"], "there is no session 'nobody'"),
         (["tail", "--cursor", "x"], "cursor"),
         (["import", "/nowhere.jsonl"], "/nowhere.jsonl: No such file"),

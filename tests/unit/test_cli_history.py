@@ -47,23 +47,33 @@ def test_diff_prints_the_fields_that_changed(url: str) -> None:
 
 
 def test_diff_goes_over_the_rows_of_any_view(url: str) -> None:
-    done = run_cli("diff", "s", "2", "4", "--view", "runs", "--json", "--url", url)
+    done = run_cli("diff", "s", "2", "4", "--projection", "runs", "--json", "--url", url)
     lines = [json.loads(line) for line in done.out.splitlines()]
     assert {"key": ["r"], "field": "status", "before": "running", "after": "completed"} in lines
-    table = run_cli("diff", "s", "2", "4", "--view", "runs", "--url", url).out
+    table = run_cli("diff", "s", "2", "4", "--projection", "runs", "--url", url).out
     assert re.search(r"^r +status +running +completed", table, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["show", "--as-of", "1"], "as_of: only one session has a past"),
+        (["show", "--as-of", "1"], "--as-of: only one session has a past"),
         (["show", "s", "--as-of", "5"], "5 is yet to come"),
         (["show", "s", "--as-of", "0"], "there is no session 's' then"),
-        (["show", "s", "--as-of", "yesterday"], "as_of: expected ISO 8601"),
-        (["show", "s", "--as-of", "2020-01-01"], "as_of: expected a datetime with a time zone"),
-        (["diff", "s", "1", "x"], "after: expected ISO 8601"),
-        (["diff", "s", "1", "2", "--view", "nothing"], "projection: these views have none"),
+        (["show", "s", "--as-of", "yesterday"], "--as-of: expected a sequence or ISO 8601"),
+        (["show", "s", "--as-of", "2020-01-01"], "--as-of: expected a datetime with a time zone"),
+        (["diff", "s", "1", "x"], "after: expected a sequence or ISO 8601 text, got 'x'"),
+        (["diff", "s", "-1", "2"], "before: expected a sequence or ISO 8601 text, got '-1'"),
+        (["diff", "s", "1", "5"], "after: session 's' is at sequence 4, 5 is yet to come"),
+        (["diff", "s", "5", "1"], "before: session 's' is at sequence 4, 5 is yet to come"),
+        (["diff", "s", "1", "9" * 19], "after: expected a sequence from 0"),
+        (["diff", "s", "1", "2020-01-01"], "after: expected a datetime with a time zone"),
+        (["show", "-7"], "there is no session '-7'"),
+        (
+            ["diff", "s", "1", "2", "--projection", "no"],
+            "--projection: there is no projection 'no'",
+        ),
+        (["diff", " ", "1", "2"], "must not be empty or blank. Correct the named argument."),
     ],
 )
 def test_a_wrong_call_gets_one_line(url: str, arguments: list[str], says: str) -> None:

@@ -10,8 +10,8 @@ from tests.support.cli import Done, run_cli
 from tests.support.rebuilds import V1, V2
 from tests.support.views import counted
 
-OWN = ("--projection", "tests.support.rebuilds:V1", "--projection", "tests.support.rebuilds:V2")
-POISONED = ("--projection", "tests.support.rebuilds:V1", "--projection")
+OWN = ("--projections", "tests.support.rebuilds:V1", "--projections", "tests.support.rebuilds:V2")
+POISONED = ("--projections", "tests.support.rebuilds:V1", "--projections")
 
 
 @pytest.fixture
@@ -88,9 +88,12 @@ def test_processes_that_would_bring_nothing_are_not_started(url: str) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (("--projection", "tests.support.rebuilds:nothing"), "has no attribute 'nothing'"),
-        (("--projection", "tests.no_module:X"), "No module named 'tests.no_module'"),
-        (("--projection", "tests.support.rebuilds:Tally2"), "is no Projection"),
+        (("--projections", "tests.support.rebuilds:nothing"), "has no attribute 'nothing'"),
+        (("--projections", "tests.no_module:X"), "No module named 'tests.no_module'"),
+        (
+            ("--projections", "tests.support.rebuilds:Tally2"),
+            "is no Projection and no list of them",
+        ),
         (("--version", "7", *OWN), "version 7 of tally is not known here"),
         ((), "there is no projection 'tally'; there are allowed_actions,"),
         ((*OWN, "--events-per-second", "-1"), "above 0"),

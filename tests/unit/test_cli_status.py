@@ -3,7 +3,6 @@
 import json
 import re
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ledger import Ledger, NewEvent
 from ledger.catalogue import ConsumerOffsetAdvanced
-from projections import Daemon, ProjectionFailed, Skip, Status, Views
+from projections import ProjectionFailed, Skip, Status, Views
 from projections.cli import status as command
 from projections.engine.metrics import StatusCollector, exposition
 from tests.support.cli import Done, run_cli
@@ -147,6 +146,32 @@ def poisonless(found: Status) -> Status:
     return msgspec.structs.replace(found, views=views)
 
 
+def test_json_and_prometheus_are_one_or_the_other(url: str) -> None:
+    append(url)
+    done = status(url, "--json", "--prometheus")
+    assert (done.code, done.out) == (2, "")
+    assert "--prometheus: not together with --json" in done.err
+
+
+def test_the_status_is_of_the_chosen_projections(url: str) -> None:
+    poison(url)
+    assert status(url, "--projection", "poisoned").code == 1
+    well = status(url, "--projection", "tally", "--projection", "runs", "--json")
+    assert [view["projection"] for view in json.loads(well.out)["views"]] == ["runs", "tally"]
+    assert well.code == 0
+    unknown = status(url, "--projection", "nothing")
+    assert (unknown.code, "--projection: there is no projection 'nothing'" in unknown.err) == (
+        2,
+        True,
+    )
+
+
+def test_the_status_knows_views_of_ones_own(url: str) -> None:
+    append(url, counted())
+    own = ("--projections", "tests.support.rebuilds:V1")
+    assert re.search(r"^tally +1 +active +1 ", status(url, *own).out, re.MULTILINE)
+
+
 def test_skips_are_listed_with_who_and_why(capsys: pytest.CaptureFixture[str], url: str) -> None:
     found = poisonless(poison(url))
     skip = Skip(
@@ -177,17 +202,14 @@ def test_without_the_extra_the_command_says_what_to_install(
     assert "agent-session-ledger[metrics]" in done.err
 
 
-def test_project_folds_once_and_tells_what_stopped(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The command knows the built-in views only, and none of those has a poison to offer.
-    broken = partial(Daemon, projections=[tally("poisoned", Poisoned(1)), TALLY])
-    monkeypatch.setattr("projections.cli.project.Daemon", broken)
-    append(url, counted())
-    done = run_cli("project", "--url", url)
+def test_project_folds_once_and_tells_what_stopped(url: str) -> None:
+    append(url, counted("y"))
+    own = ("--projections", "tests.support.rebuilds:POISONED2")
+    done = run_cli("project", "--url", url, *own)
     assert done.code == 4
-    assert done.err.count("Projection poisoned version 1 stopped in bucket 0 at position 1") == 1
-    assert run_cli("project", "--url", url, "--projection", "tally").code == 0
+    assert done.err.count("Projection tally version 2 stopped in bucket 0 at position 1") == 1
+    assert run_cli("project", "--url", url, *own, "--projection", "sessions").code == 0
+    assert run_cli("project", "--url", url, *own, "--projection", "tally").code == 4
 
 
 def test_project_refuses_views_that_it_does_not_know(url: str) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from ledger.catalogue import (
     Fact,
+    MessageAppended,
+    RunAmended,
     RunCancelled,
     RunCreated,
     RunFailed,
@@ -135,3 +137,23 @@ def test_a_session_is_abandoned_after_half_an_hour_or_as_said() -> None:
     assert session.status_at(last + 1_801 * second) == "abandoned"
     assert session.status_at(last + 61 * second, abandoned_after_s=60) == "abandoned"
     assert session.status_at(NOON - 9_999 * second) == "active"
+
+
+def test_a_status_that_reopens_a_session_undoes_its_end_and_is_noted() -> None:
+    facts = [
+        SessionCreated(status="completed"),
+        SessionStatusChanged(status="active", reopens=True),
+    ]
+    session = only(SESSIONS, events_of(*facts))
+    assert (session.status, session.ended_at, session.anomaly_count) == ("active", None, 1)
+
+
+def test_a_record_without_rules_sets_the_status_of_a_run() -> None:
+    facts = [RunStarted(), RunFinished(), RunAmended(status="pending")]
+    run = only(RUNS, events_of(*facts, run_id="r"))
+    assert (run.status, run.created_sequence, run.anomaly_count) == ("pending", 1, 0)
+
+
+def test_events_of_a_run_do_not_create_it() -> None:
+    run = only(RUNS, events_of(MessageAppended(role="user"), run_id="r"))
+    assert (run.status, run.created_sequence) == ("pending", None)

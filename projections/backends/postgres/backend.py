@@ -17,7 +17,7 @@ from ledger.plans import Plan, run
 from ...engine.folding import Change
 from ...engine.stops import Failure, Skip
 from ...engine.tables import Identity, Key, Row, Table
-from ..base import Checkpoint, Overview, RowQuery, Standing
+from ..base import Checkpoint, Instant, Overview, RowQuery, Standing
 from .statements import Call
 from .storing import Results, Send, Storing
 
@@ -71,9 +71,7 @@ class PostgresViews:
     def count(self, query: RowQuery) -> int:
         return self._run(lambda send: self._storing.count(send, query))
 
-    def snapshot(
-        self, bucket: int, queries: Sequence[RowQuery]
-    ) -> tuple[Mapping[Identity, Checkpoint], list[list[Row]]]:
+    def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         return self._run(lambda send: self._storing.snapshot(send, bucket, queries))
 
     def note_failure(self, failure: Failure) -> None:

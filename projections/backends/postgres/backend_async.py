@@ -14,7 +14,7 @@ from ledger.plans import Plan, arun
 from ...engine.folding import Change
 from ...engine.stops import Failure, Skip
 from ...engine.tables import Identity, Key, Row, Table
-from ..base import Checkpoint, Overview, RowQuery, Standing
+from ..base import Checkpoint, Instant, Overview, RowQuery, Standing
 from .backend import failure, may_repeat
 from .statements import Call
 from .storing import Results, Send, Storing
@@ -67,9 +67,7 @@ class AsyncPostgresViews:
     async def count(self, query: RowQuery) -> int:
         return await self._run(lambda send: self._storing.count(send, query))
 
-    async def snapshot(
-        self, bucket: int, queries: Sequence[RowQuery]
-    ) -> tuple[Mapping[Identity, Checkpoint], list[list[Row]]]:
+    async def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         return await self._run(lambda send: self._storing.snapshot(send, bucket, queries))
 
     async def note_failure(self, failure: Failure) -> None:

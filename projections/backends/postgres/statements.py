@@ -36,6 +36,7 @@ _COMMON = (
     "forget_checkpoints",
     "count_checkpoints",
     "checkpoints",
+    "head",
     "standings",
     "move_checkpoint",
     "lock_versions",
@@ -70,6 +71,7 @@ class SchemaStatements:
         self.forget_checkpoints = found["forget_checkpoints"]
         self.count_checkpoints = found["count_checkpoints"]
         self.checkpoints = found["checkpoints"]
+        self.head = found["head"]
         self.standings = found["standings"]
         self.move_checkpoint = found["move_checkpoint"]
         self.lock_versions = found["lock_versions"]

@@ -122,6 +122,10 @@ WHERE bucket = %s
 UNION ALL
 SELECT projection, version, position, NULL, NULL FROM {schema}.view_skips WHERE bucket = %s
 
+-- name: head
+-- Where the log of a bucket ends.
+SELECT position FROM {schema}.buckets WHERE bucket = %s
+
 -- name: standings
 -- How far the versions of projections have come in every bucket.
 SELECT projection, version, bool_and(active), bool_and(built), min(fold_digest),

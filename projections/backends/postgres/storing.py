@@ -13,7 +13,7 @@ from ...engine.folding import Change
 from ...engine.stops import Failure, Skip
 from ...engine.tables import BUCKET, Identity, Key, Row, Table, table_name
 from ...errors import TableMismatch
-from ..base import Checkpoint, Overview, RowQuery, Standing
+from ..base import Checkpoint, Instant, Overview, RowQuery, Standing
 from . import stops
 from .statements import Call, SchemaStatements, TableStatements, layout_line
 
@@ -170,18 +170,18 @@ class Storing:
         counted: int = results[0][0][0][0]
         return counted
 
-    def snapshot(
-        self, send: Send, bucket: int, queries: Sequence[RowQuery]
-    ) -> Plan[tuple[Mapping[Identity, Checkpoint], list[list[Row]]]]:
+    def snapshot(self, send: Send, bucket: int, queries: Sequence[RowQuery]) -> Plan[Instant]:
         """Read a bucket's checkpoints and rows in one round trip, from one snapshot."""
+        head = Call(self._statements.head, (bucket,))
         places = Call(self._statements.checkpoints, (bucket, bucket))
         selects = [self._of(query.table).select(query) for query in queries]
-        results: Results = yield send([_BEGIN_READING, places, *selects, _COMMIT])
+        results: Results = yield send([_BEGIN_READING, head, places, *selects, _COMMIT])
+        [(position,)] = results[1][0]
         found = [
             [self._of(query.table).row(row) for row in rows]
-            for query, (rows, _) in zip(queries, results[2:-1], strict=True)
+            for query, (rows, _) in zip(queries, results[3:-1], strict=True)
         ]
-        return _checkpoints(results[1][0]), found
+        return Instant(position, _checkpoints(results[2][0]), found)
 
     def note_failure(self, send: Send, failure: Failure) -> Plan[None]:
         """Keep a failure."""

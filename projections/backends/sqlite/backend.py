@@ -14,7 +14,7 @@ from ...engine.folding import Change
 from ...engine.stops import Failure, Skip
 from ...engine.tables import Identity, Key, Row, Table, table_name
 from ...errors import TableMismatch
-from ..base import Checkpoint, Overview, RowQuery, Standing
+from ..base import Checkpoint, Instant, Overview, RowQuery, Standing
 from . import stops
 from .statements import SQL, TableStatements, definition, drop_table
 
@@ -144,12 +144,11 @@ class SqliteViews:
             counted: int = connection.execute(*self._of(query.table).count(query)).get
         return counted
 
-    def snapshot(
-        self, bucket: int, queries: Sequence[RowQuery]
-    ) -> tuple[Mapping[Identity, Checkpoint], list[list[Row]]]:
+    def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         with self._log.reader() as connection:
             connection.execute("BEGIN DEFERRED")
             try:
+                head: int = connection.execute(SQL["head"], (bucket,)).get
                 places = _checkpoints(connection, bucket)
                 found = []
                 for query in queries:
@@ -158,7 +157,7 @@ class SqliteViews:
                     found.append([statements.row(row) for row in rows])
             finally:
                 connection.execute("ROLLBACK")
-        return places, found
+        return Instant(head, places, found)
 
     def note_failure(self, failure: Failure) -> None:
         with self._log.transaction() as connection:

@@ -158,6 +158,10 @@ SELECT projection, version, position, active, built FROM main.view_checkpoints W
 UNION ALL
 SELECT projection, version, position, NULL, NULL FROM main.view_skips WHERE bucket = ?1
 
+-- name: head
+-- Where the log of a bucket ends.
+SELECT position FROM main.buckets WHERE bucket = ?1
+
 -- name: standings
 -- How far the versions of projections have come in every bucket.
 SELECT projection, version, min(active), min(built), min(fold_digest),

@@ -1,0 +1,80 @@
+"""Letting an event pass that a handler cannot handle: explicit, recorded, and only where it stands.
+
+The event is not tried first, as that of a view is: a call has effects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from ledger import InvalidArgument
+from ledger.arguments import natural
+from ledger.backends.base import AsyncBackend, Backend
+from ledger.plans import Plan
+from ledger.refusals import shown
+
+from ..backends.base import AsyncViewBackend, Overview, ViewBackend
+from ..readers.arguments import text
+from .handling_places import Places
+from .skips import TEXT_BYTES_MAX
+from .stops import Skip
+
+
+class HandlerSkips:
+    """The skipping of events by handlers, as a plan."""
+
+    def __init__(
+        self,
+        log: Backend | AsyncBackend,
+        views: ViewBackend | AsyncViewBackend,
+        places: Mapping[str, Places],
+        prepare: Callable[[], Plan[None]],
+    ) -> None:
+        self._log = log
+        self._views = views
+        self._places = places
+        self._prepare = prepare
+
+    def skip(self, name: str, bucket: int, position: int, reason: str, by: str) -> Plan[Skip]:
+        """Record a skip of the event at which a handler stands stopped."""
+        for argument, said in (("reason", reason), ("by", by)):
+            text(said, argument, TEXT_BYTES_MAX)
+        if text(name, "handler") not in self._places:
+            raise InvalidArgument("handler", f"there is none named {shown(name)} here")
+        if natural(bucket, "bucket") >= self._log.info.buckets:
+            raise InvalidArgument("bucket", f"there are {self._log.info.buckets} of them")
+        natural(position, "position")
+        yield from self._prepare()
+        identity = self._places[name].progress.identity
+        overview: Overview = yield self._views.overview()
+        failed = next(
+            (
+                one
+                for one in overview.failures
+                if (one.identity, one.bucket, one.position) == (identity, bucket, position)
+            ),
+            None,
+        )
+        if failed is None:
+            raise self._refusal(name, bucket)
+        skip = Skip(
+            projection=name,
+            version=identity[1],
+            bucket=bucket,
+            position=position,
+            event_id=failed.event_id,
+            reason=reason,
+            by=by,
+            error=failed.error,
+            at=datetime.now(UTC),
+        )
+        if not (yield self._views.skip(skip)):
+            # A repeat after a lost reply finds its own record.
+            overview = yield self._views.overview()
+            if skip not in overview.skips:
+                raise self._refusal(name, bucket)
+        return skip
+
+    def _refusal(self, name: str, bucket: int) -> InvalidArgument:
+        return InvalidArgument("position", f"{name} in bucket {bucket} is not stopped there")

@@ -1,0 +1,126 @@
+"""agent-base's session as a value: who it is, what was said, where the agent's loop stands. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ledger import InvalidArgument, new_event_id
+from ledger.arguments import natural
+
+from .chat_messages import (
+    TOOL_CALL_CLOSED,
+    ChatMessage,
+    check_order,
+    dangling_calls,
+    system_prefix,
+)
+
+
+class SessionId(msgspec.Struct, frozen=True):
+    """A session's id, text or a number, and another system's name for it, by which it is found too."""
+
+    id: str
+    external_id: str | None = None
+
+    def __post_init__(self) -> None:
+        given: Any = self.id
+        if isinstance(given, int | UUID) and not isinstance(given, bool):
+            msgspec.structs.force_setattr(self, "id", str(self.id))
+
+    @classmethod
+    def new(cls, external_id: str | None = None) -> SessionId:
+        """Return an id that nobody has: a UUIDv7, which no restart of a counter repeats."""
+        return cls(new_event_id(), external_id)
+
+    def __str__(self) -> str:
+        return self.id if self.external_id is None else f"{self.id}({self.external_id})"
+
+
+class RunState(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the loop of an agent stands between two calls of the model."""
+
+    turn_tool_calls: int = 0
+    run_has_tool_calls: bool = False
+    reasoning_only_strikes: int = 0
+    empty_response_strikes: int = 0
+    nudge_count: int = 0
+    thinking_disabled_for_rest_of_run: bool = False
+    original_thinking_enabled: bool | None = None
+    truncation_strikes: int = 0
+
+
+class AgentSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session as an agent works with it; every method returns a new one.
+
+    `version` is the last sequence of the session when it was loaded or saved, 0 if it never was. A
+    save is refused if the stored session was changed behind it; events alone do not change one.
+    """
+
+    id: SessionId | None = None
+    chat_messages: tuple[ChatMessage, ...] = ()
+    always_allowed_actions: frozenset[str] = frozenset()
+    total_tool_calls: int = 0
+    run_state: RunState = RunState()
+    version: int = 0
+
+    @property
+    def turn_count(self) -> int:
+        """How often the user spoke."""
+        return sum(message.role == "user" for message in self.chat_messages)
+
+    def with_message(self, *messages: ChatMessage) -> AgentSession:
+        """Add messages at the end; calls they ask for are counted."""
+        calls = sum(len(message.tool_calls or ()) for message in messages)
+        return msgspec.structs.replace(
+            self,
+            chat_messages=(*self.chat_messages, *messages),
+            total_tool_calls=self.total_tool_calls + calls,
+        )
+
+    def with_messages(self, *messages: ChatMessage) -> AgentSession:
+        """Replace all messages and count the calls anew; InvalidArgument if the order is not valid."""
+        check_order(messages)
+        emptied = msgspec.structs.replace(self, chat_messages=(), total_tool_calls=0)
+        return emptied.with_message(*messages)
+
+    def allowing(self, action_key: str) -> AgentSession:
+        """Allow a kind of action always."""
+        allowed = self.always_allowed_actions | {action_key}
+        return msgspec.structs.replace(self, always_allowed_actions=allowed)
+
+    def trimmed(self, turns_max: int) -> AgentSession:
+        """Leave the oldest turns out, with their calls and results; the system prefix stays.
+
+        What is left out of a saved session stays in its transcript and in its versions.
+        """
+        if natural(turns_max, "turns_max") == 0:
+            raise InvalidArgument("turns_max", "expected 1 or more, a session keeps its last turn")
+        starts = [n for n, one in enumerate(self.chat_messages) if one.role == "user"]
+        if len(starts) <= turns_max:
+            return self
+        prefix = self.chat_messages[: system_prefix(self.chat_messages)]
+        kept = (*prefix, *self.chat_messages[starts[-turns_max] :])
+        return msgspec.structs.replace(self, chat_messages=kept)
+
+    def without_last_message(self) -> AgentSession:
+        """Leave the last message out, if there is one."""
+        return msgspec.structs.replace(self, chat_messages=self.chat_messages[:-1])
+
+    def closed(self, reason: str = TOOL_CALL_CLOSED) -> AgentSession:
+        """Answer the last calls that have no result with `reason`, so that a provider takes them."""
+        results = [ChatMessage.tool(call.id, reason) for call in dangling_calls(self.chat_messages)]
+        return self.with_message(*results)
+
+
+def checked(session: AgentSession) -> AgentSession:
+    """Return a copy of a session whose fields are what they should be, or raise InvalidArgument."""
+    if not isinstance(session, AgentSession):
+        raise InvalidArgument("session", f"expected an AgentSession, got {type(session).__name__}")
+    try:
+        plain: Any = msgspec.to_builtins(session)
+        return msgspec.convert(plain, AgentSession)
+    except (msgspec.MsgspecError, TypeError) as error:
+        raise InvalidArgument("session", str(error)) from error

@@ -1,0 +1,202 @@
+"""Taking away what a question-and-answer store keeps, and nothing else. Plans."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from ledger import InvalidArgument, NewEvent, SessionIds
+from ledger.events import SESSION_DELETED, Event
+from ledger.plans import Plan
+
+from ..folds.consumers import Consumer
+from ..folds.context import ContextEntry
+from ..folds.feedback import Feedback
+from ..folds.graph_context import GraphContext
+from ..folds.qa import QAEntry
+from ..folds.traces import Span
+from ..readers.search_words import texts_within
+from .qa_core import QACore
+from .qa_guidance import IDS_MAX
+from .qa_ids import OWNED, Key, Place, dataset_uuid
+
+#: The facts of which this store is made; a session that has one of them is cognee's too.
+OURS = ("qa.", "feedback.", "context.", "graph_context.", "consumer.", "trace.")
+#: What is said of any session, whoever it belongs to.
+NEUTRAL = ("session.", "usage.", "content.")
+PRUNED = "pruned"
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Everything of a session that this store keeps."""
+
+    entries: list[QAEntry]
+    steps: list[Span]
+    guidance: list[ContextEntry]
+    feedback: list[Feedback]
+
+
+def delete_session(core: QACore, place: Place) -> Plan[bool]:
+    """Hide all that a session has; False if there was nothing."""
+    if not (yield from core.is_visible(place)):
+        return False
+    deleted: bool = yield core.ledger.delete(place.ledger_id, tenant=core.tenant)
+    return deleted
+
+
+def delete_dataset(core: QACore, dataset_id: Key) -> Plan[int]:
+    """Hide all sessions of a dataset and return how many there were."""
+    rows = yield from core.rows(expired=True, dataset_id=dataset_uuid(dataset_id))
+    count = 0
+    for row in rows:
+        deleted: bool = yield core.ledger.delete(row.session_id, tenant=core.tenant)
+        count += deleted
+    return count
+
+
+def prune(core: QACore, others: Iterable[str]) -> Plan[int]:
+    """Hide all sessions that are ours alone, and in others what is ours; return in how many."""
+    count = 0
+    for row in (yield from core.rows(expired=True)):
+        count += yield from _prune_session(core, row.session_id)
+    for tenant in others:
+        yield from _empty(core, tenant)
+    return count
+
+
+def _prune_session(core: QACore, ledger_id: str) -> Plan[bool]:
+    def decide() -> Plan[Sequence[NewEvent] | None]:
+        events: list[Event] = yield core.ledger.read(ledger_id, tenant=core.tenant)
+        types = {one.type for one in events}
+        if not (ledger_id.startswith(OWNED) or any(one.startswith(OURS) for one in types)):
+            return None
+        if all(one.startswith((*OURS, *NEUTRAL)) for one in types):
+            return [core.fact(SESSION_DELETED, {"reason": PRUNED})]
+        kept = yield from _kept(core, ledger_id)
+        rest = yield from _unlisted(core, ledger_id)
+        facts = [*redactions(core, PRUNED, (), kept), *rest]
+        return facts or None
+
+    return (yield from core.decide(ledger_id, decide))
+
+
+def _empty(core: QACore, tenant: str) -> Plan[None]:
+    cursor: str | None = None
+    while True:
+        page: SessionIds = yield core.ledger.list_session_ids(tenant=tenant, cursor=cursor)
+        for session_id in page.session_ids:
+            yield core.ledger.delete(session_id, tenant=tenant, reason=PRUNED)
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def _kept(core: QACore, ledger_id: str) -> Plan[Kept]:
+    entries: list[QAEntry] = yield core.views.qa(ledger_id, tenant=core.tenant)
+    steps: list[Span] = yield core.views.steps(ledger_id, tenant=core.tenant)
+    guidance: list[ContextEntry] = yield core.views.context(ledger_id, tenant=core.tenant)
+    feedback: list[Feedback] = yield core.views.feedback(ledger_id, tenant=core.tenant)
+    return Kept(entries, steps, guidance, [one for one in feedback if one.judged_run_id is None])
+
+
+def _unlisted(core: QACore, ledger_id: str) -> Plan[list[NewEvent]]:
+    """Return the facts that take away what no redaction names: the graph, and the marks."""
+    facts = []
+    graph: GraphContext | None = yield core.views.graph_context(ledger_id, tenant=core.tenant)
+    if graph is not None:
+        facts.append(core.fact("graph_context.set", {"content": None}))
+    marks: list[Consumer] = yield core.views.consumers(ledger_id, tenant=core.tenant)
+    for one in marks:
+        if (one.sequence or 0, one.count or 0, one.state) != (0, 0, None):
+            back = {"consumer": one.consumer, "sequence": 0, "count": 0, "state": None}
+            facts.append(core.fact("consumer.offset_advanced", back))
+    return facts
+
+
+def forget_elements(core: QACore, element_ids: Iterable[str], dataset_id: Key | None) -> Plan[int]:
+    """Redact whatever drew on elements of the graph, in all sessions; return from how many."""
+    if isinstance(element_ids, str):
+        raise InvalidArgument("element_ids", f"expected several ids, got {element_ids!r}")
+    elements = tuple(dict.fromkeys(element_ids))
+    dataset = None if dataset_id is None else dataset_uuid(dataset_id)
+    count = 0
+    for row in (yield from core.rows(expired=True, dataset_id=dataset)):
+        count += yield from _forget(core, row.session_id, elements)
+    return count
+
+
+def _forget(core: QACore, ledger_id: str, elements: Sequence[str]) -> Plan[bool]:
+    def decide() -> Plan[Sequence[NewEvent] | None]:
+        kept = yield from _kept(core, ledger_id)
+        gone = drawn_from(kept, frozenset(elements))
+        return redactions(core, "elements were deleted", elements, gone) or None
+
+    return (yield from core.decide(ledger_id, decide))
+
+
+def drawn_from(kept: Kept, elements: frozenset[str]) -> Kept:
+    """Return all that depends on elements of the graph, however indirectly. Pure.
+
+    Answers that used them; steps that name them, or a redacted answer; feedback on such answers;
+    guidance learned from such feedback or steps; later answers that used such guidance.
+    """
+    qa: set[str] = set()
+    steps: set[str] = set()
+    learned: set[str] = set()
+    said: set[str] = set()
+    while True:
+        before = len(qa) + len(steps) + len(learned) + len(said)
+        for entry in kept.entries:
+            used: set[str] = set().union(*(entry.used_graph_element_ids or {}).values())
+            if used & elements or learned & {*(entry.used_session_context_ids or ())}:
+                qa.add(entry.qa_id)
+        named = _naming(elements | qa)
+        steps |= {one.own_id for one in kept.steps if named is not None and _says(one, named)}
+        for feedback in kept.feedback:
+            if qa & {feedback.qa_id, *feedback.referenced_qa_ids} or learned & {
+                *feedback.influencing_context_ids
+            }:
+                said.add(feedback.feedback_id)
+        for lesson in kept.guidance:
+            if said & {*lesson.source_feedback_ids} or steps & {*lesson.source_trace_ids}:
+                learned.add(lesson.context_id)
+        if len(qa) + len(steps) + len(learned) + len(said) == before:
+            break
+    return Kept(
+        [one for one in kept.entries if one.qa_id in qa],
+        [one for one in kept.steps if one.own_id in steps],
+        [one for one in kept.guidance if one.context_id in learned],
+        [one for one in kept.feedback if one.feedback_id in said],
+    )
+
+
+def _naming(ids: frozenset[str]) -> re.Pattern[str] | None:
+    """Return what finds any of some ids as a whole."""
+    if not ids:
+        return None
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(ids)))})(?!\w)")
+
+
+def _says(step: Span, named: re.Pattern[str]) -> bool:
+    said: Any = [step.input, step.output, step.error, step.attributes]
+    return any(named.search(text) for text in texts_within(said))
+
+
+def redactions(core: QACore, reason: str, elements: Sequence[str], gone: Kept) -> list[NewEvent]:
+    """Return the facts after which nothing shows what is gone."""
+    named = [("qa_ids", one.qa_id) for one in gone.entries]
+    named += [("span_ids", one.own_id) for one in gone.steps]
+    named += [("context_ids", one.context_id) for one in gone.guidance]
+    named += [("context_ids", one.feedback_id) for one in gone.feedback]
+    facts = []
+    for start in range(0, len(named), IDS_MAX):
+        said: dict[str, Any] = {"reason": reason}
+        if elements:
+            said["deleted_element_ids"] = list(elements)
+        for field, own_id in named[start : start + IDS_MAX]:
+            said.setdefault(field, []).append(own_id)
+        facts.append(core.fact("content.redacted", said))
+    return facts

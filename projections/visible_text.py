@@ -1,0 +1,37 @@
+"""Text that agents wrote, with what does not simply show itself made visible. Pure.
+
+An escape sequence in a message could retitle the window of whoever reads the log of a service, hide
+a line or fill the clipboard; a bidi override could turn a path around.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+#: Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separator.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+#: How many marks a letter may carry: more of them climb over the lines above.
+MARKS_MAX = 3
+
+
+def safe(text: str) -> str:
+    """Return text in one line that a terminal shows as it is and does not obey."""
+    if text.isascii() and text.isprintable():
+        return text
+    shown = []
+    marks = 0
+    for character in text:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if category in _HIDDEN or marks > MARKS_MAX:
+            shown.append(_code(character))
+        else:
+            shown.append(character)
+    return "".join(shown)
+
+
+def _code(character: str) -> str:
+    number = ord(character)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -1,0 +1,80 @@
+"""Handlers that are killed outright: every event is handled, few twice, under the same key."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests.support.builders import DEADLINE_S, background, only_sync, whole_feed
+from tests.support.handling import (
+    KILLED_PACE,
+    Calls,
+    handle_until_killed,
+    handler,
+    handlers_of,
+)
+from tests.support.processes import child
+from tests.support.views import TALLY, counted, views_of
+
+SESSION_IDS = [f"s{number}" for number in range(8)]
+LANES = 4
+KILLS = 5
+#: Counted from when the ledger is open in the child; most outlive the claim of one that was killed.
+LIFETIME_S = 0.2, 1.2
+
+pytestmark = only_sync  # a killed process takes threads and tasks alike
+
+
+def append_until(over: threading.Event, ledger: Any) -> None:
+    """Append batches to some sessions until it is over."""
+    chance = random.Random(LANES)
+    while not over.is_set():
+        ledger.append(
+            chance.choice(SESSION_IDS), [counted() for _ in range(chance.randrange(1, 6))]
+        )
+        over.wait(0.01)
+
+
+def kill_in_turn(url: str, path: Path, lane: int) -> None:
+    """Let one runner after the other live for a while, the last of each lane in a new version."""
+    chance = random.Random(lane)
+    for number in range(KILLS):
+        version = 2 if number == KILLS - 1 else 1
+        with child(handle_until_killed, url, str(path), version) as victim:
+            assert victim.answer() == "open"
+            time.sleep(chance.uniform(*LIFETIME_S))  # the victim's lifetime, nothing awaited
+            victim.kill()
+
+
+def test_handlers_killed_at_any_moment_handle_every_event_and_repeat_few(
+    open_ledger: Callable[..., Any], url: str, tmp_path: Path
+) -> None:
+    ledger = open_ledger()
+    ledger.append(SESSION_IDS[0], [counted() for _ in range(50)])
+    over, path = threading.Event(), tmp_path / "keys"
+    writing = background(partial(append_until, over, ledger))
+    killing = [background(partial(kill_in_turn, url, path, lane)) for lane in range(LANES)]
+    try:
+        for one in killing:
+            one.result(4 * DEADLINE_S)
+    finally:
+        over.set()
+    writing.result(DEADLINE_S)
+
+    survivor = Calls()
+    wanted = handler(survivor, version=2)
+    handlers_of(ledger, wanted, **KILLED_PACE).run()
+    lines = path.read_text().splitlines()
+    versions = [line.split()[0] for line in lines]
+    keys = [line.split()[1] for line in lines] + survivor.keys
+    expected = {wanted.key(event) for event in whole_feed(ledger)}
+    assert {*versions} == {"1", "2"}
+    assert {*keys} == expected
+    assert len(keys) - len(expected) <= LANES * KILLS * KILLED_PACE["repeats_max"]
+    assert handlers_of(ledger, wanted, **KILLED_PACE).run().called == 0
+    views = views_of(ledger, TALLY)
+    views.catch_up()
+    assert views.status(lag_seconds_max=0).healthy

@@ -1,0 +1,59 @@
+"""Lines about agent-base's store that no test of the snapshot store is named after, and why.
+
+Two kinds: what another suite holds for every store on a ledger (the reason ends in its test), and
+what the store's interface does not have.
+
+What differs although a test bears the line's id:
+C-01  A session is a frozen value: methods return a new one, and so does `save`, with its version.
+C-07  An id resolves with or without the external id; an external id belongs to one session.
+C-09  An event is stored as a fact of the catalogue and read back as one; the call that the end of
+      a tool call belongs to is found, for agent-base's events name none.
+C-11  The newest activity first, then the id backwards; what cannot be read is listed, and loading
+      it is an error.
+C-12  An error of its own, `SnapshotUnreadable`, never "not found".
+C-13  A save of a version that is not the stored one is refused.
+C-14  A session that was never saved does not replace a stored one; new ids are UUIDv7.
+C-15  agent-base's JSON is read by `session_of_json`; stored facts are for ever, or upcast.
+C-16  Trimming to no turn at all is refused, where agent-base ignores it.
+"""
+
+from typing import NamedTuple
+
+
+class Deviation(NamedTuple):
+    """Why no test here bears a line's id; `held_by` is the file and test that do, if any."""
+
+    reason: str
+    held_by: tuple[str, str] | None = None
+
+
+def _contract(file: str, test: str) -> tuple[str, str]:
+    return f"tests/contract/{file}.py", test
+
+
+DEVIATIONS = {
+    "U-01": Deviation(
+        "the ledger numbers events, for every store",
+        _contract("test_concurrency", "test_u_01_50_writers_of_20_appends_each_give_exactly_1"),
+    ),
+    "U-04": Deviation(
+        "a save is one append, which is all or nothing", _contract("test_append_many", "test_u_04")
+    ),
+    "U-05": Deviation(
+        "the store keeps nothing besides the views, which rebuild equal",
+        _contract(
+            "test_views_rebuild_equal", "test_a_rebuild_equals_what_incremental_folding_made"
+        ),
+    ),
+    "U-08": Deviation("the interface has no last_n; `events` and `checkpoints` have a limit"),
+    "U-09": Deviation("the interface has no entries to update; see C-05 and U-14 for sessions"),
+    "U-11": Deviation("a session has no flags; what is allowed merges, see C-17"),
+    "U-13": Deviation("the interface has no prune"),
+    "U-15": Deviation("the interface has no expiry; agent-base deletes files by their age"),
+    "U-19": Deviation(
+        "processes share a file through the ledger", _contract("test_processes", "test_u_19")
+    ),
+    "U-21": Deviation("agent-base has no scenarios; the views of the ledger have them"),
+    "U-22": Deviation("agent-base has no status; the row of the session has one"),
+    "U-23": Deviation("agent-base has no feedback"),
+}

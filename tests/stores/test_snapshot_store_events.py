@@ -1,0 +1,272 @@
+"""Events and checkpoints in the snapshot store; names carry the ids of agent-base's lines."""
+
+from typing import Any
+
+import pytest
+
+from ledger import InvalidArgument, InvalidEvent, NewEvent, SequenceConflict
+from ledger.catalogue import ApprovalDecided, ApprovalRequested, RunStarted
+from projections.session_stores.chat_messages import ChatMessage
+from tests.support.agent_sessions import contents, runtime_event, session_of, store_of
+from tests.support.builders import background, take
+from tests.support.views import views_of
+
+ASKED = {"title": "Mail?", "message": "To Ann", "action_key": "mail", "risk_level": "Sensitive"}
+STEPS = [("look", "completed"), ("answer", "in_progress")]
+PLAN = {"objective": "help", "plan": [{"step": step, "status": status} for step, status in STEPS]}
+# Every runtime event of every version of agent-base, and the fact that it becomes.
+EVENTS = [
+    (runtime_event("textDelta", text="Hel"), "message.streamed", {"delta": "Hel"}),
+    (
+        runtime_event("thoughtDelta", text="Hm"),
+        "message.streamed",
+        {"delta": "Hm", "kind": "thought"},
+    ),
+    (
+        runtime_event("toolCallDraft", index=0, name="search", args_len=7, count=2),
+        "message.streamed",
+        {"kind": "tool_call_draft", "index": 0, "tool_name": "search", "args_len": 7, "count": 2},
+    ),
+    (
+        runtime_event("toolCallStarted", tool_name="search", args_json="{}"),
+        "tool.started",
+        {"call_id": "e", "tool_name": "search", "args_json": "{}"},
+    ),
+    (
+        runtime_event("toolCallFinished", tool_name="search", summary="3 hits", details={"n": 3}),
+        "tool.finished",
+        {"call_id": "e", "tool_name": "search", "summary": "3 hits", "details": {"n": 3}},
+    ),
+    (
+        runtime_event("toolCallFinished", tool_name="mail", summary="no", denied=True),
+        "tool.failed",
+        {"call_id": "e", "tool_name": "mail", "summary": "no", "denied": True},
+    ),
+    (
+        runtime_event("awaitingApproval", request=ASKED),
+        "approval.requested",
+        ASKED | {"approval_id": "e", "risk_level": "sensitive"},
+    ),
+    (runtime_event("runFinished"), "run.finished", {}),
+    (runtime_event("runCompleted"), "run.finished", {}),
+    (runtime_event("runFailed", error="boom"), "run.failed", {"error_message": "boom"}),
+    (runtime_event("runCancelled"), "run.cancelled", {}),
+    (runtime_event("planUpdated", explanation=None, **PLAN), "plan.updated", PLAN),
+    (
+        runtime_event("userEvent", event={"userEventType": "progress", "text": "half"}),
+        "progress.reported",
+        {"text": "half"},
+    ),
+    (
+        runtime_event(
+            "userEvent",
+            event={"userEventType": "structured", "event_type": "seen", "data": {"n": 1}},
+        ),
+        "progress.reported",
+        {"kind": "structured", "name": "seen", "data": {"n": 1}},
+    ),
+    (
+        runtime_event(
+            "userEvent",
+            event={
+                "userEventType": "toolPartialResult",
+                "tool_call_id": "c1",
+                "content": "line 1",
+                "is_partial": True,
+            },
+        ),
+        "tool.progressed",
+        {"call_id": "c1", "tool_call_id": "c1", "content": "line 1", "is_partial": True},
+    ),
+    (
+        runtime_event(
+            "userEvent",
+            event={
+                "userEventType": "subAgentEvent",
+                "subagent": "scout",
+                "event": runtime_event("runFinished"),
+            },
+        ),
+        "progress.reported",
+        {"kind": "subagent", "subagent": "scout", "data": runtime_event("runFinished")},
+    ),
+]
+
+
+def checkpoint(step: Any, turn_count: int = 1) -> dict[str, Any]:
+    data = {"session_id": {"id": 42}, "user_input": "hi", "step": step, "turn_count": turn_count}
+    return runtime_event("checkpoint", checkpoint=data)
+
+
+@pytest.mark.parametrize(("event", "type_", "payload"), EVENTS, ids=[one[1] for one in EVENTS])
+def test_c_09_every_runtime_event_is_stored_as_a_fact(
+    ledger: Any, event: dict[str, Any], type_: str, payload: dict[str, Any]
+) -> None:
+    store = store_of(ledger)
+    told = event | {"agent_id": "root/scout", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
+    assert store.append_event("s", told, event_id="e", run_id="r") == 1
+    [stored] = store.events("s")
+    assert (stored.type, stored.data) == (type_, payload)
+    assert (stored.actor, stored.run_id, stored.event_id) == ("root/scout", "r", "e")
+    assert stored.trace_id == told["trace_id"]
+
+
+def test_c_09_events_come_back_in_order_with_their_sequences(ledger: Any) -> None:
+    store = store_of(ledger)
+    numbers = [store.append_event("s", runtime_event("textDelta", text=f"{n}")) for n in range(20)]
+    assert numbers == list(range(1, 21))
+    assert [event.data["delta"] for event in store.events("s")] == [f"{n}" for n in range(20)]
+    assert [event.sequence for event in store.events("s", after=15, limit=3)] == [16, 17, 18]
+
+
+def test_c_09_repeating_an_event_id_stores_nothing(ledger: Any) -> None:
+    store = store_of(ledger)
+    started = runtime_event("toolCallStarted", tool_name="t", args_json="{}")
+    ended = runtime_event("toolCallFinished", tool_name="t", summary="ok")
+    first = [store.append_event("s", started) for _ in range(2)]
+    assert first == [1, 2]
+    assert [store.append_event("s", ended, event_id="e") for _ in range(2)] == [3, 3]
+    assert store.append_event("s", ended) == 4
+    assert [span.status for span in views_of(ledger).traces("s")] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"runtimeEventType": "somethingElse"},
+        runtime_event("textDelta"),
+        runtime_event("userEvent", event={"userEventType": "other"}),
+        runtime_event("checkpoint", checkpoint={"step": "Nowhere"}),
+        runtime_event("toolCallStarted", tool_name=7, args_json="{}"),
+        runtime_event("planUpdated", objective="o", plan=[{"step": "s", "status": "lost"}]),
+    ],
+)
+def test_c_09_what_is_no_runtime_event_is_refused(ledger: Any, event: dict[str, Any]) -> None:
+    store = store_of(ledger)
+    with pytest.raises((InvalidArgument, InvalidEvent)):
+        store.append_event("s", event)
+    assert store.events("s") == []
+
+
+def test_c_w1_a_save_and_its_events_are_stored_together_or_not_at_all(ledger: Any) -> None:
+    store = store_of(ledger)
+    calls = [
+        runtime_event("toolCallStarted", tool_name="t", args_json="{}"),
+        runtime_event("toolCallFinished", tool_name="t", summary="1"),
+        runtime_event("toolCallStarted", tool_name="t", args_json="{}"),
+        runtime_event("toolCallFinished", tool_name="t", summary="2"),
+    ]
+    saved = store.save(session_of(), events=calls)
+    assert store.load("s") == saved
+    spans = views_of(ledger).traces("s")
+    assert [span.attributes["summary"] for span in spans] == ["1", "2"]
+    stale = session_of().with_message(ChatMessage.user("late"))
+    with pytest.raises(SequenceConflict):
+        store.save(stale, events=calls)
+    assert ledger.head("s") == saved.version
+    with pytest.raises(InvalidArgument, match="messages"):
+        store.save(saved, events=[NewEvent({"role": "user"}, "message.appended")])
+
+
+def test_c_w6_a_slow_reader_loses_nothing(ledger: Any) -> None:
+    store = store_of(ledger)
+    ledger.append(
+        "s", [NewEvent({"delta": f"{number}"}, "message.streamed") for number in range(3_000)]
+    )
+    assert len(store.events("s")) == 3_000  # the original held 2,048 for a subscriber
+    last = store.events("s")[-1].sequence
+    waiting = background(lambda: store.events("s", after=last, wait=10))
+    store.append_event("s", runtime_event("runFinished"))
+    assert [event.type for event in waiting.result(20)] == ["run.finished"]
+
+
+def test_c_17_what_is_allowed_always_survives(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = store.save(session_of())
+    store.append_event("s", ApprovalRequested(approval_id="a", action_key="mail"))
+    store.append_event(
+        "s", ApprovalDecided(approval_id="a", decision="allow_always", action_key="mail")
+    )
+    assert store.load("s").always_allowed_actions == {"mail"}
+    # The session that was loaded before knows nothing of it, and takes nothing back.
+    again = store.save(saved.with_message(ChatMessage.user("more")))
+    assert again.always_allowed_actions == store.load("s").always_allowed_actions == {"mail"}
+
+
+def test_c_17_what_a_session_allows_and_revokes_is_decided(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = store.save(session_of().allowing("read"))
+    store.append_event("s", runtime_event("awaitingApproval", request=ASKED), event_id="asked")
+    allowed = store.save(saved.allowing("mail"))
+    assert store.load("s").always_allowed_actions == {"mail", "read"}
+    assert views_of(ledger).approval("s", "asked").status == "allow_always"
+    store.update("s", lambda one: type(one)(**{**_fields(one), "always_allowed_actions": {"mail"}}))
+    assert store.load("s").always_allowed_actions == {"mail"}
+    assert views_of(ledger).anomalies("s", limit=10)[0].view == "approvals"
+    assert allowed.version < store.load("s").version
+
+
+def test_c_17_what_was_allowed_by_an_event_can_be_taken_back(ledger: Any) -> None:
+    store = store_of(ledger)
+    store.save(session_of())
+    always = {"approval_id": "a", "decision": "allow_always", "action_key": "mail"}
+    store.append_event("s", NewEvent(always, "approval.decided"))
+    loaded = store.load("s")
+    assert loaded.always_allowed_actions == {"mail"}
+    store.save(type(loaded)(**{**_fields(loaded), "always_allowed_actions": frozenset()}))
+    assert store.load("s").always_allowed_actions == frozenset()
+
+
+def test_c_09_events_between_a_load_and_a_save_are_no_conflict(ledger: Any) -> None:
+    store = store_of(ledger)
+    loaded = store.save(session_of())
+    at = store.append_event("s", runtime_event("textDelta", text="Hel"))
+    saved = store.save(loaded.with_message(ChatMessage.assistant("Hello.")))
+    assert saved.version > at > loaded.version
+    assert store.load("s") == saved
+
+
+def _fields(session: Any) -> dict[str, Any]:
+    return {name: getattr(session, name) for name in session.__struct_fields__}
+
+
+def test_c_18_a_run_is_resumed_at_the_recorded_step(ledger: Any) -> None:
+    store = store_of(ledger)
+    store.append_event("s", RunStarted(), run_id="r")
+    saved = store.save(session_of(turns=1))
+    store.append_event("s", checkpoint("AfterUserInput"), run_id="r")
+    step = {"BeforeToolCalls": {"tool_calls": [["c9", "search", "{}"]]}}
+    at = store.append_event("s", checkpoint(step), run_id="r")
+    store.save(saved.with_message(ChatMessage.user("lost in the crash")))
+
+    resumed = store_of(ledger).checkpoint("s")  # another process
+    assert (resumed.step, resumed.run_id, resumed.sequence) == ("before_tool_calls", "r", at)
+    assert resumed.tool_calls == [{"id": "c9", "name": "search", "arguments": "{}"}]
+    assert (resumed.user_input, resumed.turn_count) == ("hi", 1)
+    assert contents(store.load("s", version=resumed.sequence)) == contents(saved)
+
+
+def test_c_18_every_step_keeps_what_it_needs(ledger: Any) -> None:
+    store = store_of(ledger)
+    messages, tools = [{"role": "user", "content": "hi"}], [{"name": "search"}]
+    calls = [["c", "search", "{}"]]
+    results = [{"tool_call_id": "c", "tool_name": "search", "summary": "3 hits"}]
+    for step in (
+        "AfterUserInput",
+        {"BeforeLlm": {"messages": messages, "tools": tools}},
+        {"AfterToolCalls": {"tool_calls": calls, "results": results}},
+    ):
+        store.append_event("s", checkpoint(step))
+    first, second, third = store.checkpoints("s")
+    assert first.step == "after_user_input"
+    assert (second.step, second.messages, second.tools) == ("before_llm", messages, tools)
+    assert (third.step, third.results) == ("after_tool_calls", results)
+    assert store.checkpoints("s", limit=1, newest_first=True) == [third]
+
+
+def test_events_are_followed_by_the_ledger(ledger: Any) -> None:
+    store = store_of(ledger)
+    store.append_event("s", runtime_event("runFinished"))
+    with ledger.follow("s") as stream:
+        assert [event.type for event in take(stream, 1)] == ["run.finished"]
