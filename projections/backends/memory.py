@@ -142,7 +142,7 @@ class MemoryViews:
                 for rows, keys in ((self._rows(table, bucket), keys) for table, keys in wanted)
             ]
 
-    def store(self, bucket: int, changes: Sequence[Change]) -> bool:
+    def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
         with self._lock:
             if any(self._place(change.table, bucket) != change.before for change in changes):
                 return False

@@ -51,8 +51,8 @@ class ThreadedViews:
     ) -> list[dict[Key, Row]]:
         return await self._run(self._views.load, bucket, wanted)
 
-    async def store(self, bucket: int, changes: Sequence[Change]) -> bool:
-        return await self._run(self._views.store, bucket, changes)
+    async def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
+        return await self._run(self._views.store, bucket, changes, durable=durable)
 
     async def select(self, query: RowQuery) -> list[Row]:
         return await self._run(self._views.select, query)

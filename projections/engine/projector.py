@@ -222,7 +222,7 @@ class Projector:
         changes = [change for change, _ in folded if change.after > start]
         deleted = sorted({session for change in changes for session in change.cleared})
         changes += [Change(cache, 0, 0, cleared=deleted) for cache in self.caches if deleted]
-        if changes and not (yield self._views.store(bucket, changes)):
+        if changes and not (yield self._views.store(bucket, changes, durable=False)):
             return None
         # Who failed at the page's first event stored nothing, so nothing was compared: if the
         # checkpoint moved meanwhile, the rows were of a later position and the failure is nobody's.

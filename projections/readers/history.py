@@ -143,13 +143,13 @@ class History:
         if not _serves(last, first):
             # Those that do not would be found again and again, in front of those that do.
             change = forgotten((then.tenant, then.session_id))
-            yield self._views.store(then.bucket, [change])
+            yield self._views.store(then.bucket, [change], durable=False)
             return first
         return _cut(last, then.at)
 
     def _keep(self, then: Past, made: dict[str, RowSnapshot]) -> Plan[None]:
         if made:
-            yield self._views.store(then.bucket, [kept(list(made.values()))])
+            yield self._views.store(then.bucket, [kept(list(made.values()))], durable=False)
 
 
 def check_of_sessions(table: Table) -> None:

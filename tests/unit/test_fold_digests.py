@@ -6,7 +6,6 @@ import importlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -268,22 +267,6 @@ def test_the_text_of_every_module_is_read_as_pythons_parser_reads_it() -> None:
         for name, used in defined.items():
             found = set[str]().union(*(heads(one) for one in source.statements[name]))
             assert used & bound - {name} <= found, (file, name)
-
-
-def test_it_takes_far_less_than_parsing() -> None:
-    """It is made whenever views are opened; the ratio holds on slow machines, too."""
-    texts = [file.read_text() for file in ROOT.glob("projections/folds/*.py")]
-
-    def best_s(read: Any) -> float:
-        def once() -> float:
-            start = time.perf_counter()
-            for text in texts:
-                read(text)
-            return time.perf_counter() - start
-
-        return min(once() for _ in range(5))
-
-    assert best_s(read_source) < best_s(ast.parse)
 
 
 def imported_names(tree: ast.AST) -> set[str]:

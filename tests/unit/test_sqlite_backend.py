@@ -81,6 +81,16 @@ def test_every_connection_is_durable_and_unmapped(backend: SqliteBackend) -> Non
             assert [connection.pragma(name) for name in asked] == ["wal", 2, 0]
 
 
+def test_what_may_be_undone_leaves_what_follows_durable(backend: SqliteBackend) -> None:
+    levels = []
+    for durable in (False, True, False, False, True):
+        with backend.transaction(durable=durable) as writer:
+            levels.append(writer.pragma("synchronous"))
+        with pytest.raises(ZeroDivisionError), backend.transaction(durable=False):
+            raise ZeroDivisionError
+    assert levels == [1, 2, 1, 1, 2]
+
+
 INDEXES = {
     "session_end": {"events_by_sequence"},
     "known_events": {"events_by_id"},

@@ -174,12 +174,13 @@ class SqliteBackend:
         self._check_open()
         return await self._wakeups.wait_async(bucket, token, timeout_s)
 
-    def transaction(self) -> AbstractContextManager[apsw.Connection]:
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[apsw.Connection]:
         """Lend the connection that writes, from BEGIN IMMEDIATE to COMMIT (or ROLLBACK).
 
-        For tables beside the log. `append_within` takes the connection; every append waits.
+        For tables beside the log. `append_within` takes the connection; every append waits. What is
+        not `durable` is flushed with the next commit that is; a loss of power before may undo it.
         """
-        return self._writer.transaction()
+        return self._writer.transaction(durable=durable)
 
     def reader(self) -> AbstractContextManager[apsw.Connection]:
         """Lend a connection that reads; it has no transaction open unless the borrower begins one.

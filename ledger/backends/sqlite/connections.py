@@ -16,9 +16,10 @@ from .errors import error_of, undecodable, writer_error
 
 #: What the -wal file shrinks to after a checkpoint; one big import would leave it big for ever.
 WAL_BYTES_KEPT_MAX = 67_108_864
+_FLUSHED, _UNFLUSHED = "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"
 _SETTINGS = (
     # FULL syncs the log on every commit: with NORMAL a power cut takes acknowledged events.
-    "PRAGMA synchronous = FULL",
+    _FLUSHED,
     # An I/O error inside a mapping is a signal that ends the process; inside read() an error.
     "PRAGMA mmap_size = 0",
 )
@@ -72,10 +73,11 @@ class Writer:
         # Reentrant only to notice a nested transaction, instead of waiting for oneself.
         self._lock = threading.RLock()
         self._closed = False
+        self._durable = True
 
     @contextmanager
     def transaction(
-        self, bucket: int = 0, timeout_s: float | None = None
+        self, bucket: int = 0, timeout_s: float | None = None, *, durable: bool = True
     ) -> Iterator[apsw.Connection]:
         """Hold the write lock from BEGIN IMMEDIATE to COMMIT, or to ROLLBACK on any exception."""
         patience_s = self._timeout_s if timeout_s is None else timeout_s
@@ -90,6 +92,8 @@ class Writer:
                 raise InvalidArgument("connection", "inside transaction() use append_within")
             self._patience.timeout_s = patience_s
             try:
+                if durable != self._durable:
+                    self._make(durable)
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
@@ -103,6 +107,15 @@ class Writer:
         finally:
             if self._lock._is_owned():  # type: ignore[attr-defined]  # private, but in every Python
                 self._lock.release()
+
+    def _make(self, durable: bool) -> None:
+        # Interrupted between any two lines, it is taken for less than it is, and set again.
+        if durable:
+            self._connection.execute(_FLUSHED)
+            self._durable = True
+        else:
+            self._durable = False
+            self._connection.execute(_UNFLUSHED)
 
     def close(self) -> None:
         """Wait for the transaction that is open, then close."""

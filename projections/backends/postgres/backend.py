@@ -59,8 +59,8 @@ class PostgresViews:
     ) -> list[dict[Key, Row]]:
         return self._run(lambda send: self._storing.load(send, bucket, wanted))
 
-    def store(self, bucket: int, changes: Sequence[Change]) -> bool:
-        return self._run(lambda send: self._storing.store(send, bucket, changes))
+    def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
+        return self._run(lambda send: self._storing.store(send, bucket, changes, durable=durable))
 
     def select(self, query: RowQuery) -> list[Row]:
         return self._run(lambda send: self._storing.select(send, query))

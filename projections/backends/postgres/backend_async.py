@@ -55,8 +55,10 @@ class AsyncPostgresViews:
     ) -> list[dict[Key, Row]]:
         return await self._run(lambda send: self._storing.load(send, bucket, wanted))
 
-    async def store(self, bucket: int, changes: Sequence[Change]) -> bool:
-        return await self._run(lambda send: self._storing.store(send, bucket, changes))
+    async def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
+        return await self._run(
+            lambda send: self._storing.store(send, bucket, changes, durable=durable)
+        )
 
     async def select(self, query: RowQuery) -> list[Row]:
         return await self._run(lambda send: self._storing.select(send, query))

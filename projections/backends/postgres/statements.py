@@ -39,6 +39,7 @@ _COMMON = (
     "head",
     "standings",
     "move_checkpoint",
+    "move_checkpoints",
     "lock_versions",
     "mark_built",
     "accept",
@@ -74,6 +75,7 @@ class SchemaStatements:
         self.head = found["head"]
         self.standings = found["standings"]
         self.move_checkpoint = found["move_checkpoint"]
+        self.move_checkpoints = found["move_checkpoints"]
         self.lock_versions = found["lock_versions"]
         self.mark_built = found["mark_built"]
         self.accept = found["accept"]

@@ -167,3 +167,21 @@ DROP TABLE IF EXISTS {table}
 -- Changes no row if another projector was faster; waits for one that is about to be.
 UPDATE {schema}.view_checkpoints SET position = %s
 WHERE bucket = %s AND projection = %s AND version = %s AND position = %s
+
+-- name: move_checkpoints
+-- The same for many; they are locked in one order, so that two of these never wait for each other.
+WITH wanted AS (
+    SELECT projection, version, before, after
+    FROM unnest(%s::text[], %s::integer[], %s::bigint[], %s::bigint[])
+        AS w (projection, version, before, after)
+), held AS MATERIALIZED (
+    SELECT c.projection, c.version, w.before, w.after
+    FROM {schema}.view_checkpoints AS c
+    JOIN wanted AS w ON w.projection = c.projection AND w.version = c.version
+    WHERE c.bucket = %s
+    ORDER BY c.projection, c.version
+    FOR UPDATE OF c
+)
+UPDATE {schema}.view_checkpoints AS c SET position = held.after FROM held
+WHERE c.bucket = %s AND c.projection = held.projection AND c.version = held.version
+    AND c.position = held.before

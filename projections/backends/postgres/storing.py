@@ -36,6 +36,9 @@ _CHECKPOINT_COLUMNS = frozenset(
 _BEGIN_READING = Call(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 _BEGIN = Call(b"BEGIN ISOLATION LEVEL READ COMMITTED")
 _COMMIT = Call(b"COMMIT")
+_WITHOUT_FLUSH = Call(b"SET LOCAL synchronous_commit TO off")
+#: More checkpoints than these are moved by one statement, which costs as much as three simple ones.
+_MOVES_MAX = 3
 _ROLLBACK = Call(b"ROLLBACK")
 
 
@@ -124,16 +127,18 @@ class Storing:
             for (table, _), (rows, _) in zip(wanted, results, strict=True)
         ]
 
-    def store(self, send: Send, bucket: int, changes: Sequence[Change]) -> Plan[bool]:
+    def store(
+        self, send: Send, bucket: int, changes: Sequence[Change], *, durable: bool
+    ) -> Plan[bool]:
         """Move the checkpoints, then, only if all of them moved, change the rows.
 
         Checkpoints are locked in one order, and rows only by who holds their checkpoint: there is
         nothing to deadlock on.
         """
         ordered = sorted(changes, key=lambda change: change.table.identity)
-        moves = [self._move(bucket, change) for change in ordered]
-        results: Results = yield send([_BEGIN, *moves])
-        if any(touched != 1 for _, touched in results[1:]):
+        begin = [_BEGIN] if durable else [_BEGIN, _WITHOUT_FLUSH]
+        results: Results = yield send([*begin, *self._moves(bucket, ordered)])
+        if sum(touched for _, touched in results[len(begin) :]) != len(ordered):
             yield send([_ROLLBACK])
             return False
         calls: list[Call] = []
@@ -203,9 +208,20 @@ class Storing:
         results: Results = yield send([_BEGIN_READING, *self._stops.overview, _COMMIT])
         return stops.overview(results[1:-1])
 
-    def _move(self, bucket: int, change: Change) -> Call:
-        places = (change.after, bucket, *change.table.identity, change.before)
-        return Call(self._statements.move_checkpoint, places)
+    def _moves(self, bucket: int, changes: Sequence[Change]) -> list[Call]:
+        if len(changes) > _MOVES_MAX:
+            names, versions, befores, afters = zip(
+                *((*one.table.identity, one.before, one.after) for one in changes), strict=True
+            )
+            columns = [list(names), list(versions), list(befores), list(afters)]
+            return [Call(self._statements.move_checkpoints, (*columns, bucket, bucket))]
+        return [
+            Call(
+                self._statements.move_checkpoint,
+                (one.after, bucket, *one.table.identity, one.before),
+            )
+            for one in changes
+        ]
 
     def _is_ready(self, send: Send, tables: Sequence[Table]) -> Plan[bool]:
         layouts = yield from self._layouts(send, tables)

@@ -109,9 +109,9 @@ class SqliteViews:
                 found.append({table.key_of_row(row): statements.row(row) for row in rows})
         return found
 
-    def store(self, bucket: int, changes: Sequence[Change]) -> bool:
+    def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
         try:
-            with self._log.transaction() as connection:
+            with self._log.transaction(durable=durable) as connection:
                 for change in changes:
                     places = (bucket, *change.table.identity, change.before, change.after)
                     connection.execute(SQL["move_checkpoint"], places)
