@@ -9,7 +9,7 @@ from ledger.plans import run
 
 from . import qa_entries, qa_guidance, qa_pruning, qa_steps, qa_values
 from .qa_guidance import Guidance
-from .qa_ids import Key
+from .qa_ids import Key, canonical
 from .qa_records import SessionQAEntry, SessionQAUpdate, SessionTraceStep, Stored
 from .qa_store import QAStore
 from .qa_values import USAGE_TTL_S
@@ -131,12 +131,12 @@ class CogneeCache:
     ) -> Stored:
         """Append a step of an agent; see QAStore.save_trace_step."""
         step = SessionTraceStep(
-            trace_id=str(trace_id),
+            trace_id=canonical(trace_id, "trace_id"),
             origin_function=origin_function,
             status=status,
             memory_query=memory_query,
             memory_context=memory_context,
-            method_params=dict(method_params or {}),
+            method_params={} if method_params is None else method_params,
             method_return_value=method_return_value,
             error_message=error_message,
             session_feedback=session_feedback,

@@ -56,7 +56,10 @@ class QACore:
 
     def now(self) -> datetime:
         """Return the current time by the store's clock."""
-        return datetime.now(UTC) if self.clock is None else self.clock()
+        now = datetime.now(UTC) if self.clock is None else self.clock()
+        if now.tzinfo is None:
+            raise InvalidArgument("clock", "expected a time with a time zone, got a naive one")
+        return now
 
     def fact(self, type_: str, payload: Mapping[str, Any]) -> NewEvent:
         """Return a fact of this moment."""
@@ -69,14 +72,21 @@ class QACore:
     def row(self, place: Place) -> Plan[Session | None]:
         """Return the row of a session, None if it is not there or has expired."""
         row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
-        return None if row is None or self.has_expired(row) else row
+        if row is None or not self.has_expired(row):
+            return row
+        return row if (yield from self.is_visible(place)) else None
 
     def has_expired(self, row: Session) -> bool:
-        """Whether nobody wrote to a session for too long."""
+        """Whether nobody wrote to a session for too long, as far as its row tells."""
         return self._is_over(row.updated_at)
 
     def _is_over(self, last_write: datetime) -> bool:
         return self.ttl is not None and self.now() - last_write >= self.ttl
+
+    def _written_at(self, event: Event) -> datetime:
+        # Without a clock of its own the store goes by the log's, for what others bring in may have
+        # happened long ago and be written only now.
+        return event.recorded_at if self.clock is None else event.occurred_at
 
     def is_there(self, place: Place) -> Plan[bool]:
         """Whether what a session has may be shown; without an expiry always, and no question."""
@@ -89,7 +99,7 @@ class QACore:
         last: list[Event] = yield self.ledger.read(
             place.ledger_id, tenant=self.tenant, newest_first=True, limit=1
         )
-        return bool(last) and not self._is_over(last[0].occurred_at)
+        return bool(last) and not self._is_over(self._written_at(last[0]))
 
     def write(
         self, place: Place, facts: Sequence[NewEvent], dataset_id: str | None = None
@@ -99,7 +109,15 @@ class QACore:
             appended: list[Appended] = yield self.ledger.append(
                 place.ledger_id, facts, tenant=self.tenant
             )
+            if not (yield from self._is_begun(place)):
+                # Deleted between the question and the append: whose it is has to be said again.
+                yield from self._begin(place, [], None)
             return appended
+        return (yield from self._begin(place, facts, dataset_id))
+
+    def _begin(
+        self, place: Place, facts: Sequence[NewEvent], dataset_id: str | None
+    ) -> Plan[list[Appended]]:
         for _ in range(ROUNDS_MAX):
             head: int = yield self.ledger.head(place.ledger_id, tenant=self.tenant)
             stored = yield from self.append_at(place, head, facts, dataset_id)
@@ -108,11 +126,15 @@ class QACore:
         raise SessionBusy(place.ledger_id, ROUNDS_MAX)
 
     def _has_begun(self, place: Place) -> Plan[bool]:
+        begun = yield from self._is_begun(place)
+        return begun and (yield from self.is_there(place))
+
+    def _is_begun(self, place: Place) -> Plan[bool]:
         # Asked of the log: bringing a view up to date for each write would cost more than the write.
         begun: list[Event] = yield self.ledger.read(
             place.ledger_id, tenant=self.tenant, types=BEGINNINGS, limit=1
         )
-        return bool(begun) and (yield from self.is_there(place))
+        return bool(begun)
 
     def append_at(
         self,
@@ -124,7 +146,7 @@ class QACore:
         """Append facts behind a head, with what begins the session; None if others were faster."""
         row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
         opening: list[NewEvent] = []
-        if row is not None and self.has_expired(row):
+        if row is not None and not (yield from self.is_there(place)):
             opening, row = [self.fact(SESSION_DELETED, {"reason": EXPIRED})], None
         opening += self._opening(place, row, dataset_id)
         if not opening and not facts:
@@ -161,7 +183,7 @@ class QACore:
         """
 
         def here() -> Plan[Sequence[NewEvent] | None]:
-            return (yield from decide()) if (yield from self.is_visible(place)) else None
+            return (yield from decide()) if (yield from self.is_there(place)) else None
 
         return (yield from self.decide(place.ledger_id, here))
 

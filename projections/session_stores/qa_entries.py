@@ -15,7 +15,15 @@ from ..folds.qa import QAEntry
 from .qa_core import ROUNDS_MAX, QACore
 from .qa_errors import IdTaken
 from .qa_ids import Key, Place, canonical, dataset_uuid
-from .qa_records import SessionQAEntry, SessionQAUpdate, Stored, checked_last, entry_of, lists
+from .qa_records import (
+    SessionQAEntry,
+    SessionQAUpdate,
+    Stored,
+    checked_last,
+    entry_of,
+    lists,
+    several,
+)
 from .snapshot_errors import SessionBusy
 
 SCORES = range(1, 6)
@@ -62,13 +70,16 @@ def once(
 
     Raises IdTaken if the session has other content under the id.
     """
+    core.ledger.door.draft(core.tenant, place.ledger_id, fact)  # refused before anything is read
     for _ in range(ROUNDS_MAX):
         head: int = yield core.ledger.head(place.ledger_id, tenant=core.tenant)
         there = yield from core.is_there(place)
         known = (yield from find()) if there else None
         if known is not None:
             first = yield from _event(core, place, known.first_sequence)
-            if first is None or _bytes(first.data) != _bytes(fact.payload):
+            if first is None:
+                continue  # deleted in this very moment
+            if _bytes(first.data) != _bytes(fact.payload):
                 raise IdTaken(place.session_id, _KINDS[str(fact.type)], own_id)
             return Stored(own_id, known.first_sequence)
         stored = yield from core.append_at(place, head, [fact], dataset_id)
@@ -106,9 +117,7 @@ def entries(core: QACore, place: Place, last_n: int | None) -> Plan[list[Session
 
 def by_ids(core: QACore, place: Place, qa_ids: Iterable[Key]) -> Plan[list[SessionQAEntry]]:
     """Return the answers that have some of these ids, oldest first."""
-    if isinstance(qa_ids, str):
-        raise InvalidArgument("qa_ids", f"expected several ids, got the text {qa_ids!r}")
-    asked = dict.fromkeys(canonical(one, "qa_ids") for one in qa_ids)
+    asked = dict.fromkeys(canonical(one, "qa_ids") for one in several(qa_ids, "qa_ids"))
     if not asked or not (yield from core.is_there(place)):
         return []
     if len(asked) > IDS_SINGLY_MAX:
@@ -128,7 +137,7 @@ def latest_id(core: QACore, place: Place) -> Plan[str | None]:
 
 
 def update(core: QACore, place: Place, qa_id: Key, given: SessionQAUpdate) -> Plan[bool]:
-    """Change what an update sets; what it would not change is not said again."""
+    """Change what an update sets; one that sets nothing is no fact."""
     if not isinstance(given, SessionQAUpdate):
         kind = type(given).__name__
         raise InvalidArgument("updates", f"expected a SessionQAUpdate, got {kind}")

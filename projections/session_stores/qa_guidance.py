@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 
 from ledger import InvalidArgument, NewEvent, new_event_id
+from ledger.arguments import natural
 from ledger.plans import Plan
 
 from ..folds.context import ContextEntry
 from ..folds.feedback import Feedback
 from .qa_core import QACore
 from .qa_ids import Key, Place, canonical
-from .qa_records import Stored
+from .qa_records import Stored, lists
 
 #: So many ids stand in one fact at most.
 IDS_MAX = 1_000
@@ -59,9 +60,16 @@ class SessionFeedbackEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 Guidance = SessionContextEntry | SessionFeedbackEntry
 
+_EMPTIED = {
+    **dict.fromkeys(("source_feedback_ids", "source_trace_ids", "referenced_qa_ids"), list),
+    **dict.fromkeys(("influencing_context_ids", "candidate_updates"), list),
+    "extra": dict,
+}
 #: What is counted is said as a difference, so that of two who count at once both are heard.
 _COUNTED = {"helpful_count": "helpful_delta", "harmful_count": "harmful_delta"}
-_FIXED = ("id", "kind", "created_at", "last_served_at")
+_FIXED = ("id", "kind", "created_at")
+#: No amendment says these, so that an entry of which they change is put again, whole.
+_PUT_AGAIN = ("last_served_at",)
 
 
 def create(core: QACore, place: Place, entry: Guidance) -> Plan[Stored]:
@@ -80,9 +88,9 @@ def create(core: QACore, place: Place, entry: Guidance) -> Plan[Stored]:
 
 def _fact(core: QACore, own_id: str, entry: Guidance) -> NewEvent:
     said = {name: getattr(entry, name) for name in entry.__struct_fields__ if name != "id"}
-    said = {name: value for name, value in said.items() if value not in (None, [], {})}
+    said = {name: lists(value) for name, value in said.items() if value is not None}
     for name in ("created_at", "last_served_at"):
-        if name in said:
+        if isinstance(said.get(name), datetime):
             said[name] = said[name].isoformat()
     if isinstance(entry, SessionFeedbackEntry):
         return core.fact("feedback.given", {"feedback_id": own_id} | said)
@@ -100,9 +108,13 @@ def _rows(core: QACore, place: Place) -> Plan[list[ContextEntry | Feedback]]:
         return []
     put: list[ContextEntry] = yield core.views.context(place.ledger_id, tenant=core.tenant)
     given: list[Feedback] = yield core.views.feedback(place.ledger_id, tenant=core.tenant)
-    # What judges an answer or a run is in its row; this is what was said in general.
-    said = [one for one in given if one.qa_id is None and one.judged_run_id is None]
+    said = [one for one in given if _is_general(one)]
     return sorted([*put, *said], key=lambda one: one.first_sequence)
+
+
+def _is_general(given: Feedback) -> bool:
+    # What judges an answer or a run is in its row, and is no entry of the session's context.
+    return given.qa_id is None and given.judged_run_id is None
 
 
 def _entry(row: ContextEntry | Feedback) -> Guidance:
@@ -121,7 +133,7 @@ def _row(core: QACore, place: Place, own_id: str) -> Plan[ContextEntry | Feedbac
         return put
     key = (core.tenant, place.ledger_id, own_id)
     given: Feedback | None = yield core.views.row("feedback", key)
-    return given
+    return given if given is not None and _is_general(given) else None
 
 
 def update(core: QACore, place: Place, entry_id: Key, changes: Mapping[str, Any]) -> Plan[bool]:
@@ -153,16 +165,28 @@ def _given_again(
 ) -> list[NewEvent]:
     if not changes:
         return []
-    again = msgspec.structs.replace(_entry(row), **changes)
+    again = msgspec.structs.replace(_entry(row), **_listed(changes))
     gone = core.fact("context.deleted", {"context_ids": [own_id]})
     return [gone, _fact(core, own_id, again)]
+
+
+def _listed(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return changes as JSON has them; None clears a list as an empty one does."""
+    said = {name: lists(value) for name, value in changes.items()}
+    empty = {name: kind() for name, kind in _EMPTIED.items() if said.get(name, said) is None}
+    return said | empty
 
 
 def _amended(
     core: QACore, own_id: str, row: ContextEntry, changes: Mapping[str, Any]
 ) -> list[NewEvent]:
+    for name in _COUNTED:
+        natural(changes.get(name, 0), name)
+    if any(name in changes for name in _PUT_AGAIN):
+        return [_fact(core, own_id, msgspec.structs.replace(_entry(row), **_listed(changes)))]
     named = {"context_id": own_id}
     plain = {name: value for name, value in changes.items() if name not in _COUNTED}
+    plain = _listed(plain)
     deltas = {
         delta: changes[name] - getattr(row, name)
         for name, delta in _COUNTED.items()
@@ -181,7 +205,9 @@ def rate(core: QACore, place: Place, entry_id: Key, helpful: int, harmful: int) 
 
     def decide() -> Plan[Sequence[NewEvent] | None]:
         row = yield from _row(core, place, own_id)
-        return [fact] if isinstance(row, ContextEntry) else None
+        if not isinstance(row, ContextEntry):
+            return None
+        return [fact] if helpful or harmful else []
 
     return (yield from core.change(place, decide))
 

@@ -79,10 +79,19 @@ def ledger_session_id(session_id: Key, user_id: Key | None = None) -> str:
 
 def place_of_row(row: Session) -> Place:
     """Return whose session a row is and by which name, whoever wrote it."""
-    kept = row.session_id
+    place = place_of_id(row.session_id)
+    if place is not None:
+        return place
+    names: Any = row.metadata.get(NAMES)
+    if not isinstance(names, dict):  # nobody said whose it is, or somebody else did
+        return Place(row.session_id, None, row.session_id)
+    return Place(names.get("session_id", row.session_id), names.get("user_id"), row.session_id)
+
+
+def place_of_id(kept: str) -> Place | None:
+    """Return whose session the ledger has under an id; None if the id alone does not tell."""
     if kept.startswith(_LONG):
-        names: Any = row.metadata.get(NAMES, {})
-        return Place(names.get("session_id", kept), names.get("user_id"), kept)
+        return None
     if kept.startswith(OWNED):
         escaped, colon, session = kept.removeprefix(OWNED).partition(":")
         if colon:

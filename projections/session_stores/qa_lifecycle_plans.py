@@ -35,6 +35,8 @@ from .qa_records import SessionQAEntry, SessionTraceStep, entry_of
 from .snapshot_errors import SessionBusy
 
 PAGE_ROWS = 100
+#: A hundred years; what was longer ago than the first datetime cannot be told.
+ABANDONED_AFTER_S_MAX = 3_155_760_000
 ENDINGS = ("completed", "failed")
 
 
@@ -42,8 +44,12 @@ class LifecyclePlans:
     """The lifecycle of the sessions of a store; `abandoned_after_s` is when one counts as left."""
 
     def __init__(self, core: QACore, abandoned_after_s: float = ABANDONED_AFTER_S) -> None:
-        if isinstance(abandoned_after_s, bool) or not abandoned_after_s >= 0:
-            raise InvalidArgument("abandoned_after_s", "expected seconds, 0 or more")
+        given: Any = abandoned_after_s
+        is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        if not is_number or not 0 <= given <= ABANDONED_AFTER_S_MAX:
+            raise InvalidArgument(
+                "abandoned_after_s", f"expected 0 to {ABANDONED_AFTER_S_MAX} seconds, got {given!r}"
+            )
         self.core = core
         self.abandoned_after_s = abandoned_after_s
 
@@ -104,9 +110,10 @@ class LifecyclePlans:
     ) -> Plan[ViewPage[LifecycleRecord]]:
         """Return a page of records; what a page of rows has of others is left out."""
         user, asked = self._asked(user_id, everyone, status, filters)
-        if order_by not in ORDERS:
+        if order_by not in tuple(ORDERS):
             orders = ", ".join(ORDERS)
             raise InvalidArgument("order_by", f"expected one of {orders}, got {order_by!r}")
+        count = natural(limit, "limit")
         found: list[LifecycleRecord] = []
         while True:
             page: ViewPage[Session] = yield self.core.views.sessions_page(
@@ -114,13 +121,13 @@ class LifecyclePlans:
                 archived=True,
                 order_by=ORDERS[order_by],
                 descending=descending,
-                limit=limit - len(found),
+                limit=count - len(found),
                 cursor=cursor,
                 **asked,
             )
             found += self._fitting(page.items, user, everyone, status)
             cursor = page.cursor
-            if cursor is None or len(found) >= limit:
+            if cursor is None or len(found) >= count:
                 return ViewPage(found, cursor)
 
     def records(
@@ -187,13 +194,15 @@ class LifecyclePlans:
         record = yield from self.record(place)
         if record is None:
             return None
-        entries = yield from qa_entries.entries(self.core, place, None)
+        count: int = yield self.core.views.count_qa(
+            tenant=self.core.tenant, session_id=place.ledger_id
+        )
         steps = yield from qa_steps.steps(self.core, place, None)
         return LifecycleDetail(
             record=record,
-            msg_count=len(entries),
+            msg_count=count,
             tool_calls=len(steps),
-            qas=entries[-ENTRIES_SHOWN:],
+            qas=(yield from qa_entries.entries(self.core, place, ENTRIES_SHOWN)),
             traces=steps[-ENTRIES_SHOWN:],
         )
 
@@ -217,6 +226,12 @@ class LifecyclePlans:
         fact = self.core.fact("consumer.offset_advanced", said)
 
         def decide() -> Plan[Sequence[NewEvent] | None]:
+            if not (yield from self.core.is_visible(place)):
+                return None
+            head: int = yield self.core.ledger.head(place.ledger_id, tenant=self.core.tenant)
+            if sequence > head:
+                reason = f"expected at most the session's last sequence, {head}, got {sequence}"
+                raise InvalidArgument("sequence", reason)
             mark = yield from self.offset(place, name)
             known = 0 if mark is None else mark.sequence or 0
             return [fact] if back or sequence > known else None

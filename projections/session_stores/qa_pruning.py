@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ledger import InvalidArgument, NewEvent, SessionIds
+from ledger import NewEvent, SessionIds
 from ledger.events import SESSION_DELETED, Event
 from ledger.plans import Plan
 
@@ -21,7 +21,8 @@ from ..folds.traces import Span
 from ..readers.search_words import texts_within
 from .qa_core import QACore
 from .qa_guidance import IDS_MAX
-from .qa_ids import OWNED, Key, Place, dataset_uuid
+from .qa_ids import OWNED, Key, Place, canonical, dataset_uuid
+from .qa_records import several
 
 #: The facts of which this store is made; a session that has one of them is cognee's too.
 OURS = ("qa.", "feedback.", "context.", "graph_context.", "consumer.", "trace.")
@@ -37,6 +38,11 @@ class Kept(msgspec.Struct, frozen=True):
     steps: list[Span]
     guidance: list[ContextEntry]
     feedback: list[Feedback]
+    unlisted: list[GraphContext | Consumer]
+
+
+#: The views that have it.
+_KINDS = ("qa", "traces", "context", "feedback", "graph_context", "consumers")
 
 
 def delete_session(core: QACore, place: Place) -> Plan[bool]:
@@ -76,8 +82,7 @@ def _prune_session(core: QACore, ledger_id: str) -> Plan[bool]:
         if all(one.startswith((*OURS, *NEUTRAL)) for one in types):
             return [core.fact(SESSION_DELETED, {"reason": PRUNED})]
         kept = yield from _kept(core, ledger_id)
-        rest = yield from _unlisted(core, ledger_id)
-        facts = [*redactions(core, PRUNED, (), kept), *rest]
+        facts = [*redactions(core, PRUNED, (), kept), *_unlisted(core, kept)]
         return facts or None
 
     return (yield from core.decide(ledger_id, decide))
@@ -95,21 +100,23 @@ def _empty(core: QACore, tenant: str) -> Plan[None]:
 
 
 def _kept(core: QACore, ledger_id: str) -> Plan[Kept]:
-    entries: list[QAEntry] = yield core.views.qa(ledger_id, tenant=core.tenant)
-    steps: list[Span] = yield core.views.steps(ledger_id, tenant=core.tenant)
-    guidance: list[ContextEntry] = yield core.views.context(ledger_id, tenant=core.tenant)
-    feedback: list[Feedback] = yield core.views.feedback(ledger_id, tenant=core.tenant)
-    return Kept(entries, steps, guidance, [one for one in feedback if one.judged_run_id is None])
+    found: dict[str, list[Any]] = yield core.views.together(ledger_id, _KINDS, tenant=core.tenant)
+    return Kept(
+        [one for one in found["qa"] if one.missing_since is None],
+        [one for one in found["traces"] if one.source == "step"],
+        [one for one in found["context"] if one.missing_since is None],
+        [one for one in found["feedback"] if one.judged_run_id is None],
+        [*found["graph_context"], *found["consumers"]],
+    )
 
 
-def _unlisted(core: QACore, ledger_id: str) -> Plan[list[NewEvent]]:
+def _unlisted(core: QACore, kept: Kept) -> list[NewEvent]:
     """Return the facts that take away what no redaction names: the graph, and the marks."""
     facts = []
-    graph: GraphContext | None = yield core.views.graph_context(ledger_id, tenant=core.tenant)
-    if graph is not None:
-        facts.append(core.fact("graph_context.set", {"content": None}))
-    marks: list[Consumer] = yield core.views.consumers(ledger_id, tenant=core.tenant)
-    for one in marks:
+    for one in kept.unlisted:
+        if isinstance(one, GraphContext):
+            facts.append(core.fact("graph_context.set", {"content": None}))
+            continue
         if (one.sequence or 0, one.count or 0, one.state) != (0, 0, None):
             back = {"consumer": one.consumer, "sequence": 0, "count": 0, "state": None}
             facts.append(core.fact("consumer.offset_advanced", back))
@@ -118,9 +125,9 @@ def _unlisted(core: QACore, ledger_id: str) -> Plan[list[NewEvent]]:
 
 def forget_elements(core: QACore, element_ids: Iterable[str], dataset_id: Key | None) -> Plan[int]:
     """Redact whatever drew on elements of the graph, in all sessions; return from how many."""
-    if isinstance(element_ids, str):
-        raise InvalidArgument("element_ids", f"expected several ids, got {element_ids!r}")
-    elements = tuple(dict.fromkeys(element_ids))
+    # A blank id would be found in every step.
+    ids = [canonical(one, "element_ids") for one in several(element_ids, "element_ids")]
+    elements = tuple(dict.fromkeys(ids))
     dataset = None if dataset_id is None else dataset_uuid(dataset_id)
     count = 0
     for row in (yield from core.rows(expired=True, dataset_id=dataset)):
@@ -170,6 +177,7 @@ def drawn_from(kept: Kept, elements: frozenset[str]) -> Kept:
         [one for one in kept.steps if one.own_id in steps],
         [one for one in kept.guidance if one.context_id in learned],
         [one for one in kept.feedback if one.feedback_id in said],
+        [],
     )
 
 

@@ -20,8 +20,8 @@ from ..readers.search_words import texts_within, words
 from . import qa_entries, qa_guidance, qa_steps
 from .qa_core import QACore
 from .qa_guidance import SessionContextEntry
-from .qa_ids import Key, Place, place_of, place_of_row
-from .qa_records import SessionQAEntry, SessionTraceStep, checked_last, entry_of
+from .qa_ids import Key, Place, place_of, place_of_id, place_of_row
+from .qa_records import SessionQAEntry, SessionTraceStep, checked_last, entry_of, several
 
 #: What can be asked within a session, by cognee's names.
 SCOPES = ("session", "trace", "session_context")
@@ -71,8 +71,7 @@ def recall(
 ) -> Plan[list[Recalled]]:
     """Return what has a word of the text in a session, the most words first."""
     count = natural(limit, "limit")
-    unknown = [one for one in scopes if one not in SCOPES]
-    if unknown or isinstance(scopes, str):
+    if [one for one in several(scopes, "scopes") if one not in SCOPES]:
         raise InvalidArgument("scopes", f"expected some of {', '.join(SCOPES)}, got {scopes!r}")
     asked = keywords(text)
     hits: list[Recalled] = []
@@ -123,6 +122,7 @@ def search(
     """Return a page of one owner's answers that have all words of the text, the newest first."""
     if everyone and (user_id is not None or session_id is not None):
         raise InvalidArgument("everyone", "expected no user and no session together with it")
+    count = natural(limit, "limit")
     user = None if user_id is None else place_of("s", user_id).user_id
     within = None if session_id is None else core.place(session_id, user_id).ledger_id
     found: list[SessionQAEntry] = []
@@ -134,7 +134,7 @@ def search(
             tenant=core.tenant,
             session_id=within,
             kinds=["qa"],
-            limit=limit - len(found),
+            limit=count - len(found),
             cursor=cursor,
         )
         for hit in page.items:
@@ -145,11 +145,14 @@ def search(
             if place is not None and (everyone or place.user_id == user):
                 found.append(entry_of(row, place))
         cursor = page.cursor
-        if cursor is None or len(found) >= limit:
+        if cursor is None or len(found) >= count:
             return ViewPage(found, cursor)
 
 
 def _place(core: QACore, ledger_id: str) -> Plan[Place | None]:
+    place = place_of_id(ledger_id)
+    if place is not None:
+        return place if (yield from core.is_there(place)) else None
     row: Session | None = yield core.views.session(ledger_id, tenant=core.tenant)
     return None if row is None or core.has_expired(row) else place_of_row(row)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -92,7 +92,7 @@ class SessionTraceStep(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: str | None = None
     memory_query: str = ""
     memory_context: str = ""
-    method_params: dict[str, Any] = msgspec.field(default_factory=dict)
+    method_params: Mapping[str, Any] = msgspec.field(default_factory=dict)
     method_return_value: Any = None
     error_message: str = ""
     session_feedback: str = ""
@@ -141,6 +141,13 @@ def lists(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: lists(one) for name, one in value.items()}
     return [lists(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def several(given: Any, name: str) -> list[Any]:
+    """Return what is given as a list; a text is one thing, and not several."""
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InvalidArgument(name, f"expected several, got {given!r:.100}")
+    return list(given)
 
 
 def checked_last(last_n: Any) -> int | None:

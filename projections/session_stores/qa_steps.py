@@ -8,7 +8,10 @@ from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from ledger import InvalidArgument, new_event_id
+from ledger.limits import NESTING_DEPTH_MAX
 from ledger.plans import Plan
 
 from ..folds.graph_context import GraphContext
@@ -111,21 +114,28 @@ def _text(step: SessionTraceStep, name: str) -> str:
     value: object = getattr(step, name)
     if not isinstance(value, str):
         raise InvalidArgument(name, f"expected text, got {type(value).__name__}")
-    text = value.strip()
-    if name in _NAMED and not text:
+    if name not in _NAMED:
+        return value
+    if not value.strip():
         raise InvalidArgument(name, "must not be empty or blank")
-    return text
+    return value.strip()
 
 
 def _params(given: object) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         kind = type(given).__name__
         raise InvalidArgument("method_params", f"expected names with values, got {kind}")
-    return {str(name): json_value(value) for name, value in given.items()}
+    params: dict[str, Any] = json_value(given)
+    return params
 
 
-def json_value(value: Any) -> Any:
-    """Return what JSON can say of a value: of an object its type, and its id if it has one."""
+def json_value(value: Any, depth: int = 0) -> Any:
+    """Return what JSON can say of a value: of an object its type, and its id if it has one.
+
+    The members of a set come in one order, so that whoever repeats a step says the same.
+    """
+    if depth > NESTING_DEPTH_MAX:
+        raise InvalidArgument("step", f"nested deeper than {NESTING_DEPTH_MAX}, or in itself")
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, UUID):
@@ -133,9 +143,11 @@ def json_value(value: Any) -> Any:
     if isinstance(value, date | time | datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(name): json_value(one) for name, one in value.items()}
+        return {str(name): json_value(one, depth + 1) for name, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [json_value(one) for one in value]
+        said_all = [json_value(one, depth + 1) for one in value]
+        is_set = isinstance(value, set | frozenset)
+        return sorted(said_all, key=msgspec.json.encode) if is_set else said_all
     said = {"type": type(value).__name__}
     own_id = getattr(value, "id", None)
     return said if own_id is None else said | {"id": str(own_id)}

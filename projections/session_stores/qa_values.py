@@ -19,6 +19,7 @@ from ledger.plans import Plan
 from ..folds.snapshots import Snapshot
 from .qa_core import QACore, ttl_of
 from .qa_ids import Key, canonical, place_of
+from .side_tenants import side_tenant
 
 VALUES = "\x1fcognee-values"
 USAGE = "\x1fcognee-usage"
@@ -30,7 +31,7 @@ _LOGGED = "usage"
 
 def tenants(core: QACore) -> tuple[str, str]:
     """Return the tenants of values and of logs."""
-    return f"{core.tenant}{VALUES}", f"{core.tenant}{USAGE}"
+    return side_tenant(core.tenant, VALUES), side_tenant(core.tenant, USAGE)
 
 
 def set_value(core: QACore, key: str, value: Any, ttl_s: float | None) -> Plan[int]:
@@ -46,15 +47,18 @@ def set_value(core: QACore, key: str, value: Any, ttl_s: float | None) -> Plan[i
 
 def value(core: QACore, key: str) -> Plan[Any]:
     """Return the value under a key, or None."""
+    kept = yield from _kept(core, key)
+    return None if kept is None else kept.state["value"]
+
+
+def _kept(core: QACore, key: str) -> Plan[Snapshot | None]:
     kept: Snapshot | None = yield core.views.snapshot(_key(key), _VALUE, tenant=tenants(core)[0])
-    if kept is None or _is_over(core, kept.state["until"]):
-        return None
-    return kept.state["value"]
+    return None if kept is None or _is_over(core, kept.state["until"]) else kept
 
 
 def delete_value(core: QACore, key: str) -> Plan[bool]:
     """Take the value under a key away; False if there is none."""
-    found = yield from value(core, key)
+    found = yield from _kept(core, key)
     deleted: bool = yield core.ledger.delete(_key(key), tenant=tenants(core)[0])
     return deleted and found is not None
 
@@ -65,6 +69,8 @@ def log_usage(
     """Note what a user called; all of a user's log expires so long after its last entry."""
     expiry = ttl_of(ttl_s, "ttl")
     until = None if expiry is None else (core.now() + expiry).isoformat()
+    if not isinstance(entry, Mapping):
+        raise InvalidArgument("entry", f"expected names with values, got {type(entry).__name__}")
     said = {"name": _LOGGED, "data": {"entry": dict(entry), "until": until}}
     appended = yield core.ledger.append(
         _user(user_id), [core.fact("audit.recorded", said)], tenant=tenants(core)[1]

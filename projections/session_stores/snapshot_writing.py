@@ -33,6 +33,7 @@ from .snapshot_facts import (
     snapshot_fact,
     type_of,
 )
+from .side_tenants import side_tenant
 from .snapshot_reading import SnapshotReading
 from .snapshot_records import MESSAGE_TYPES, ROUNDS_MAX, SessionKey, Stored
 
@@ -143,7 +144,7 @@ class SnapshotWriting(SnapshotReading):
         external_id = id_.external_id
         if external_id is None or (stored is not None and stored.row.external_id == external_id):
             return []
-        tenant = f"{self.tenant}{CLAIMS}"
+        tenant = side_tenant(self.tenant, CLAIMS)
         head: int = yield self.ledger.head(external_id, tenant=tenant)
         holder = yield from self.holder(external_id)
         if holder is not None and holder != id_.id:

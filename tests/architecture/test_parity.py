@@ -13,8 +13,24 @@ from ledger.backends.postgres import backend as postgres
 from ledger.backends.postgres import backend_async as postgres_async
 from ledger.backends.sqlite import SqliteBackend
 from ledger.backends.threaded import ThreadedBackend
-from projections import AsyncViews, Views
+from projections import AsyncHandlers, AsyncViews, Handlers, Views
 from projections.backends.base import AsyncViewBackend, ViewBackend
+from projections.session_stores.conversations import ConversationStore
+from projections.session_stores.conversations_async import AsyncConversationStore
+from projections.session_stores.orchestrator import OrchestratorStore
+from projections.session_stores.orchestrator_async import AsyncOrchestratorStore
+from projections.session_stores.orchestrator_maintenance import OrchestratorMaintenance
+from projections.session_stores.orchestrator_maintenance_async import AsyncOrchestratorMaintenance
+from projections.session_stores.orchestrator_queries import OrchestratorQueries
+from projections.session_stores.orchestrator_queries_async import AsyncOrchestratorQueries
+from projections.session_stores.qa_cache import CogneeCache
+from projections.session_stores.qa_cache_async import AsyncCogneeCache
+from projections.session_stores.qa_lifecycle import QALifecycle
+from projections.session_stores.qa_lifecycle_async import AsyncQALifecycle
+from projections.session_stores.qa_store import QAStore
+from projections.session_stores.qa_store_async import AsyncQAStore
+from projections.session_stores.snapshots import SnapshotStore
+from projections.session_stores.snapshots_async import AsyncSnapshotStore
 
 # Where the languages differ: the dunder of the one is the dunder of the other.
 DUNDERS = {
@@ -23,7 +39,20 @@ DUNDERS = {
     "__enter__": "__aenter__",
     "__exit__": "__aexit__",
 }
-FACES = [(Ledger, AsyncLedger), (Follower, AsyncFollower), (Views, AsyncViews)]
+FACES = [
+    (Ledger, AsyncLedger),
+    (Follower, AsyncFollower),
+    (Views, AsyncViews),
+    (Handlers, AsyncHandlers),
+    (ConversationStore, AsyncConversationStore),
+    (SnapshotStore, AsyncSnapshotStore),
+    (OrchestratorStore, AsyncOrchestratorStore),
+    (OrchestratorQueries, AsyncOrchestratorQueries),
+    (OrchestratorMaintenance, AsyncOrchestratorMaintenance),
+    (QAStore, AsyncQAStore),
+    (QALifecycle, AsyncQALifecycle),
+    (CogneeCache, AsyncCogneeCache),
+]
 TWINS = [*FACES, (Backend, AsyncBackend), (ViewBackend, AsyncViewBackend)]
 BACKENDS = [
     (Backend, MemoryBackend),
@@ -32,8 +61,9 @@ BACKENDS = [
     (AsyncBackend, ThreadedBackend),
     (AsyncBackend, postgres_async.AsyncPostgresBackend),
 ]
-#: What returns an async iterator does no I/O itself, so there is nothing to await.
-NOT_AWAITED = {"follow", "export_lines", "__aiter__"}
+#: What returns an async iterator does no I/O itself, so there is nothing to await; nor does `stop`,
+#: which is called from signal handlers.
+NOT_AWAITED = {"follow", "export_lines", "__aiter__", "stop"}
 #: The async twin takes async iterables as well.
 WIDER = {"transfer.AnyLines": "Iterable[bytes]"}
 

@@ -182,10 +182,14 @@ class SqliteViews:
 
     def _apply(self, connection: apsw.Connection, bucket: int, change: Change) -> None:
         statements = self._of(change.table)
-        connection.executemany(statements.clear, ((bucket, *key) for key in change.cleared))
-        connection.executemany(statements.delete, ((bucket, *key) for key in change.gone))
-        bound = (statements.bound(bucket, row) for row in change.rows)
-        connection.executemany(statements.upsert, bound)
+        # Most events change nothing in most views, and a statement for no rows costs as one for one.
+        if change.cleared:
+            connection.executemany(statements.clear, ((bucket, *key) for key in change.cleared))
+        if change.gone:
+            connection.executemany(statements.delete, ((bucket, *key) for key in change.gone))
+        if change.rows:
+            bound = (statements.bound(bucket, row) for row in change.rows)
+            connection.executemany(statements.upsert, bound)
 
     def _ready(self, connection: apsw.Connection, tables: Sequence[Table]) -> bool:
         columns: list[Any] = connection.execute(SQL["checkpoint_columns"]).fetchall()

@@ -1,0 +1,208 @@
+"""How a conversation is saved: as the facts that turn what is stored into it. Plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+from ledger import Append, InvalidArgument, NewEvent, SequenceConflict
+from ledger.codec import check_json
+from ledger.events import Event
+from ledger.plans import Plan
+
+from ..folds.sessions import Session as SessionRow
+from .conversation_drafts import AnyFact
+from .conversation_facts import facts_of_save
+from .conversation_fields import is_conversation, leaves
+from .conversation_models import STEP_HISTORY_MAX, Session, SessionStatus
+from .conversation_reading import ROUNDS_MAX, ConversationReading, Id, id_text, remainder_of
+from .conversation_remainders import Shown
+from .conversation_rows import REMAINDER
+from .snapshot_errors import SessionBusy
+
+#: What changes a session that was read: a save from before would overwrite it.
+CHANGES = (
+    *("session.created", "session.rekeyed", "session.amended", "session.status_changed"),
+    *("session.closed", "turn.started", "rule.fired", "variable.set", "variable.unset"),
+    *("migration.marked", "migration.cleared", "scenario.started", "scenario.step_entered"),
+    *("scenario.relocalized", "scenario.paused", "scenario.resumed", "scenario.completed"),
+    *("scenario.cancelled", "scenario.exited", "snapshot.saved"),
+)
+# A channel's identity is claimed in a session of a tenant of its own, whose only use is that of two
+# who begin the first session of one at the same moment the second is refused, and finds the first's.
+CLAIMS = "\x1fchannels"
+CLAIMED = "channel.claimed"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A session that is to be saved: tenant and id, and copies as a model and as JSON has it."""
+
+    key: tuple[str, str]
+    session: Session
+    shown: Shown
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """What a save appends, and the version that the session then has."""
+
+    append: Append
+    version: int
+
+
+class ConversationWriting(ConversationReading):
+    """The writing half of a store."""
+
+    def save(self, session: Session, events: Sequence[AnyFact]) -> Plan[int]:
+        """Store a session, with events that happened on the way there, and return its version."""
+        wanted = self._checked(session)
+        for _ in range(ROUNDS_MAX):
+            planned = yield from self._planned(wanted, events)
+            if planned.append.events:
+                try:
+                    yield self.ledger.append_many([planned.append])
+                except SequenceConflict:
+                    continue
+            return planned.version
+        raise SessionBusy(wanted.key[1], ROUNDS_MAX)
+
+    def update(
+        self, session_id: Id, change: Callable[[Session], Session | None], tenant_id: Id | None
+    ) -> Plan[Session | None]:
+        """Read, change and save, and begin anew where somebody else was faster."""
+        key, tenant = id_text(session_id, "session_id"), self.tenant_of(tenant_id)
+        for _ in range(ROUNDS_MAX):
+            stored = None if tenant is None else (yield from self.stored(tenant, key))
+            if stored is None:
+                return None
+            identity = stored.tenant_id, stored.session_id, stored.version
+            changed = change(stored) or stored
+            if (changed.tenant_id, changed.session_id, changed.version) != identity:
+                raise InvalidArgument("change", "returned another session than it was given")
+            try:
+                changed.version = yield from self.save(changed, ())
+            except SequenceConflict:
+                continue
+            return changed
+        raise SessionBusy(key, ROUNDS_MAX)
+
+    def get_or_create(self, session: Session, reuse: Collection[SessionStatus]) -> Plan[Session]:
+        """Return the session of a channel identity, or save this one as its first."""
+        wanted = self._checked(session)
+        if session.version:
+            raise InvalidArgument("session", "was saved already: expected one to begin with")
+        tenant, session_id = wanted.key
+        channel = wanted.session.channel, wanted.session.user_channel_id
+        claim, claims = f"{channel[0].value}:{channel[1]}", f"{tenant}{CLAIMS}"
+        taken = NewEvent({"session_id": session_id}, CLAIMED)
+        for _ in range(ROUNDS_MAX):
+            claimed: int = yield self.ledger.head(claim, tenant=claims)
+            found = yield from self.get_by_channel(tenant, *channel, reuse)
+            if found is not None:
+                return found
+            planned = yield from self._planned(wanted, ())
+            claiming = Append(claim, [taken], tenant=claims, expected=claimed)
+            try:
+                yield self.ledger.append_many([planned.append, claiming])
+            except SequenceConflict:
+                continue
+            return wanted.session.model_copy(update={"version": planned.version})
+        raise SessionBusy(session_id, ROUNDS_MAX)
+
+    def delete(self, session_id: Id, tenant_id: Id | None, reason: str | None) -> Plan[bool]:
+        """Hide a session from every reader."""
+        key, tenant = id_text(session_id, "session_id"), self.tenant_of(tenant_id)
+        if tenant is None:
+            return False
+        row: SessionRow | None = yield self.views.session(key, tenant=tenant)
+        if not is_conversation(row):
+            return False
+        deleted: bool = yield self.ledger.delete(key, tenant=tenant, reason=reason)
+        return deleted
+
+    def _checked(self, session: Session) -> Wanted:
+        if not isinstance(session, Session):
+            raise InvalidArgument("session", f"expected a Session, got {type(session).__name__}")
+        try:
+            plain: dict[str, Any] = session.model_dump(mode="json", warnings="error")
+            copy = Session.model_validate(plain)
+        except (ValidationError, PydanticSerializationError, UnicodeEncodeError) as error:
+            raise InvalidArgument("session", str(error)) from error
+        check_json(plain, "session")
+        ids = [one["scenario_id"] for one in plain["active_scenarios"]]
+        if len(set(ids)) < len(ids):
+            raise InvalidArgument("session", "is in one scenario twice: expected each once")
+        tenant = self.tenant_of(copy.tenant_id)
+        if tenant is None:
+            raise InvalidArgument("session", "is of another tenant than this store")
+        history: list[dict[str, Any]] = plain["step_history"][-STEP_HISTORY_MAX:]
+        return Wanted((tenant, str(copy.session_id)), copy, Shown(leaves(plain), history))
+
+    def _planned(self, wanted: Wanted, events: Iterable[AnyFact]) -> Plan[Planned]:
+        """Return what makes the stored session the wanted one, for where the session is now."""
+        tenant, session_id = wanted.key
+        rows = yield from self.rows(tenant, session_id)
+        head = 0
+        if rows.session is None:
+            # Looked at again, because somebody may have begun the session before its head was read.
+            head = yield self.ledger.head(session_id, tenant=tenant)
+            rows = yield from self.rows(tenant, session_id)
+        row = rows.session
+        if row is not None:
+            head = row.last_sequence
+        yield from self._check_seen(wanted.session, row)
+        told, repeated = yield from self._known_apart(wanted.key, events)
+        now = self._moment(row, wanted.session.last_activity_at)
+        facts = facts_of_save(wanted.key, rows, remainder_of(rows), wanted.shown, told, head, now)
+        # What is stored already gets no number; the ledger looks whether it is the same.
+        append = Append(session_id, [*facts, *repeated], tenant=tenant, expected=head)
+        return Planned(append, head + len(facts))
+
+    def _check_seen(self, wanted: Session, row: SessionRow | None) -> Plan[None]:
+        """Raise SequenceConflict unless a session was read behind all that saving it overwrites."""
+        seen, key = wanted.version, str(wanted.session_id)
+        if row is None or not is_conversation(row):
+            # What others began becomes a conversation by its first save.
+            if seen:
+                raise SequenceConflict(str(wanted.tenant_id), key, seen, 0)
+            return
+        last = row.last_sequence
+        if row.first_sequence <= seen <= last:
+            last = 0 if seen == last else (yield from self._changed_after(row, seen))
+            if last == 0:
+                return
+        raise SequenceConflict(row.tenant, key, seen, last)
+
+    def _changed_after(self, row: SessionRow, seen: int) -> Plan[int]:
+        """Return the sequence of the last change behind another; 0 if there is none."""
+        events: list[Event] = yield self.ledger.read(
+            row.session_id, tenant=row.tenant, after=seen, types=CHANGES
+        )
+        return max((one.sequence for one in events if _is_change(one)), default=0)
+
+    def _known_apart(
+        self, key: tuple[str, str], events: Iterable[AnyFact]
+    ) -> Plan[tuple[list[AnyFact], list[AnyFact]]]:
+        """Return the events that are not stored yet, and those that are, as of a repeated call."""
+        new: list[AnyFact] = []
+        repeated: list[AnyFact] = []
+        for event in events:
+            known: Event | None = None
+            if isinstance(event, NewEvent):
+                known = yield self.ledger.get(key[1], event.event_id, tenant=key[0])
+            (new if known is None else repeated).append(event)
+        return new, repeated
+
+    def _moment(self, row: SessionRow | None, given: datetime) -> datetime:
+        """Return when a save happens: when the caller says that something did, else now."""
+        if row is None or given > row.last_activity_at:
+            return given
+        return self.clock()
+
+
+def _is_change(event: Event) -> bool:
+    return event.type != "snapshot.saved" or event.data.get("name") == REMAINDER

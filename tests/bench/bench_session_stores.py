@@ -1,0 +1,219 @@
+"""Session stores on a ledger, against a table of documents and against the log itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+from msgspec.structs import replace
+
+from ledger import Ledger
+from projections.session_stores.agent_sessions import AgentSession, SessionId
+from projections.session_stores.chat_messages import ChatMessage
+from projections.session_stores.conversations import ConversationStore
+from projections.session_stores.orchestrator import OrchestratorStore
+from projections.session_stores.orchestrator_records import EventRecord, SessionRecord
+from projections.session_stores.qa_records import SessionQAUpdate
+from projections.session_stores.qa_store import QAStore
+from projections.session_stores.snapshots import SnapshotStore
+from tests.bench.harness import Comparison, alternate
+from tests.bench.raw_documents import RawDocuments
+from tests.bench.sizes import Sizes
+from tests.bench.workload import BATCH, events, payload
+from tests.support.conversations import TENANT, standing
+
+Report = Callable[[Comparison], None]
+NAMES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
+#: Of a session's whole document, which is what the table by hand keeps.
+DOCUMENT_BYTES = 1_500
+
+
+@pytest.fixture(params=["postgres", "sqlite"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """The database."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(kind: str, request: pytest.FixtureRequest) -> str:
+    """An empty database."""
+    if kind == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{request.getfixturevalue('sqlite_path')}"
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    """A ledger."""
+    with Ledger.open(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def documents(url: str) -> Iterator[RawDocuments]:
+    """The table by hand, in the same database."""
+    opened = RawDocuments(url)
+    yield opened
+    opened.close()
+
+
+Pair = tuple[Callable[[], object], Callable[[], object]]
+
+
+def conversations(ledger: Ledger) -> Pair:
+    """Save a conversation of which one field was changed, and get it."""
+    store = ConversationStore(ledger, tenant_id=TENANT)
+    session = standing()
+    store.save(session)
+
+    def save() -> None:
+        session.turn_count += 1
+        store.save(session)
+
+    return save, lambda: store.get(session.session_id)
+
+
+def orchestrator(ledger: Ledger) -> Pair:
+    """Save a session's record of which one field was changed, and get it."""
+    store = OrchestratorStore(ledger)
+    record = SessionRecord(id="live", agent_id="support", status="active")
+    store.save_session(record)
+    numbers = count()
+
+    def save() -> None:
+        store.save_session(replace(record, context={"number": next(numbers)}))
+
+    return save, lambda: store.get_session("live")
+
+
+def snapshots(ledger: Ledger) -> Pair:
+    """Save a session that was said something to, and load it."""
+    store = SnapshotStore(ledger)
+    held = [store.save(AgentSession(id=SessionId("live")))]
+    numbers = count()
+
+    def save() -> None:
+        said = held[0].with_message(ChatMessage.user(f"And now? {next(numbers)}"))
+        held[0] = store.save(said.trimmed(5))
+
+    return save, lambda: store.load("live")
+
+
+def questions(ledger: Ledger) -> Pair:
+    """Change one field of an answered question, and get it."""
+    store = QAStore(ledger)
+    entry = store.create_qa_entry("live", "Where is Lyon?", "In France.")
+    numbers = count()
+
+    def save() -> None:
+        store.update_qa_entry("live", entry.id, SessionQAUpdate(context=f"map {next(numbers)}"))
+
+    return save, lambda: store.history("live")
+
+
+STORES = [conversations, orchestrator, snapshots, questions]
+
+
+@pytest.mark.parametrize("store", STORES, ids=lambda store: store.__name__)
+def test_a_save_of_one_changed_field(
+    kind: str,
+    ledger: Ledger,
+    documents: RawDocuments,
+    store: Callable[[Ledger], Pair],
+    sizes: Sizes,
+    report: Report,
+) -> None:
+    save, _ = store(ledger)
+    document = '{"text": "' + "x" * DOCUMENT_BYTES + '"}'
+    numbers = count()
+
+    def ours() -> int:
+        before = sum(ledger.backend.positions())
+        for _ in range(sizes.singles):
+            save()
+        assert sum(ledger.backend.positions()) >= before + sizes.singles  # or nothing was saved
+        return sizes.singles
+
+    def baseline() -> int:
+        for _ in range(sizes.singles):
+            documents.save("live-session", "active", next(numbers), document)
+        return sizes.singles
+
+    report(
+        alternate(
+            f"save, one field changed, {store.__name__}, {NAMES[kind]}",
+            "upsert of a row with the whole document",
+            ours,
+            baseline,
+            rounds=min(5, sizes.rounds),
+            target=1 / 3,
+            unit="saves/s",
+        )
+    )
+
+
+@pytest.mark.parametrize("store", STORES, ids=lambda store: store.__name__)
+def test_a_get(
+    kind: str,
+    ledger: Ledger,
+    documents: RawDocuments,
+    store: Callable[[Ledger], Pair],
+    sizes: Sizes,
+    report: Report,
+) -> None:
+    _, get = store(ledger)
+    documents.save("live-session", "active", 1, '{"text": "' + "x" * DOCUMENT_BYTES + '"}')
+
+    def ours() -> int:
+        for _ in range(sizes.singles):
+            assert get()
+        return sizes.singles
+
+    def baseline() -> int:
+        for _ in range(sizes.singles):
+            assert documents.get("live-session")
+        return sizes.singles
+
+    report(
+        alternate(
+            f"get, {store.__name__}, {NAMES[kind]}",
+            "SELECT of a row with the whole document",
+            ours,
+            baseline,
+            rounds=min(5, sizes.rounds),
+            target=1 / 3,
+            unit="gets/s",
+        )
+    )
+
+
+def test_append_events_of_a_batch(kind: str, ledger: Ledger, sizes: Sizes, report: Report) -> None:
+    store = OrchestratorStore(ledger)
+
+    def ours() -> int:
+        for _ in range(sizes.batches):
+            data = [payload(number) for number in range(BATCH)]
+            store.append_events(
+                [
+                    EventRecord(session_id="live", type="tool_call_completed", data=one)
+                    for one in data
+                ]
+            )
+        return sizes.batches * BATCH
+
+    def baseline() -> int:
+        for _ in range(sizes.batches):
+            ledger.append("raw", events(BATCH))
+        return sizes.batches * BATCH
+
+    report(
+        alternate(
+            f"append_events of {BATCH}, {NAMES[kind]}",
+            "the log's append of a batch",
+            ours,
+            baseline,
+            rounds=sizes.rounds,
+            target=1 / 1.5,
+        )
+    )

@@ -1,0 +1,90 @@
+"""Lines about soldier's and focal's store that no test of the conversation store is named after, and why.
+
+Three kinds: what another suite holds for every store on a ledger (the reason ends in its test),
+what belongs to the programs around the store, and what the store's interface does not have.
+
+What differs although a test bears the line's id:
+A-03  An id is searched within a tenant: the store's, or the one named in the call.
+A-05  A save of a session that was changed since it was read is refused, and so is one of a session
+      that was never read in the place of a stored one. `update` repeats.
+A-07  Of the caller's object `version` moves; `last_activity_at` is set only where the caller says
+      a later time than is stored, or creates the session.
+A-12  Variables are JSON: ids and times within them come back as text, NaN is refused. Of the step
+      history the last 1,000 are kept; all of it is in the views.
+A-13  Moments need a time zone, numbers are not negative, unknown fields are refused.
+A-21  Statuses of other systems are shown as soldier's: pending as active, paused as idle, and the
+      terminal ones as closed.
+A-29  A position is the last step that was entered in the scenario: it stays when the session's
+      history is cut, and is not that of another scenario's step.
+A-34  By last activity, then by id; pages are those of `views.scenario_positions`.
+A-41  No history is a step without a name.
+A-49  Which statuses are used again can be said; by default all but closed.
+U-12  Of other stores' data in the session nothing is left either.
+"""
+
+from typing import NamedTuple
+
+
+class Deviation(NamedTuple):
+    """Why no test here bears a line's id; `held_by` is the file and test that do, if any."""
+
+    reason: str
+    held_by: tuple[str, str] | None = None
+
+
+def _contract(file: str, test: str) -> tuple[str, str]:
+    return f"tests/contract/{file}.py", test
+
+
+_TIERS = "there is one store and no cache in front of it; what is stored stays until it is deleted"
+_ENGINE = "the migration engine decides it, which reads and saves sessions through the store"
+
+DEVIATIONS = {
+    "A-44": Deviation(f"{_TIERS}, so there is nothing to promote or demote"),
+    "A-45": Deviation(f"{_TIERS}, so none can be missing or fallen back from"),
+    "A-46": Deviation(
+        "the ledger and its views tell their health, for every store",
+        _contract("test_views_health", "test_a_view_at_the_head_is_healthy"),
+    ),
+    "A-47": Deviation(
+        "HTTP codes are the program's; what it asks is None or False, see A-02, A-09"
+    ),
+    "A-52": Deviation(f"{_ENGINE}; plans are facts of their own session"),
+    "A-54": Deviation(f"{_ENGINE}; the action is kept by migration.cleared"),
+    "A-55": Deviation(f"{_ENGINE}; what it does to a session is A-56"),
+    "A-W4": Deviation(
+        "there is one store over all backends, and its tests run on each of them",
+    ),
+    "A-W5": Deviation("the tests here are that contract, and these lines are complete"),
+    "A-W6": Deviation("a deployment counts what it marked, see A-53; the lookup is A-36"),
+    "A-W7": Deviation("exact numbers in A-53, turns that were really stored in A-48"),
+    "U-01": Deviation(
+        "the ledger numbers events, for every store",
+        _contract("test_concurrency", "test_u_01_50_writers_of_20_appends_each_give_exactly_1"),
+    ),
+    "U-04": Deviation(
+        "a save is one append, which is all or nothing", _contract("test_append_many", "test_u_04")
+    ),
+    "U-05": Deviation(
+        "the store keeps nothing besides the views, which rebuild equal",
+        _contract(
+            "test_views_rebuild_equal", "test_a_rebuild_equals_what_incremental_folding_made"
+        ),
+    ),
+    "U-08": Deviation("the interface has no last_n; a limit of a list is A-25"),
+    "U-11": Deviation("a session has no flags; what turns change together is A-W1"),
+    "U-13": Deviation("the interface has no prune"),
+    "U-15": Deviation(f"the interface has no expiry: {_TIERS}"),
+    "U-19": Deviation(
+        "processes share a file through the ledger", _contract("test_processes", "test_u_19")
+    ),
+    "U-22": Deviation(
+        "soldier has no abandoned sessions and opens closed ones again; the views compute the first",
+        _contract("test_views_sessions", "test_abandoned_is_computed_and_never_stored"),
+    ),
+    "U-23": Deviation("soldier has no feedback"),
+    "U-24": Deviation(
+        "a session holds no messages; a redaction takes them from the views",
+        ("tests/unit/test_folds_messages.py", "test_a_deleted_or_redacted_message_is_gone"),
+    ),
+}

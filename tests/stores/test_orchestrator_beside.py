@@ -1,0 +1,127 @@
+"""One ledger, several stores: what an orchestrator saves is seen by all, and what others say by it."""
+
+from typing import Any
+
+import pytest
+
+from ledger import NewEvent
+from projections.session_stores.agent_sessions import AgentSession, SessionId
+from projections.session_stores.chat_messages import ChatMessage
+from projections.session_stores.orchestrator import OrchestratorStore as Store
+from projections.session_stores.orchestrator_async import AsyncOrchestratorStore
+from projections.session_stores.snapshots import SnapshotStore
+from projections.session_stores.snapshots_async import AsyncSnapshotStore
+from tests.stores.orchestrator_cases import (
+    at,
+    event,
+    events,
+    ids,
+    queries_of,
+    run_of,
+    session,
+)
+from tests.support.blocking import Blocking
+from tests.support.builders import DEADLINE_S, background, on_memory
+
+
+@pytest.fixture
+def snapshots(store: Any) -> SnapshotStore:
+    """A snapshot store on the ledger of the orchestrator's."""
+    if isinstance(store, Blocking):
+        target: AsyncOrchestratorStore = store._target
+        beside: Any = Blocking(AsyncSnapshotStore(target.ledger), store._loop)
+        return beside
+    return SnapshotStore(store.ledger)
+
+
+def test_what_was_said_and_done_is_in_every_view(store: Store, snapshots: SnapshotStore) -> None:
+    store.save_session(session(status="active"))
+    store.save_run(run_of(status="running", token_usage={"total_tokens": 7}, cost_usd=0.5))
+    call = {"tool_call_id": "1", "tool_name": "t", "tool_input": {"a": 1}}
+    store.append_events(
+        [
+            event(type="message_sent", data={"role": "user", "content": "hi"}, run_id="r"),
+            event(type="tool_call_started", data=call, run_id="r"),
+            event(type="message_received", data={"role": "assistant", "content": "ho"}),
+        ]
+    )
+    run = store.views.run("s", "r")
+    assert run is not None
+    assert (run.status, run.message_count, run.tool_call_count) == ("running", 1, 1)
+    assert (run.token_usage, run.cost_usd, run.anomalies) == ({"total_tokens": 7}, 0.5, [])
+    assert [one.content for one in store.views.messages("s")] == ["hi", "ho"]
+    loaded = snapshots.load("s")
+    assert loaded is not None
+    assert [(one.role, one.content) for one in loaded.chat_messages] == [
+        ("user", "hi"),
+        ("assistant", "ho"),
+    ]
+    assert [one.id for one in snapshots.list()] == ["s"]
+    store.delete_session("s")
+    assert (snapshots.load("s"), snapshots.list()) == (None, [])
+
+
+def test_what_a_snapshot_store_saves_is_a_session_with_events(
+    store: Store, snapshots: SnapshotStore
+) -> None:
+    waiting = background(lambda: store.get_events("s", wait_timeout_ms=20_000, limit=1))
+    said = ChatMessage.user("hi"), ChatMessage.assistant("ho")
+    saved = snapshots.save(AgentSession(id=SessionId("s")).with_message(*said))
+    assert [one.type for one in waiting.result(DEADLINE_S)] == ["message_sent"]
+    assert [(one.id, one.status) for one in store.list_sessions()] == [("s", "active")]
+    found = store.get_events("s")
+    assert [(one.type, one.data["role"], one.data["content"]) for one in found] == [
+        ("message_sent", "user", "hi"),
+        ("message_received", "assistant", "ho"),
+    ]
+    assert store.get_latest_sequence("s") == found[-1].sequence_number
+    assert ids(store.get_events("s", type="message_received")) == ids(found[1:])
+    assert queries_of(store).get_session_stats("s").event_count == 2
+    store.save_session(session(status="active"))
+    store.append_event(event(data={"role": "assistant", "content": "more"}))
+    again = snapshots.load("s")
+    assert again is not None
+    assert [one.content for one in again.chat_messages] == ["hi", "ho", "more"]
+    assert saved.chat_messages == again.chat_messages[:2]
+
+
+@on_memory
+def test_what_others_did_is_told_in_the_orchestrators_words(store: Store) -> None:
+    given = [
+        NewEvent({"role": "system", "content": "be kind"}, "message.appended"),
+        NewEvent({"delta": "h"}, "message.streamed"),
+        NewEvent({"call_id": "c", "tool_name": "t"}, "tool.started", run_id="r"),
+        NewEvent({"call_id": "c", "tool_output": 1, "tool_call_id": "p"}, "tool.finished"),
+        NewEvent({"error_message": "m"}, "error.occurred", metadata={"of": "others"}),
+    ]
+    for one in given:
+        store.ledger.append("s", one)
+    found = store.get_events("s")
+    assert [(one.type, one.data) for one in found] == [
+        ("message_sent", {"role": "system", "content": "be kind"}),
+        ("message_streamed", {"content": "h"}),
+        ("tool_call_started", {"tool_call_id": "c", "tool_name": "t"}),
+        ("tool_call_completed", {"tool_call_id": "p", "tool_output": 1}),
+        ("error_occurred", {"error_message": "m"}),
+    ]
+    assert (found[2].run_id, found[4].metadata) == ("r", {"of": "others"})
+    assert ids(found) == [one.event_id for one in given]
+
+
+@on_memory
+def test_the_statuses_of_other_writers_have_a_word_here(store: Store) -> None:
+    store.ledger.append("s", NewEvent({"agent_id": "a", "status": "idle"}, "session.created"))
+    assert store.get_session("s").status == "active"
+    assert ids(store.list_sessions(status="active")) == ["s"]
+    store.ledger.append("s", NewEvent({}, "session.closed"))
+    assert store.get_session("s").status == "completed"
+    assert ids(store.list_sessions(status=["completed", "failed"])) == ["s"]
+
+
+def test_a_forked_session_is_a_session(store: Store) -> None:
+    store.save_session(session(created_at=at(0)))
+    store.append_events(events("e1", "e2"))
+    store.ledger.fork("s", 2, "t")
+    assert store.get_session("t").status == "active"
+    store.save_session(session("t", status="paused"))
+    assert (store.get_session("t").agent_id, store.get_session("t").status) == ("a", "paused")

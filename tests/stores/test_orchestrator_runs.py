@@ -1,0 +1,184 @@
+"""Saved runs: what comes back, which one is active, and what may follow what."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from projections.session_stores.orchestrator import OrchestratorStore as Store
+from tests.stores.orchestrator_cases import (
+    another,
+    at,
+    event,
+    ids,
+    refused,
+    run_of,
+    session,
+)
+from tests.support.builders import on_memory
+
+FULL = run_of(
+    status="running",
+    input={"messages": [{"role": "user", "content": "hi"}]},
+    output={"partial": True},
+    metadata={"m": {"n": [1]}},
+    turn_count=3,
+    token_usage={"input_tokens": 5, "output_tokens": 0, "of its own": 2},
+    cost_usd=0.25,
+    started_at=at(0),
+    provider="p",
+    provider_metadata={"model": "m"},
+)
+DONE = replace(
+    FULL,
+    status="completed",
+    input=None,
+    output={"text": "x"},
+    metadata={},
+    turn_count=4,
+    token_usage={"input_tokens": 9, "output_tokens": 1, "of its own": 2},
+    cost_usd=0.5,
+    ended_at=at(9),
+)
+
+
+def test_asm_20_to_23_28_a_run_is_what_was_saved_last(store: Store) -> None:
+    store.append_event(event(run_id="r"))
+    with refused("run_not_found"):
+        store.get_run("r")
+    assert store.list_runs("s") == []
+    begun = replace(FULL, id="full")
+    for _ in range(2):
+        store.save_run(begun)
+    assert store.list_runs("s") == [begun]
+    assert store.ledger.head("s") == 4  # that it started, what it used, what it is
+    done = replace(DONE, id="full")
+    store.save_run(done)
+    assert store.get_run("full") == done
+    assert store.views.session("s").cost_usd == 0.5  # type: ignore[union-attr]  # it is there
+    assert store.views.anomalies("s")[1:] == []  # the first: nobody saved the session
+    less = replace(done, token_usage={"input_tokens": 1}, cost_usd=None)
+    store.save_run(less)
+    assert store.get_run("full") == less
+    pending = run_of(id="pending", input={"a": [1]}, started_at=at(0))
+    store.save_run(pending)
+    assert store.get_run("pending") == pending
+    other = run_of("t", "full", started_at=at(2))
+    store.save_run(other)
+    store.append_event(event(session_id="u", run_id="full", timestamp=at(3)))
+    assert store.get_run("full") == other  # the newest that was saved
+    assert ids(store.list_runs("s")) == ["full", "pending"]
+
+
+def test_asm_24_to_27_runs_are_listed_by_session_and_status(store: Store) -> None:
+    store.save_session(session())
+    assert store.list_runs("s") == store.list_runs("unknown") == []
+    store.append_event(event(run_id="r0"))
+    for session_id, id, status in (
+        ("s", "r2", "pending"),
+        ("s", "r1", "running"),
+        ("s", "r3", "failed"),
+        ("t", "r4", "running"),
+    ):
+        store.save_run(run_of(session_id, id, status=status))
+    for filters, expected in (
+        ({}, ["r2", "r1", "r3"]),
+        ({"status": "running"}, ["r1"]),
+        ({"status": "pending"}, ["r2"]),
+        ({"status": ["failed", "pending"]}, ["r2", "r3"]),
+        ({"status": []}, []),
+        ({"limit": 1}, ["r2"]),
+        ({"limit": 1, "status": "running"}, ["r1"]),
+        ({"limit": 0}, []),
+    ):
+        assert ids(store.list_runs("s", **filters)) == expected, filters
+    assert ids(store.list_runs("t")) == ["r4"]
+
+
+def test_asm_29_to_32_u20_the_running_run_is_active_as_soon_as_it_is_saved(store: Store) -> None:
+    assert store.get_active_run("s") is None
+    store.save_run(run_of(id="r1"))
+    store.save_run(run_of(id="r2", status="completed"))
+    assert store.get_active_run("s") is None
+    store.save_run(FULL)
+    assert store.get_active_run("s") == FULL
+    store.save_run(replace(FULL, status="completed"))
+    assert store.get_active_run("s") is None
+    store.save_run(run_of(id="r1", status="running"))
+    active = store.get_active_run("s")
+    assert active is not None
+    assert (active.id, active.status) == ("r1", "running")
+    for id in ("z", "a"):
+        store.save_run(run_of(id=id, status="running"))
+    active = store.get_active_run("s")
+    assert active is not None
+    assert active.id == "a"  # of several the one first heard of last
+
+
+@on_memory
+def test_a_run_ends_with_its_time_and_its_account(store: Store) -> None:
+    error = {"code": "provider_timeout", "message": "late", "more": [1]}
+    for status in ("completed", "failed", "cancelled", "timeout"):
+        begun = replace(FULL, id=status)
+        ended = replace(begun, status=status, error=error, ended_at=at(7))
+        store.save_run(begun)
+        store.save_run(ended)
+        assert store.get_run(status) == ended
+        at_once = replace(ended, id=f"{status} at once")
+        store.save_run(at_once)
+        assert store.get_run(at_once.id) == at_once
+
+
+@on_memory
+def test_a_status_that_does_not_follow_is_refused_unless_told_otherwise(store: Store) -> None:
+    free = another(store, enforce_transitions=False)
+    terminal = ("completed", "failed", "cancelled", "timeout")
+    statuses = ("pending", "running", *terminal)
+    follows = {"pending": {"running", *terminal[1:]}, "running": {*terminal}}
+    for before in statuses:
+        for after in statuses:
+            id = f"{before} {after}"
+            store.save_run(run_of(id=id, status=before))
+            if after == before or after in follows.get(before, ()):
+                store.save_run(run_of(id=id, status=after))
+            else:
+                with refused("invalid_transition"):
+                    store.save_run(run_of(id=id, status=after, turn_count=9))
+                found = store.get_run(id)
+                assert (found.status, found.turn_count) == (before, 0)
+                free.save_run(run_of(id=id, status=after))
+            assert store.get_run(id).status == after
+    reopened = store.get_run("completed running")
+    assert reopened.ended_at is None
+
+
+def test_a_run_is_changed_as_it_is_by_then(store: Store) -> None:
+    with refused("run_not_found"):
+        store.update_run("r", lambda one: one)
+    store.save_run(FULL)
+    assert store.update_run("r", lambda one: replace(one, turn_count=9)) == store.get_run("r")
+    assert store.get_run("r") == replace(FULL, turn_count=9)
+    for wrong in ({"id": "other"}, {"session_id": "t"}):
+        with refused("validation_error"):
+            store.update_run("r", lambda one, wrong=wrong: replace(one, **wrong))
+
+
+@on_memory
+def test_what_is_no_run_is_refused(store: Store) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"status": "odd"}, "invalid_status"),
+        ({"session_id": ""}, "validation_error"),
+        ({"turn_count": -1}, "validation_error"),
+        ({"turn_count": 2**63}, "validation_error"),
+        ({"token_usage": {"input_tokens": -1}}, "validation_error"),
+        ({"token_usage": {"input_tokens": "1"}}, "validation_error"),
+        ({"token_usage": {"input_tokens": 2**63}}, "validation_error"),
+        ({"cost_usd": -0.5}, "validation_error"),
+        ({"cost_usd": float("nan")}, "validation_error"),
+        ({"cost_usd": float("inf")}, "validation_error"),
+        ({"error": "text"}, "validation_error"),
+        ({"input": {1, 2}}, "validation_error"),
+    ]
+    for fields, code in cases:
+        with refused(code):
+            store.save_run(replace(run_of(), **fields))
+    assert store.ledger.list_session_ids().session_ids == []
