@@ -42,6 +42,27 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
     after: Row | None = None
     limit: int | None = None
 
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What decides on the statement; the rest is its parameters."""
+        return (
+            self.bucket is None,
+            tuple([(name, value is None) for name, value in self.equal]),
+            tuple([name for name, _ in self.at_least]),
+            tuple([name for name, _ in self.below]),
+            tuple([(name, len(values)) for name, values in self.one_of]),
+            self.positive,
+            not self.words,
+            self.order,
+            self.descending,
+            self.after is None,
+            self.limit is None,
+        )
+
+
+#: Statements that are kept composed, of a table; far more than readers have shapes of queries.
+SHAPES_MAX = 1_000
+
 
 class Checkpoint(msgspec.Struct, frozen=True):
     """How far a version has come in a bucket; the flags are the same in all of its buckets.

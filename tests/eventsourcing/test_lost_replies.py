@@ -130,7 +130,7 @@ class LosesReplies:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._views, name)
 
-    def store(self, bucket: int, changes: Sequence[Change]) -> bool:
+    def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
         assert self._views.store(bucket, changes)
         return bool(self._views.store(bucket, changes))  # repeated: the checkpoint has moved
 

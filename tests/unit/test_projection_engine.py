@@ -37,10 +37,10 @@ class Watched:
         hook()
         return self._views.load(bucket, wanted)
 
-    def store(self, bucket: int, changes: Sequence[Change]) -> bool:
+    def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
         hook, self.before_store = self.before_store, lambda: None
         hook()
-        stored = self._views.store(bucket, changes)
+        stored = self._views.store(bucket, changes, durable=durable)
         if stored:
             self.moves += [(c.table.projection.name, c.before, c.after) for c in changes]
         return stored

@@ -17,7 +17,7 @@ from ledger.backends.queries import load_queries
 
 from ...engine.projection import Index
 from ...engine.tables import BUCKET, SEARCH_WORDS, Column, Key, Kind, Row, Table
-from ..base import RowQuery
+from ..base import SHAPES_MAX, RowQuery
 from .exact import exact_numbers
 
 _TEMPLATES = load_queries(__package__, "statements.sql")
@@ -99,7 +99,11 @@ class TableStatements:
         self._columns = _joined(
             ", ", (_SELECTED[column.kind].format(_of_v(column.name)) for column in table.columns)
         )
-        self._with_current = _joined(", ", [is_current, self._columns])
+        self._wanted = {
+            "rows": self._columns,
+            "current": _joined(", ", [is_current, self._columns]),
+            "count": sql.SQL("count(*)"),
+        }
         self._moments = [
             place for place, column in enumerate(table.columns) if column.kind is Kind.MOMENT
         ]
@@ -172,81 +176,68 @@ class TableStatements:
 
     def select(self, query: RowQuery) -> Call:
         """Return the call for a reader's query."""
-        if query.bucket is not None and not (query.order or query.after or _is_special(query)):
-            return self._plain(query, self._columns, [])
-        return Call(*self._ordered(query, self._columns), prepare=False)
-
-    def _ordered(self, query: RowQuery, columns: sql.Composable) -> tuple[bytes, list[Any]]:
-        parts, parameters = self._selected(query, columns)
-        if query.order:
-            direction = sql.SQL("{} DESC" if query.descending else "{}")
-            ordered = _joined(", ", (direction.format(_of_v(name)) for name in query.order))
-            parts.append(_template("order").format(order=ordered))
-        if query.limit is not None:
-            parts.append(sql.Composed([sql.SQL("LIMIT %s")]))
-            parameters.append(query.limit)
-        return _joined("\n", parts).as_bytes(None), parameters
+        statement, is_key = self._statement("rows", query)
+        plain = not (query.order or query.after or _is_special(query))
+        return Call(statement, _parameters(query), prepare=is_key if plain else False)
 
     def current(self, query: RowQuery) -> Call:
         """Return the call for a plain query of one bucket that also asks if it is up to date."""
-        return self._plain(query, self._with_current, [query.bucket, *self.table.identity])
-
-    def _plain(self, query: RowQuery, columns: sql.Composable, before: list[Any]) -> Call:
-        """Compose a plain query once for each kind: that takes as long as the query itself."""
-        named = tuple((name, value is None) for name, value in query.equal)
-        kind = (named, query.order, query.descending, query.limit is None, len(before))
-        found = self._composed.get(kind)
-        if found is None:
-            is_key = set(self.table.key) <= {n for n, value in query.equal if value is not None}
-            # One row by its whole key is found in one way, however large the table is.
-            found = self._composed[kind] = (self._ordered(query, columns)[0], is_key)
-        statement, is_key = found
-        parameters = [*before, query.bucket]
-        parameters += [value for _, value in query.equal if value is not None]
-        if query.limit is not None:
-            parameters.append(query.limit)
-        return Call(statement, parameters, prepare=is_key)
+        statement, is_key = self._statement("current", query)
+        before = [query.bucket, *self.table.identity]
+        return Call(statement, [*before, *_parameters(query)], prepare=is_key)
 
     def count(self, query: RowQuery) -> Call:
         """Return the call that counts what a reader's query asks for."""
-        query = msgspec.structs.replace(query, after=None)
-        [part], parameters = self._selected(query, sql.SQL("count(*)"))
-        return Call(part.as_bytes(None), parameters, prepare=False)
+        query = msgspec.structs.replace(query, after=None, order=(), limit=None)
+        return Call(self._statement("count", query)[0], _parameters(query), prepare=False)
 
-    def _selected(
-        self, query: RowQuery, columns: sql.Composable
-    ) -> tuple[list[sql.Composed], list[Any]]:
+    def _statement(self, what: str, query: RowQuery) -> tuple[bytes, bool]:
+        """Return a query's statement, and whether it asks for a row by its whole key.
+
+        Composed once for each shape: that takes as long as the query itself.
+        """
+        shape = (what, *query.shape)
+        found = self._composed.get(shape)
+        if found is None:
+            if len(self._composed) >= SHAPES_MAX:
+                self._composed.clear()
+            named = {name for name, value in query.equal if value is not None}
+            # One row by its whole key is found in one way, however large the table is.
+            is_key = query.bucket is not None and set(self.table.key) <= named
+            found = self._composed[shape] = (self._compose(self._wanted[what], query), is_key)
+        return found
+
+    def _compose(self, columns: sql.Composable, query: RowQuery) -> bytes:
         conditions: list[sql.Composable] = [sql.SQL("true")]
-        parameters: list[Any] = []
         equal = query.equal if query.bucket is None else ((BUCKET, query.bucket), *query.equal)
         for name, value in equal:
-            if value is None:
-                conditions.append(sql.SQL("{} IS NULL").format(_of_v(name)))
-            else:
-                conditions.append(sql.SQL("{} = %s").format(_of_v(name)))
-                parameters.append(value)
+            condition = sql.SQL("{} IS NULL" if value is None else "{} = %s")
+            conditions.append(condition.format(_of_v(name)))
         for name, values in query.one_of:
             several = _joined(", ", [sql.SQL("%s")] * len(values))
             conditions.append(sql.SQL("{} IN ({})").format(_of_v(name), several))
-            parameters += values
         conditions += [sql.SQL("{} > 0").format(_of_v(name)) for name in query.positive]
         if query.words:
             conditions.append(sql.SQL("{} @@ %s::tsquery").format(_of_v(SEARCH_WORDS)))
-            parameters.append(" & ".join(f"'{word}'" for word in query.words))
         for limited, pairs in (("{} >= %s", query.at_least), ("{} < %s", query.below)):
-            for name, value in pairs:
-                conditions.append(sql.SQL(limited).format(_of_v(name)))
-                parameters.append(value)
+            conditions += [sql.SQL(limited).format(_of_v(name)) for name, _ in pairs]
         order = [_of_v(name) for name in query.order]
         if query.after is not None:
             template = sql.SQL("({}) < ({})" if query.descending else "({}) > ({})")
             marks = [sql.SQL("%s")] * len(order)
             conditions.append(template.format(_joined(", ", order), _joined(", ", marks)))
-            parameters += query.after
-        selected = _template("select").format(
-            columns=columns, table=self._name, conditions=_joined(" AND ", conditions)
-        )
-        return [selected], parameters
+        parts = [
+            _template("select").format(
+                columns=columns, table=self._name, conditions=_joined(" AND ", conditions)
+            )
+        ]
+        if order:
+            direction = sql.SQL("{} DESC" if query.descending else "{}")
+            ordered = _joined(", ", (direction.format(name) for name in order))
+            parts.append(_template("order").format(order=ordered))
+        if query.limit is not None:
+            parts.append(sql.Composed([sql.SQL("LIMIT %s")]))
+        return _joined("\n", parts).as_bytes(None)
 
     def row(self, values: Row) -> Row:
         """Return a row from what PostgreSQL returned."""
@@ -301,6 +292,22 @@ class TableStatements:
                 (assign.format(sql.Identifier(n), sql.Identifier("excluded", n)) for n in others),
             ),
         )
+
+
+def _parameters(query: RowQuery) -> list[Any]:
+    """Return the parameters of a query's statement, in the order in which they are composed."""
+    parameters: list[Any] = [] if query.bucket is None else [query.bucket]
+    parameters += [value for _, value in query.equal if value is not None]
+    for _, values in query.one_of:
+        parameters += values
+    if query.words:
+        parameters.append(" & ".join(f"'{word}'" for word in query.words))
+    parameters += [value for _, value in (*query.at_least, *query.below)]
+    if query.after is not None:
+        parameters += query.after
+    if query.limit is not None:
+        parameters.append(query.limit)
+    return parameters
 
 
 def _is_special(query: RowQuery) -> bool:

@@ -136,7 +136,7 @@ class SqliteViews:
             places = (query.bucket, *query.table.identity)
             if not connection.execute(SQL["is_current"], places).get:
                 return None
-            rows = connection.execute(*statements.current(query)).fetchall()
+            rows = connection.execute(*statements.select(query)).fetchall()
         return [statements.row(row) for row in rows]
 
     def count(self, query: RowQuery) -> int:

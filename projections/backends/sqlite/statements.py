@@ -15,7 +15,7 @@ from ledger.backends.queries import load_queries
 
 from ...engine.projection import Index
 from ...engine.tables import SEARCH_ID, SEARCH_WORDS, Column, Kind, Row, Table
-from ..base import RowQuery
+from ..base import SHAPES_MAX, RowQuery
 
 SQL = load_queries(__package__, "statements.sql")
 
@@ -35,7 +35,8 @@ class TableStatements:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self._current: dict[tuple[Any, ...], str] = {}
+        self._composed: dict[tuple[Any, ...], str] = {}
+        self._wanted = {"rows": _listed(table.names, "v."), "count": "count(*)"}
         places = list(enumerate(table.columns))
         self._moments = [place for place, column in places if column.kind is Kind.MOMENT]
         self._booleans = [place for place, column in places if column.kind is Kind.BOOLEAN]
@@ -90,62 +91,37 @@ class TableStatements:
 
     def select(self, query: RowQuery) -> tuple[str, list[Any]]:
         """Return the statement of a reader's query and its parameters."""
-        statement, parameters = self._selected(query, _listed(self.table.names, "v."))
-        if query.order:
-            direction = " DESC" if query.descending else ""
-            order = ", ".join(f"v.{_quoted(name)}{direction}" for name in query.order)
-            statement += "\n" + SQL["order"].format(order=order)
-        if query.limit is not None:
-            statement += "\nLIMIT ?"
-            parameters.append(query.limit)
-        return statement, parameters
-
-    def current(self, query: RowQuery) -> tuple[str, list[Any]]:
-        """Return the same for a plain query of one bucket, sooner."""
-        # Composed once for each kind of query: that takes as long as the query itself.
-        named = tuple((name, value is None) for name, value in query.equal)
-        kind = (named, query.order, query.descending, query.limit is None)
-        statement = self._current.get(kind)
-        if statement is None:
-            statement = self._current[kind] = self.select(query)[0]
-        parameters = [query.bucket]
-        parameters += [value for _, value in query.equal if value is not None]
-        if query.limit is not None:
-            parameters.append(query.limit)
-        return statement, parameters
+        return self._statement("rows", query), _parameters(query)
 
     def count(self, query: RowQuery) -> tuple[str, list[Any]]:
         """Return the statement that counts what a reader's query asks for, and its parameters."""
-        return self._selected(msgspec.structs.replace(query, after=None), "count(*)")
+        query = msgspec.structs.replace(query, after=None, order=(), limit=None)
+        return self._statement("count", query), _parameters(query)
 
-    def _selected(self, query: RowQuery, columns: str) -> tuple[str, list[Any]]:
-        conditions: list[str] = ["true"]
-        parameters: list[Any] = []
-        if query.words:
-            parameters.append(" AND ".join(f'"{word}"' for word in query.words))
-        if query.bucket is not None:
-            conditions.append("v.bucket = ?")
-            parameters.append(query.bucket)
+    def _statement(self, what: str, query: RowQuery) -> str:
+        """Compose a statement once for each shape: that takes as long as the query itself."""
+        shape = (what, *query.shape)
+        found = self._composed.get(shape)
+        if found is None:
+            if len(self._composed) >= SHAPES_MAX:
+                self._composed.clear()
+            found = self._composed[shape] = self._compose(self._wanted[what], query)
+        return found
+
+    def _compose(self, columns: str, query: RowQuery) -> str:
+        conditions = ["true"] if query.bucket is None else ["true", "v.bucket = ?"]
         for name, value in query.equal:
-            if value is None:
-                conditions.append(f"v.{_quoted(name)} IS NULL")
-            else:
-                conditions.append(f"v.{_quoted(name)} = ?")
-                parameters.append(_bound(value))
+            conditions.append(f"v.{_quoted(name)} {'IS NULL' if value is None else '= ?'}")
         for name, values in query.one_of:
             conditions.append(f"v.{_quoted(name)} IN ({', '.join('?' * len(values))})")
-            parameters.extend(_bound(value) for value in values)
         # As it stands in the index of those rows: SQLite proves nothing about parameters.
         conditions.extend(f"v.{_quoted(name)} > 0" for name in query.positive)
         for sign, pairs in ((">=", query.at_least), ("<", query.below)):
-            for name, value in pairs:
-                conditions.append(f"v.{_quoted(name)} {sign} ?")
-                parameters.append(_bound(value))
+            conditions.extend(f"v.{_quoted(name)} {sign} ?" for name, _ in pairs)
         if query.after is not None:
             sign = "<" if query.descending else ">"
             marks = ", ".join("?" * len(query.order))
             conditions.append(f"({_listed(query.order, 'v.')}) {sign} ({marks})")
-            parameters.extend(_bound(value) for value in query.after)
         template = SQL["select_found" if query.words else "select"]
         statement = template.format(
             columns=columns,
@@ -153,7 +129,11 @@ class TableStatements:
             search=_quoted(search_name(self.table.name)),
             conditions=" AND ".join(conditions),
         )
-        return statement, parameters
+        if query.order:
+            direction = " DESC" if query.descending else ""
+            order = ", ".join(f"v.{_quoted(name)}{direction}" for name in query.order)
+            statement += "\n" + SQL["order"].format(order=order)
+        return statement if query.limit is None else statement + "\nLIMIT ?"
 
     def bound(self, bucket: int, row: Row) -> Row:
         """Return a row as parameters of `upsert`."""
@@ -177,6 +157,24 @@ class TableStatements:
             if row[place] is not None:
                 row[place] = bool(row[place])
         return tuple(row)
+
+
+def _parameters(query: RowQuery) -> list[Any]:
+    """Return the parameters of a query's statement, in the order in which they are composed."""
+    parameters: list[Any] = []
+    if query.words:
+        parameters.append(" AND ".join(f'"{word}"' for word in query.words))
+    if query.bucket is not None:
+        parameters.append(query.bucket)
+    parameters += [_bound(value) for _, value in query.equal if value is not None]
+    for _, values in query.one_of:
+        parameters += map(_bound, values)
+    parameters += [_bound(value) for _, value in (*query.at_least, *query.below)]
+    if query.after is not None:
+        parameters += map(_bound, query.after)
+    if query.limit is not None:
+        parameters.append(query.limit)
+    return parameters
 
 
 def drop_table(name: str) -> list[str]:
