@@ -1,34 +1,67 @@
 """Stores keep their promises on every backend, sync and async: the fixtures of the contract."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from projections.session_stores.orchestrator import OrchestratorStore
-from tests.contract.conftest import (
-    contract_database,
-    ledger,
-    loop,
-    open_ledger,
-    postgres_url,
-    stored,
-    url,
-)
+from tests.contract.conftest import ledger, loop, open_ledger, stored, url
 from tests.stores.orchestrator_cases import open_store
 from tests.support.blocking import LoopThread
 
+if TYPE_CHECKING:
+    from tests.support.postgres_databases import PostgresDatabases
+
 __all__ = [
-    "contract_database",
     "ledger",
     "loop",
     "open_ledger",
     "open_orchestrator",
-    "postgres_url",
     "store",
     "stored",
     "url",
 ]
+
+
+# Making the tables of all views takes longer than most of these tests do, so the tables stay. That
+# they are made is seen to by the contract of the views.
+NOTHING_IN_THEM = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid();
+DO $$
+DECLARE name text;
+BEGIN
+    SET LOCAL session_replication_role = replica; -- of triggers, which refuse to delete events
+    FOR name IN SELECT tablename FROM pg_tables
+        WHERE schemaname = 'ledger' AND tablename NOT IN ('ledger_info', 'buckets')
+    LOOP
+        EXECUTE format('DELETE FROM ledger.%I', name);
+    END LOOP;
+    IF to_regclass('ledger.buckets') IS NOT NULL THEN
+        UPDATE ledger.buckets SET position = 0, recorded_us = 0;
+        UPDATE ledger.ledger_info SET ledger_id = gen_random_uuid();
+    END IF;
+END $$
+"""
+
+
+@pytest.fixture(scope="session")
+def stores_database(postgres_server: "PostgresDatabases") -> Iterator[str]:
+    """The database that the stores' tests of one process use, one after the other."""
+    with postgres_server.temporary_database() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(stores_database: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database in which there is nothing but tables, and which nobody else uses."""
+    import psycopg
+
+    request.node.add_marker(pytest.mark.postgres)  # for those who ask by getfixturevalue
+    yield stores_database
+    with psycopg.connect(stores_database, autocommit=True) as connection:
+        connection.execute(NOTHING_IN_THEM)
 
 
 @pytest.fixture
