@@ -1,6 +1,7 @@
 """Options out of range: refused by name, before anything is opened or made."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,31 +28,24 @@ REFUSED: dict[str, tuple[Any, ...]] = {
     "limits": (5, {}, Limits, "x"),
 }
 LIMITS = tuple(Limits.__struct_fields__)
-CASES = [(name, value) for name, values in REFUSED.items() for value in values]
 
 
-def shown(value: object) -> str:
-    return ascii(value) if not isinstance(value, int) or value < 10**9 else "huge"
-
-
-@pytest.mark.parametrize(("option", "value"), CASES, ids=shown)
+@pytest.mark.parametrize("option", REFUSED)
 def test_an_option_out_of_range_is_refused_by_its_name(
-    open_ledger: Open, tmp_path: Path, option: str, value: Any
+    open_ledger: Open, tmp_path: Path, option: str
 ) -> None:
-    with pytest.raises(InvalidArgument, match="Correct the named argument") as caught:
-        open_ledger(**{option: value})
-    assert caught.value.argument == option
+    for value in REFUSED[option]:
+        with pytest.raises(InvalidArgument, match="Correct the named argument") as caught:
+            open_ledger(**{option: value})
+        assert caught.value.argument == option
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("field", LIMITS)
-@pytest.mark.parametrize("value", [0, -1, True, "5", 1.5, 2**63])
-def test_a_limit_out_of_range_is_refused_by_its_name(
-    open_ledger: Open, tmp_path: Path, field: str, value: Any
-) -> None:
-    with pytest.raises(InvalidArgument) as caught:
-        open_ledger(limits=Limits(**{field: value}))
-    assert caught.value.argument == f"limits.{field}"
+def test_a_limit_out_of_range_is_refused_by_its_name(open_ledger: Open, tmp_path: Path) -> None:
+    for field, value in product(LIMITS, (0, -1, True, "5", 1.5, 2**63)):
+        with pytest.raises(InvalidArgument) as caught:
+            open_ledger(limits=Limits(**{field: value}))
+        assert caught.value.argument == f"limits.{field}"
     assert list(tmp_path.iterdir()) == []
 
 
