@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import msgspec
+import psycopg
+from psycopg import sql
 
 from ledger import Event, Ledger
 from projections import Projection, Views
@@ -169,6 +171,10 @@ def their_runner(url: str) -> Iterator[Theirs]:
 
 
 def test_against_a_projection_runner(postgres_url: str, sizes: Sizes, report: Report) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        # As our folds do: what is folded can be folded again.
+        name = sql.Identifier(urlsplit(postgres_url).path.lstrip("/"))
+        admin.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(name))
     with Ledger.open(postgres_url) as ledger, their_runner(postgres_url) as theirs:
         views = Views(ledger, projections=[CALLS])
         views.catch_up()
