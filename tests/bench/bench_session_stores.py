@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any
 
+import apsw
+import psycopg
 import pytest
 from msgspec.structs import replace
 
@@ -21,7 +25,7 @@ from tests.bench.harness import Comparison, alternate
 from tests.bench.raw_documents import RawDocuments
 from tests.bench.sizes import Sizes
 from tests.bench.workload import BATCH, events, payload
-from tests.support.conversations import TENANT, standing
+from tests.support.conversations import SCENARIO, TENANT, standing
 
 Report = Callable[[Comparison], None]
 NAMES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
@@ -215,5 +219,72 @@ def test_append_events_of_a_batch(kind: str, ledger: Ledger, sizes: Sizes, repor
             baseline,
             rounds=sizes.rounds,
             target=1 / 1.5,
+        )
+    )
+
+
+FOUND = 20
+COPIES = {
+    "postgres": "generate_series(1, {n}) AS s (n)",
+    "sqlite": (
+        "(WITH RECURSIVE r (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < {n})"
+        " SELECT n FROM r) AS s"
+    ),
+}
+
+
+def crowd(kind: str, connection: Any, count: int) -> None:
+    """Let many more sessions stand at other steps, in the view that steps are found in."""
+    schema = "ledger." if kind == "postgres" else ""
+    asked = (
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'ledger.view_scenarios_v1'::regclass"
+        " AND attnum > 0 AND NOT attisdropped"
+        if kind == "postgres"
+        else "SELECT name FROM pragma_table_info('view_scenarios_v1')"
+    )
+    names = [name for (name,) in connection.execute(asked).fetchall()]
+    changed = {"session_id": "'other-' || s.n", "step_content_hash": "'hash-' || (s.n % 5000)"}
+    connection.execute(
+        f"INSERT INTO {schema}view_scenarios_v1 ({', '.join(names)})"
+        f" SELECT {', '.join(changed.get(name, 'v.' + name) for name in names)}"
+        f" FROM (SELECT * FROM {schema}view_scenarios_v1 LIMIT 1) AS v"
+        f" CROSS JOIN {COPIES[kind].format(n=count)}"
+    )
+    connection.execute("VACUUM ANALYZE ledger.view_scenarios_v1" if schema else "ANALYZE")
+
+
+def test_finding_by_step_hash_among_many(
+    kind: str, url: str, ledger: Ledger, sizes: Sizes, report: Report
+) -> None:
+    store = ConversationStore(ledger, tenant_id=TENANT)
+    for number in range(FOUND):
+        store.save(standing(100 + number))
+    assert len(store.find_sessions_by_step_hash(TENANT, SCENARIO, 1, "hash 1")) == FOUND
+
+    def cost_us() -> float:
+        start = time.perf_counter()
+        for _ in range(sizes.lists):
+            assert len(store.find_sessions_by_step_hash(TENANT, SCENARIO, 1, "hash 1")) == FOUND
+        return (time.perf_counter() - start) * 1_000_000 / sizes.lists
+
+    rounds = min(5, sizes.rounds)
+    few = [cost_us() for _ in range(rounds)]
+    connection: Any
+    if kind == "postgres":
+        connection = psycopg.connect(url, autocommit=True)
+    else:
+        connection = apsw.Connection(url.removeprefix("sqlite:///"))
+    crowd(kind, connection, sizes.listed[-1])
+    connection.close()
+    many = [cost_us() for _ in range(rounds)]
+    report(
+        Comparison(
+            f"find {FOUND} by step hash among {sizes.listed[-1]:,}, {NAMES[kind]}",
+            f"the same among {FOUND}",
+            "µs",
+            many,
+            few,
+            target=1.5,
+            at_most=True,
         )
     )
