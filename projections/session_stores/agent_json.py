@@ -31,8 +31,10 @@ def session_of_json(data: Mapping[str, Any] | str | bytes) -> AgentSession:
             total_tool_calls=msgspec.convert(given.get("total_tool_calls", 0), int),
             run_state=msgspec.convert(state, RunState),
         )
-    except (msgspec.MsgspecError, AttributeError, KeyError, TypeError) as error:
+    except (msgspec.MsgspecError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise InvalidArgument("data", f"is no session of agent-base: {error}") from error
+    except RecursionError as error:
+        raise InvalidArgument("data", "is nested too deep for a session of agent-base") from error
 
 
 def _id(given: Any) -> SessionId | None:

@@ -15,6 +15,7 @@ from .chat_messages import (
     ChatMessage,
     check_order,
     dangling_calls,
+    listed,
     system_prefix,
 )
 
@@ -120,7 +121,7 @@ def checked(session: AgentSession) -> AgentSession:
     if not isinstance(session, AgentSession):
         raise InvalidArgument("session", f"expected an AgentSession, got {type(session).__name__}")
     try:
-        plain: Any = msgspec.to_builtins(session)
+        plain: Any = listed(msgspec.to_builtins(session))
         return msgspec.convert(plain, AgentSession)
     except (msgspec.MsgspecError, TypeError) as error:
         raise InvalidArgument("session", str(error)) from error

@@ -13,6 +13,8 @@ from ledger.catalogue import MessageAppended, Role
 
 from ..folds.messages import Message
 
+#: What the catalogue calls otherwise.
+NAMES = {"reasoning_content": "reasoning"}
 TOOL_CALL_CLOSED = "The tool call was interrupted before it returned."
 
 
@@ -63,7 +65,7 @@ def sane(call: ToolCall) -> ToolCall:
     """Return a call whose arguments can be sent to a provider again."""
     try:
         json.loads(call.arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         # Cut off while streaming; a provider refuses every later request that repeats it.
         return msgspec.structs.replace(call, arguments="{}")
     return call
@@ -145,6 +147,5 @@ def listed(value: Any) -> Any:
 def appended(message: ChatMessage) -> NewEvent:
     """Return the fact that a message joined the conversation."""
     said = listed(msgspec.to_builtins(message))
-    if "reasoning_content" in said:
-        said["reasoning"] = said.pop("reasoning_content")
+    said = {NAMES.get(name, name): value for name, value in said.items()}
     return NewEvent(said, MessageAppended.event_type)

@@ -25,7 +25,13 @@ class Draft:
     """What is to be appended behind `head`, and what the views will say then."""
 
     def __init__(
-        self, key: tuple[str, str], rows: Rows, before: Remainder, head: int, now: datetime
+        self,
+        key: tuple[str, str],
+        rows: Rows,
+        before: Remainder,
+        head: int,
+        now: datetime,
+        said: Shown | None,
     ) -> None:
         self.facts: list[NewEvent] = []
         self.rows = rows
@@ -34,7 +40,7 @@ class Draft:
         self._key = key
         self._head = head
         self._before = before
-        self._shown: Shown | None = None
+        self._shown = said
         self._steps_before = len(self.shown.history)
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from ledger import NewEvent, new_event_id
+from ledger import new_event_id
 
 from ..folds.session_status import TERMINAL
 from .conversation_drafts import COUNTED_MAX, AnyFact, Draft
@@ -37,9 +37,13 @@ def facts_of_save(
     told: Iterable[AnyFact],
     head: int,
     now: datetime,
-) -> list[NewEvent]:
-    """Return the facts to append behind `head`, those that the caller `told` among them."""
-    draft = Draft(key, rows, before, head, now)
+    said: Shown | None = None,
+) -> Draft:
+    """Return the facts to append behind `head`, those that the caller `told` among them.
+
+    `said` is what the rows say with the remainder from `before`, if somebody looked already.
+    """
+    draft = Draft(key, rows, before, head, now, said)
     _identity(draft, wanted.leaves)
     for fact in told:
         draft.tell(fact)
@@ -55,7 +59,7 @@ def facts_of_save(
         _status(draft, status)
     draft.keep(wanted)
     draft.finish()
-    return draft.facts
+    return draft
 
 
 def _identity(draft: Draft, wanted: Leaves) -> None:

@@ -34,9 +34,17 @@ _APART = frozenset(
 _STATUSES = {"pending": "active", "paused": "idle"} | dict.fromkeys(TERMINAL, "closed")
 
 
+# Of these types what is equal is the same text; of floats it is not: 0.0 and -0.0.
+_AS_THEY_ARE = frozenset({str, int, bool})
+
+
 def same(one: Any, other: Any) -> bool:
     """Whether two JSON values are the same text: 1, 1.0 and true are three."""
-    return one is other or _encode(one) == _encode(other)
+    if one is other:
+        return True
+    if type(one) is type(other) and type(one) in _AS_THEY_ARE:
+        return bool(one == other)
+    return _encode(one) == _encode(other)
 
 
 def _encode(value: Any) -> bytes:
@@ -65,22 +73,33 @@ def _of_scenario(one: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
 
 
 def session_of(found: Leaves) -> dict[str, Any]:
-    """Return the session that has these leaves, as JSON, without what stands apart."""
+    """Return the session that has these leaves, as JSON, without what stands apart.
+
+    It shares nothing with them that could be changed in one and not in the other.
+    """
     session: dict[str, Any] = {name: {} for name in _DICTS}
     instances = {
         id_: {"scenario_id": id_, "visited_steps": {}, "variables": {}} for id_ in found[SCENARIOS,]
     }
     for path, value in found.items():
         if len(path) == 1:
-            session[path[0]] = value
+            session[path[0]] = _detached(value)
         elif path[0] != SCENARIOS:
-            session[path[0]][path[1]] = value
+            session[path[0]][path[1]] = _detached(value)
         elif path[1] in instances:
             place: dict[str, Any] = instances[path[1]]
             for name in path[2:-1]:
                 place = place[name]
-            place[path[-1]] = value
+            place[path[-1]] = _detached(value)
     return session | {SCENARIOS: list(instances.values())}
+
+
+def _detached(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _detached(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_detached(one) for one in value]
+    return value
 
 
 def is_conversation(row: SessionRow | None) -> bool:

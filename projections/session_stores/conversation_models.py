@@ -10,9 +10,19 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+)
 
 from ledger.catalogue.base import Count, Fraction, Id
+
+from .conversation_bases import Base
 
 #: So many of the last steps a session has; all of them are in the views.
 STEP_HISTORY_MAX = 1_000
@@ -111,7 +121,8 @@ class Session(_Model):
     """A conversation of a customer with an agent on a channel.
 
     `version` is the last sequence of the session when it was read or saved, 0 if it never was. A
-    save is refused if what the session says was changed behind it.
+    save is refused if what the session says was changed behind it. The object also knows what was
+    stored at that version, which makes the next save quicker, and is no part of what it says.
     """
 
     session_id: UUID = Field(default_factory=uuid4)
@@ -139,3 +150,15 @@ class Session(_Model):
     created_at: Moment = Field(default_factory=_now)
     last_activity_at: Moment = Field(default_factory=lambda data: data["created_at"])
     version: Count = 0
+    _base: Base | None = PrivateAttr(default=None)
+
+
+def base_of(session: Session) -> Base | None:
+    """Return what a session object was when it was read or saved, None if nobody knows."""
+    return session._base
+
+
+def keep(session: Session, version: int, base: Base | None) -> None:
+    """Let a session object know at which version it is stored, and as what."""
+    session.version = version
+    session._base = base

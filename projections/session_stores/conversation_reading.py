@@ -14,17 +14,20 @@ from ledger.arguments import natural
 from ledger.catalogue import ScopeFilter
 from ledger.plans import Plan
 
+from ..folds.scenarios import ACTIVE
 from ..folds.session_status import TERMINAL
 from ..folds.sessions import Session as SessionRow
 from ..folds.step_visits import STEP_VISITS
+from ..readers.arguments import instance, text
 from ..readers.scenario_positions import ScenarioPosition
 from ..readers.session_lists import SessionFilters
 from ..views import Views
 from ..views_async import AsyncViews
+from .conversation_bases import Base
 from .conversation_errors import RemainderUnreadable
 from .conversation_fields import is_conversation
-from .conversation_models import STEP_HISTORY_MAX, Channel, Session, SessionStatus
-from .conversation_remainders import Remainder, shown
+from .conversation_models import STEP_HISTORY_MAX, Channel, Session, SessionStatus, keep
+from .conversation_remainders import Remainder, Shown, shown
 from .conversation_rows import PROJECTIONS, Rows, rows_of
 
 #: So often a plan begins anew because others wrote to the session; in each round one of them won.
@@ -76,18 +79,30 @@ class ConversationReading:
 
     def stored(self, tenant: str, session_id: str) -> Plan[Session | None]:
         """Return a session if it is a conversation."""
-        rows = yield from self.rows(tenant, session_id)
+        return self.session_of((yield from self.rows(tenant, session_id)))
+
+    def session_of(self, rows: Rows) -> Session | None:
+        """Return the session that rows are of, if it is a conversation."""
         row = rows.session
         if row is None or not is_conversation(row):
             return None
-        said = shown(rows, remainder_of(rows)).session()
+        said = shown(rows, remainder_of(rows))
         apart = {
             "session_id": row.session_id,
             "tenant_id": row.tenant,
             "last_activity_at": row.last_activity_at,
             "version": row.last_sequence,
         }
-        return Session.model_validate(said | apart)
+        session = Session.model_validate(said.session() | apart)
+        keep(session, session.version, self.base((row.tenant, row.session_id), rows, said))
+        return session
+
+    def base(self, key: tuple[str, str], rows: Rows, said: Shown) -> Base | None:
+        """Return what a session carries that is stored as these rows; None if there is none."""
+        row = rows.session
+        if row is None:
+            return None
+        return Base(self.ledger.ledger_id, key, row.last_sequence, _as_read(rows), said)
 
     def rows(self, tenant: str, session_id: str) -> Plan[Rows]:
         """Read the rows that belong to a session, all of one moment."""
@@ -110,7 +125,7 @@ class ConversationReading:
         """Return the session of a channel identity with the newest activity."""
         filters: SessionFilters = {
             "channel": channel_of(channel).value,
-            "user_channel_id": user_channel_id,
+            "user_channel_id": text(user_channel_id, "user_channel_id", empty=True),
         }
         found = yield from self._listed(tenant_id, filters, statuses_of(statuses), 1, None)
         return found[0] if found else None
@@ -138,13 +153,15 @@ class ConversationReading:
     ) -> Plan[list[Session]]:
         tenant = self.tenant_of(tenant_id)
         found: list[Session] = []
-        place = None if after is None else _row_at(after)
+        place = None if after is None else _row_at(instance(after, "after", Session))
         while tenant is not None and len(found) < limit:
             count = min(PAGE_SESSIONS, limit - len(found))
             page = yield from self._page(tenant, filters, statuses, count, place)
             for row in page:
                 one = yield from self.stored(tenant, row.session_id)
-                found += [] if one is None else [one]
+                # It is read behind its row, and may have become another one meanwhile.
+                if one is not None and _fits(one, filters, statuses):
+                    found.append(one)
             if len(page) < count:
                 break
             place = page[-1]
@@ -192,7 +209,8 @@ class ConversationReading:
                 after=last,
             )
             for position in page:
-                one = yield from self.stored(position.session.tenant, position.session.session_id)
+                rows = yield from self.rows(position.session.tenant, position.session.session_id)
+                one = self.session_of(rows) if stands(rows, *asked) else None
                 found += [] if one is None else [one]
             if len(page) < PAGE_SESSIONS:
                 break
@@ -209,6 +227,14 @@ def _is_whole(found: dict[str, list[Any]], limit: int | None) -> bool:
         len(rows) < (steps_max if name == STEP_VISITS.name else limit)
         for name, rows in found.items()
     )
+
+
+def _as_read(rows: Rows) -> Rows:
+    """Return rows as they are read: of very many steps only the last ones."""
+    counts = {name: len(found) for name, found in rows.views.items()}
+    if counts.pop(STEP_VISITS.name) <= STEP_HISTORY_MAX or max(counts.values()) >= STEP_HISTORY_MAX:
+        return rows
+    return rows.with_last_visits(STEP_HISTORY_MAX)
 
 
 def remainder_of(rows: Rows) -> Remainder:
@@ -242,8 +268,27 @@ def statuses_of(values: Collection[Any] | None) -> list[SessionStatus] | None:
     """Return statuses, which may be given by their texts, each once."""
     try:
         return None if values is None else sorted({SessionStatus(one) for one in values})
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise InvalidArgument("status", str(error)) from error
+
+
+def stands(rows: Rows, scenario_id: str, version: int, step_content_hash: str) -> bool:
+    """Whether an active session stands at a step, in an active scenario."""
+    row = rows.session
+    return (
+        row is not None
+        and row.status == ACTIVE
+        and any(
+            (one.scenario_id, one.scenario_version, one.step_content_hash, one.status)
+            == (scenario_id, version, step_content_hash, ACTIVE)
+            for one in rows.scenarios
+        )
+    )
+
+
+def _fits(session: Session, filters: SessionFilters, statuses: list[SessionStatus] | None) -> bool:
+    said = session.model_dump(mode="json", include=set(filters))
+    return said == filters and (statuses is None or session.status in statuses)
 
 
 def _meant(wanted: list[SessionStatus] | None) -> list[str | None]:

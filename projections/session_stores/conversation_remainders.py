@@ -131,11 +131,17 @@ def remainder(
     said = wanted.leaves
     differing = [
         Leaf(list(path), _at(derived, path), _at(said, path))
-        for path in sorted(derived.keys() | said.keys())
-        if not _is(derived.get(path, _ABSENT), _at(said, path))
+        for path in sorted(_differing(derived, said))
     ]
     kept = _history(numbered(rows), wanted.history, before.history, steps_before, hidden)
     return Remainder(listed=listed, leaves=differing, history=kept)
+
+
+def _differing(one: Leaves, other: Leaves) -> set[Path]:
+    found = {
+        path for path, value in one.items() if path not in other or not same(value, other[path])
+    }
+    return found | (other.keys() - one.keys())
 
 
 def is_listed(wanted: Leaves) -> bool:

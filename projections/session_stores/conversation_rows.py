@@ -61,6 +61,12 @@ class Rows(msgspec.Struct, frozen=True):
         kept: Iterable[Snapshot] = self.views[SNAPSHOTS.name].values()
         return next((one for one in kept if one.name == REMAINDER), None)
 
+    def with_last_visits(self, count: int) -> Rows:
+        """Return the rows without all but the last so many of the steps that were entered."""
+        visits = self.views[STEP_VISITS.name]
+        last = sorted(visits.items(), key=lambda item: _first(item[1]))[-count:]
+        return Rows({**self.views, STEP_VISITS.name: dict(last)})
+
     def after(self, event: Event) -> Rows:
         """Return what one more fact makes of the rows, exactly as the views will be folded."""
         return Rows({one.name: _folded(one, self.views[one.name], event) for one in PROJECTIONS})

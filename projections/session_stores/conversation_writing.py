@@ -16,13 +16,15 @@ from ledger.events import Event
 from ledger.plans import Plan
 
 from ..folds.sessions import Session as SessionRow
+from ..readers.arguments import several
+from .conversation_bases import Base
 from .conversation_drafts import AnyFact
 from .conversation_facts import facts_of_save
 from .conversation_fields import is_conversation, leaves
-from .conversation_models import STEP_HISTORY_MAX, Session, SessionStatus
+from .conversation_models import STEP_HISTORY_MAX, Session, SessionStatus, base_of, keep
 from .conversation_reading import ROUNDS_MAX, ConversationReading, Id, id_text, remainder_of
 from .conversation_remainders import Shown
-from .conversation_rows import REMAINDER
+from .conversation_rows import REMAINDER, Rows
 from .snapshot_errors import SessionBusy
 
 #: What changes a session that was read: a save from before would overwrite it.
@@ -48,26 +50,33 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """What a save appends, and the version that the session then has."""
+    """What a save appends, and the version that the session then has, with its rows if known."""
 
     append: Append
     version: int
+    base: Base | None
 
 
 class ConversationWriting(ConversationReading):
     """The writing half of a store."""
 
-    def save(self, session: Session, events: Sequence[AnyFact]) -> Plan[int]:
-        """Store a session, with events that happened on the way there, and return its version."""
+    def save(self, session: Session, events: Sequence[AnyFact]) -> Plan[None]:
+        """Store a session, with events that happened on the way there."""
+        events = several(events, "events", "facts")
         wanted = self._checked(session)
-        for _ in range(ROUNDS_MAX):
-            planned = yield from self._planned(wanted, events)
+        # Which of the events are stored already only the ledger knows.
+        known = None if events else self._changed(wanted, base_of(session))
+        for attempt in range(ROUNDS_MAX):
+            planned = None if attempt else known
+            # Where nothing has changed, no append tells whether the session is what it was.
+            if planned is None or not planned.append.events:
+                planned = yield from self._planned(wanted, events)
             if planned.append.events:
                 try:
                     yield self.ledger.append_many([planned.append])
                 except SequenceConflict:
                     continue
-            return planned.version
+            return keep(session, planned.version, planned.base)
         raise SessionBusy(wanted.key[1], ROUNDS_MAX)
 
     def update(
@@ -84,7 +93,7 @@ class ConversationWriting(ConversationReading):
             if (changed.tenant_id, changed.session_id, changed.version) != identity:
                 raise InvalidArgument("change", "returned another session than it was given")
             try:
-                changed.version = yield from self.save(changed, ())
+                yield from self.save(changed, ())
             except SequenceConflict:
                 continue
             return changed
@@ -99,18 +108,23 @@ class ConversationWriting(ConversationReading):
         channel = wanted.session.channel, wanted.session.user_channel_id
         claim, claims = f"{channel[0].value}:{channel[1]}", f"{tenant}{CLAIMS}"
         taken = NewEvent({"session_id": session_id}, CLAIMED)
-        for _ in range(ROUNDS_MAX):
+        for attempt in range(ROUNDS_MAX):
             claimed: int = yield self.ledger.head(claim, tenant=claims)
             found = yield from self.get_by_channel(tenant, *channel, reuse)
             if found is not None:
                 return found
-            planned = yield from self._planned(wanted, ())
+            planned = None if attempt else self._changed(wanted, None)
+            if planned is None:
+                planned = yield from self._planned(wanted, ())
             claiming = Append(claim, [taken], tenant=claims, expected=claimed)
             try:
                 yield self.ledger.append_many([planned.append, claiming])
             except SequenceConflict:
                 continue
-            return wanted.session.model_copy(update={"version": planned.version})
+            # The copy that was checked shares what it says with the facts.
+            saved = wanted.session.model_copy(deep=True)
+            keep(saved, planned.version, planned.base)
+            return saved
         raise SessionBusy(session_id, ROUNDS_MAX)
 
     def delete(self, session_id: Id, tenant_id: Id | None, reason: str | None) -> Plan[bool]:
@@ -142,6 +156,43 @@ class ConversationWriting(ConversationReading):
         history: list[dict[str, Any]] = plain["step_history"][-STEP_HISTORY_MAX:]
         return Wanted((tenant, str(copy.session_id)), copy, Shown(leaves(plain), history))
 
+    def _changed(self, wanted: Wanted, base: Base | None) -> Planned | None:
+        """Return what makes the session that was read the wanted one; None if nobody knows it.
+
+        Nothing is read. That the session is still what it was is for the append to find out, which
+        is refused if anybody wrote since.
+        """
+        version = wanted.session.version
+        if not version:
+            return self._told(wanted, Rows(), 0)  # as a session is that nobody began
+        if base is None or not base.is_of(self.ledger.ledger_id, wanted.key, version):
+            return None
+        return self._told(wanted, base.rows, version, said=base.shown)
+
+    def _told(
+        self,
+        wanted: Wanted,
+        rows: Rows,
+        head: int,
+        told: Sequence[AnyFact] = (),
+        repeated: Sequence[AnyFact] = (),
+        said: Shown | None = None,
+    ) -> Planned:
+        """Return what is to be appended to a session with these rows."""
+        now = self._moment(rows.session, wanted.session.last_activity_at)
+        kept = remainder_of(rows)
+        draft = facts_of_save(wanted.key, rows, kept, wanted.shown, told, head, now, said)
+        # What is stored already gets no number; the ledger looks whether it is the same.
+        append = Append(
+            wanted.key[1], [*draft.facts, *repeated], tenant=wanted.key[0], expected=head
+        )
+        # What a caller hands in may be stored in other words, and what is upcast is read in others.
+        is_known = not told and not any(
+            self.ledger.upcasts.has(str(fact.type)) for fact in draft.facts
+        )
+        base = self.base(wanted.key, draft.rows, wanted.shown) if is_known else None
+        return Planned(append, head + len(draft.facts), base)
+
     def _planned(self, wanted: Wanted, events: Iterable[AnyFact]) -> Plan[Planned]:
         """Return what makes the stored session the wanted one, for where the session is now."""
         tenant, session_id = wanted.key
@@ -156,11 +207,7 @@ class ConversationWriting(ConversationReading):
             head = row.last_sequence
         yield from self._check_seen(wanted.session, row)
         told, repeated = yield from self._known_apart(wanted.key, events)
-        now = self._moment(row, wanted.session.last_activity_at)
-        facts = facts_of_save(wanted.key, rows, remainder_of(rows), wanted.shown, told, head, now)
-        # What is stored already gets no number; the ledger looks whether it is the same.
-        append = Append(session_id, [*facts, *repeated], tenant=tenant, expected=head)
-        return Planned(append, head + len(facts))
+        return self._told(wanted, rows, head, told, repeated)
 
     def _check_seen(self, wanted: Session, row: SessionRow | None) -> Plan[None]:
         """Raise SequenceConflict unless a session was read behind all that saving it overwrites."""

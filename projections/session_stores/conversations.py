@@ -50,10 +50,11 @@ class ConversationStore:
         """Store a session as it is and return its id; nothing is stored if nothing has changed.
 
         All or nothing, together with `events` that happened meanwhile, and which the session
-        already reflects. Of the caller's object only `version` changes. Raises SequenceConflict if
+        already reflects. Without them it is one append, and nothing is read, if the object was read
+        or saved and nobody wrote since. Of the caller's object only `version` changes. Raises SequenceConflict if
         what the session says was changed behind that version: get it again, or use `update`.
         """
-        session.version = run(self._plans.save(session, events))
+        run(self._plans.save(session, events))
         return session.session_id
 
     def update(

@@ -9,6 +9,7 @@ the transcript too, and stays in the log.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,14 @@ from ledger import NewEvent
 from ledger.catalogue import MessageAmended, MessageDeleted
 
 from ..folds.messages import Message
-from .chat_messages import ChatMessage, appended, chat_message, listed, system_prefix
+from .chat_messages import (
+    NAMES,
+    ChatMessage,
+    appended,
+    chat_message,
+    listed,
+    system_prefix,
+)
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -53,7 +61,7 @@ def changes(
         before = sum(message.first_sequence <= window.prefix_through for message in stored)
         prefix = min(prefix, before)
     facts = [
-        _amended(stored[place], new)
+        _amended(stored[place], said[place], new)
         for place, new in enumerate(wanted[:prefix])
         if new != said[place]
     ]
@@ -74,8 +82,13 @@ def _deleted(stored: Message) -> NewEvent:
     return NewEvent(deleted, MessageDeleted.event_type)
 
 
-def _amended(stored: Message, wanted: ChatMessage) -> NewEvent:
-    amended = {"message_id": stored.message_id, "content": listed(wanted.content)}
+def _amended(stored: Message, said: ChatMessage, wanted: ChatMessage) -> NewEvent:
+    """Return what changes in its place; a role stays, only standing instructions are amended."""
+    amended: dict[str, Any] = {"message_id": stored.message_id}
+    for name in wanted.__struct_fields__:
+        value = getattr(wanted, name)
+        if value != getattr(said, name):
+            amended[NAMES.get(name, name)] = listed(msgspec.to_builtins(value))
     return NewEvent(amended, MessageAmended.event_type)
 
 

@@ -11,6 +11,7 @@ word for, and those that a save appends, are none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,7 @@ from .orchestrator_records import EVENT_TYPES, EventRecord, invalid
 
 #: Where the envelope keeps what the ledger has no field for.
 _OWN = frozenset({"type", "id", "provider", "metadata"})
+_OF_INCARNATION = re.compile(r"@[0-9]+\Z")
 
 _FACTS: dict[str, type[Fact]] = {
     "message_sent": MessageAppended,
@@ -63,14 +65,17 @@ def types_read(type: str | None) -> tuple[str, ...]:
 
 
 def to_ledger(event: EventRecord, incarnation: int) -> NewEvent:
-    """Return the event to append; ids of earlier incarnations do not stand in its way."""
+    """Return the event to append; ids of earlier incarnations do not stand in its way.
+
+    An id that looks like one of a later incarnation is marked as being of the first.
+    """
     payload = _as_fact(event) if event.schema_version == 1 else None
     own = {"provider": event.provider, "metadata": dict(event.metadata)}
-    own = {name: value for name, value in own.items() if value}
+    own = {name: value for name, value in own.items() if value not in (None, {})}
     event_id = event.id
     if payload is not None:
         own["type"] = event.type
-    if incarnation:
+    if incarnation or _OF_INCARNATION.search(event.id):
         own["id"] = event.id
         event_id = f"{event.id}@{incarnation}"
     return NewEvent(
@@ -112,11 +117,13 @@ def from_ledger(event: Event) -> EventRecord | None:
 def _own(event: Event) -> dict[str, Any] | None:
     """Return what `to_ledger` left in the envelope, None if somebody else appended the event."""
     own = event.metadata
-    if not own.keys() <= _OWN:
+    texts = all(isinstance(own.get(name, ""), str) for name in ("type", "id", "provider"))
+    if not own.keys() <= _OWN or not texts or not isinstance(own.get("metadata", {}), dict):
         return None
-    model = _FACTS.get(own.get("type", ""))
-    ours = event.type in EVENT_TYPES if model is None else event.type == model.event_type
-    return own if ours else None
+    if "type" not in own:
+        return own if event.type in EVENT_TYPES else None
+    model = _FACTS.get(own["type"])
+    return own if model is not None and event.type == model.event_type else None
 
 
 def _type_of(event: Event) -> str | None:

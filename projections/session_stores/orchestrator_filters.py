@@ -73,9 +73,8 @@ def wanted_sessions(
     status: Texts = None,
     created_after: datetime | None = None,
     created_before: datetime | None = None,
-    **elsewhere: Any,
 ) -> Callable[[SessionRecord], bool]:
-    """Return the test of a session's own fields; what is `elsewhere` is up to the views."""
+    """Return the test of a session's own fields."""
     statuses = one_or_several(status, "status", SESSION_STATUSES)
     check_range(created_after, created_before, "created_after", "created_before")
     return lambda row: (
@@ -108,6 +107,8 @@ def started_runs(
     *, provider: str | None = None, since: datetime | None = None, until: datetime | None = None
 ) -> Callable[[RunRecord], bool]:
     """Return the test of a run that is added up."""
+    if not isinstance(provider, str | None):
+        raise invalid(f"provider: expected text, got {provider!r}")
     check_range(since, until, "since", "until")
     return lambda run: provider in (None, run.provider) and _between(run.started_at, since, until)
 

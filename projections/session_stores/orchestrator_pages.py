@@ -30,7 +30,7 @@ class Asked:
 
     def of(self, orders: Orders[T], ledger_id: str, name: str, *filters: Any) -> PageOf[T]:
         """Return the page, still empty, of a list that the filters decide on."""
-        if self.order_by not in orders:
+        if self.order_by not in tuple(orders):  # of whatever type it is
             raise invalid(f"order_by: expected one of {', '.join(orders)}, got {self.order_by!r}")
         cursors = ListCursors(ledger_id, name, (*filters, self.order_by))
         return PageOf(*orders[self.order_by], self, cursors)

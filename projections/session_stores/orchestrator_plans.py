@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -72,7 +71,7 @@ class OrchestratorPlans:
             facts = sessions.session_facts(before, record, enforced=self._enforced)
             return facts + sessions.touch(before, record, facts)
 
-        yield from self._append(record.id, decide)
+        yield from self.append_decided(record.id, decide)
 
     def update_session(
         self, session_id: str, change: Callable[[SessionRecord], SessionRecord]
@@ -89,7 +88,7 @@ class OrchestratorPlans:
             facts = sessions.session_facts(before, record, enforced=self._enforced)
             return facts + sessions.touch(before, record, facts)
 
-        yield from self._append(session_id, decide)
+        yield from self.append_decided(session_id, decide)
         return (yield from self.session(session_id))
 
     def session(self, session_id: str) -> Plan[SessionRecord]:
@@ -119,7 +118,7 @@ class OrchestratorPlans:
     def save_run(self, run: RunRecord) -> Plan[None]:
         """Append what differs."""
         record = check_run(run)
-        yield from self._append(record.session_id, lambda: self._run_facts(record))
+        yield from self.append_decided(record.session_id, lambda: self._run_facts(record))
 
     def update_run(self, run_id: str, change: Callable[[RunRecord], RunRecord]) -> Plan[RunRecord]:
         """Change what the run is when the change is stored."""
@@ -132,7 +131,7 @@ class OrchestratorPlans:
                 raise invalid(f"expected run {run_id!r} changed, got {record.id!r}")
             return runs.run_facts(before, record, enforced=self._enforced)
 
-        yield from self._append(session_id, decide)
+        yield from self.append_decided(session_id, decide)
         after = yield from self._run(session_id, run_id)
         return runs.saved_record(after, run_id)
 
@@ -147,15 +146,13 @@ class OrchestratorPlans:
         """Return a session's saved runs."""
         statuses = one_or_several(status, "status", RUN_STATUSES)
         count = list_limit(limit)
-        # The views can tell one status from the others, but not what was never saved.
-        only = next(iter(statuses)) if statuses is not None and len(statuses) == 1 else None
-        rows: list[Run] = yield self.views.runs(session_id, tenant=self.tenant, status=only)
-        found = (
-            runs.run_record(row)
-            for row in rows
-            if runs.is_saved(row) and (statuses is None or row.status in statuses)
-        )
-        return list(islice(found, count))
+        found: dict[str, Run] = {}
+        # One may have moved from one status to the next between two of these lists.
+        for one in [None] if statuses is None else sorted(statuses):
+            rows = yield from self._runs(session_id, one, count)
+            found |= {row.run_id: row for row in rows}
+        ordered = sorted(found.values(), key=lambda row: (row.first_sequence, row.run_id))
+        return list(map(runs.run_record, ordered[:count]))
 
     def active_run(self, session_id: str) -> Plan[RunRecord | None]:
         """Return the running run."""
@@ -193,11 +190,12 @@ class OrchestratorPlans:
             # Work that comes after an end would be marked as not fitting.
             begins = [fact for fact in (*of_session, *of_run) if not _ends(fact)]
             ends = [fact for fact in (*of_run, *of_session) if _ends(fact)]
-            touch = sessions.touch(before, session, ends or begins)
             drafts = yield from self._drafts(session.id, events)
-            return [*begins, *drafts, *ends, *touch]
+            facts = [*begins, *drafts, *ends]
+            # Of a repeated flush nothing is left but events, which are stored already.
+            return facts + sessions.touch(before, session, facts if begins or ends else [])
 
-        yield from self._append(session.id, decide)
+        yield from self.append_decided(session.id, decide)
 
     def events(self, session_id: str, filters: EventFilters) -> Plan[list[EventRecord]]:
         """Return a session's events."""
@@ -209,6 +207,20 @@ class OrchestratorPlans:
             session_id, tenant=self.tenant, types=types_read(None), newest_first=True, limit=1
         )
         return newest[0].sequence if newest else 0
+
+    def append_decided(self, session_id: str, decide: Decision) -> Plan[None]:
+        """Append what is decided about the session as it is; whoever was faster is taken in."""
+        for _ in range(SAVE_TRIES_MAX):
+            head: int = yield self.ledger.head(session_id, tenant=self.tenant)
+            facts = yield from decide()
+            if not facts:
+                return
+            try:
+                yield self.ledger.append(session_id, facts, tenant=self.tenant, expected=head)
+            except SequenceConflict:
+                continue
+            return
+        raise StoreUnavailable("timeout", f"Session {session_id!r} did not stand still.")
 
     def each_session(
         self, visit: Callable[[list[Session]], None], *, saved: bool = True, **filters: Any
@@ -269,19 +281,17 @@ class OrchestratorPlans:
                 break
         return found
 
-    def _append(self, session_id: str, decide: Decision) -> Plan[None]:
-        """Append what is decided about the session as it is; whoever was faster is taken in."""
-        for _ in range(SAVE_TRIES_MAX):
-            head: int = yield self.ledger.head(session_id, tenant=self.tenant)
-            facts = yield from decide()
-            if not facts:
-                return
-            try:
-                yield self.ledger.append(session_id, facts, tenant=self.tenant, expected=head)
-            except SequenceConflict:
-                continue
-            return
-        raise StoreUnavailable("timeout", f"Session {session_id!r} did not stand still.")
+    def _runs(self, session_id: str, status: str | None, enough: int | None) -> Plan[list[Run]]:
+        """Return so many views of runs of a session that were saved, None is all."""
+        # The views do not know what was never saved, so all are read where that is in the way.
+        for limit in (None,) if enough is None else (enough + _PAGE_ROWS_MIN, None):
+            rows: list[Run] = yield self.views.runs(
+                session_id, tenant=self.tenant, status=status, limit=limit
+            )
+            saved = list(filter(runs.is_saved, rows))
+            if limit is None or len(rows) < limit or len(saved) >= (enough or 0):
+                break
+        return saved[:enough]
 
     def _session(self, session_id: str) -> Plan[Session | None]:
         found: Session | None = yield self.views.session(session_id, tenant=self.tenant)
@@ -305,4 +315,4 @@ class OrchestratorPlans:
 
 
 def _ends(fact: NewEvent) -> bool:
-    return fact.type in runs.ENDINGS or fact.type == "session.status_changed"
+    return fact.type in runs.ENDINGS or sessions.is_ending(fact)

@@ -24,7 +24,8 @@ class AsyncOrchestratorQueries:
 
     Filters that are None say nothing, an empty list finds nothing. A cursor is None at the end, and
     refused with the code invalid_cursor by any other question. A page costs a pass through whatever
-    the filters of the views leave over, and the memory of the page alone.
+    the filters of the views leave over, and the memory of the page and, if runs decide on sessions
+    or sessions on runs, of the sessions' ids.
     """
 
     def __init__(self, store: AsyncOrchestratorStore) -> None:

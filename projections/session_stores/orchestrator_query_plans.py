@@ -41,6 +41,7 @@ from .orchestrator_summaries import (
     TokenTotals,
     UsageSummary,
     UsageSums,
+    check_prices,
     token_totals,
 )
 
@@ -201,7 +202,7 @@ class QueryPlans:
         **own: Any,
     ) -> Plan[CostSummary]:
         """Return what runs cost."""
-        wanted, sums = started_runs(**own), CostSums(prices or {})
+        wanted, sums = started_runs(**own), CostSums(check_prices(prices))
         owned: set[str] = set()
         if agent_id is not None:
             yield from self._store.each_session(

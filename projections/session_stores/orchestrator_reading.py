@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from ledger import AsyncLedger, Event, Ledger
 from ledger.arguments import list_limit, microseconds, natural
+from ledger.events import EPOCH
 from ledger.plans import Plan
 
 from .orchestrator_events import from_ledger, types_read
 from .orchestrator_records import EventRecord, invalid
 from .orchestrator_redactions import REDACTED, Redactions
 
-_JUST_AFTER = timedelta(microseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
+_LAST_US = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 
 
 class EventFilters(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,12 +47,17 @@ def session_events(
         list_limit(filters.limit),
     )
     deadline = time.monotonic() + natural(filters.wait_timeout_ms, "wait_timeout_ms") / 1_000
-    microseconds(filters.since, "since")
-    since = None if filters.since is None else filters.since + _JUST_AFTER
+    since_us = microseconds(filters.since, "since")
     types = types_read(filters.type)
     found: list[EventRecord] = []
     if before is not None and natural(before, "before") <= place + 1:
         return found  # nothing can ever be between them, so there is nothing to wait for
+    if since_us is not None and since_us >= _LAST_US:
+        return found
+    since = None if since_us is None else EPOCH + max(0, since_us + 1) * _MICROSECOND
+    if before is not None and filters.wait_timeout_ms:
+        head: int = yield ledger.head(session_id, tenant=tenant)
+        deadline = deadline if head < before - 1 else 0.0  # else nothing new can come before it
     while limit is None or len(found) < limit:
         missing = None if limit is None else limit - len(found)
         page: list[Event] = yield ledger.read(
@@ -92,6 +99,7 @@ def one_or_several(value: Any, name: str, allowed: tuple[str, ...]) -> frozenset
     if value is None:
         return None
     texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list | tuple | set | frozenset) or not set(texts) <= set(allowed):
+    listed = isinstance(texts, list | tuple | set | frozenset)
+    if not listed or not all(isinstance(one, str) and one in allowed for one in texts):
         raise invalid(f"{name}: expected some of {', '.join(allowed)}, got {value!r}")
     return frozenset(texts)

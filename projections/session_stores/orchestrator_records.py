@@ -150,6 +150,8 @@ def check_result(result: ExecutionResult) -> ExecutionResult:
     """Return a result that may be flushed."""
     if not isinstance(result, ExecutionResult):
         raise invalid("invalid execution_result payload")
+    if not isinstance(result.provider_metadata, Mapping):
+        raise invalid(f"provider_metadata: expected a mapping, got {result.provider_metadata!r}")
     events = list(map(check_event, _several(result.events)))
     session, run = check_session(result.session), check_run(result.run)
     if {run.session_id, *(event.session_id for event in events)} != {session.id}:
@@ -162,6 +164,15 @@ def check_result(result: ExecutionResult) -> ExecutionResult:
 def check_events(events: Sequence[EventRecord]) -> list[EventRecord]:
     """Return events that may be appended."""
     return list(map(check_event, _several(events)))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are kept as the same JSON; 1, 1.0 and True are equal and yet not it."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and bool(one == other)
 
 
 def invalid(message: str) -> StoreRefused:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from ledger import Event
 
+from ..engine.projection import payload
+
 REDACTED = "content.redacted"
 
 
@@ -24,7 +26,7 @@ class Redactions:
 
     def add(self, redaction: Event) -> None:
         """Add one that comes behind the others."""
-        named = redaction.data
+        named = payload(redaction)
         self._sequences.update(named.get("sequences", ()))
         self._messages |= dict.fromkeys(named.get("message_ids", ()), redaction.sequence)
         self._runs |= dict.fromkeys(named.get("run_ids", ()), redaction.sequence)
@@ -40,5 +42,5 @@ class Redactions:
 
 
 def _message_id(event: Event) -> str:
-    named = event.data.get("message_id") if isinstance(event.data, dict) else None
+    named = payload(event).get("message_id")
     return named if isinstance(named, str) else event.event_id

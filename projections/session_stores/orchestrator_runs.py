@@ -11,7 +11,7 @@ from ledger import NewEvent
 from ..folds.runs import TERMINAL, Run
 from ..folds.sums import NANO_USD, TOKEN_KINDS, nano_usd
 from .orchestrator_errors import StoreRefused
-from .orchestrator_records import RunRecord
+from .orchestrator_records import RunRecord, same
 
 # Status -> what may follow it; a run may end badly before it starts.
 _TRANSITIONS = {"pending": {"running"} | TERMINAL - {"completed"}, "running": TERMINAL}
@@ -69,7 +69,8 @@ def run_facts(run: Run | None, record: RunRecord, *, enforced: bool) -> list[New
     status = "pending" if run is None else run.status
     if not is_saved(run):
         begins = {name: getattr(record, name) for name in _BEGINNING if getattr(record, name)}
-        current |= begins
+        # The first fact only fills what others have left empty.
+        current |= {name: said for name, said in begins.items() if current[name] in (None, {})}
         if record.status in ("running", "completed"):
             status = "running"
         type = "run.started" if status == "running" else "run.created"
@@ -77,13 +78,16 @@ def run_facts(run: Run | None, record: RunRecord, *, enforced: bool) -> list[New
     elif enforced and record.status not in (status, *_TRANSITIONS.get(status, ())):
         message = f"Run {record.id!r} is {status}, {record.status} does not follow"
         raise StoreRefused("invalid_transition", message)
+    elif run is not None and run.created_sequence is None and record.status == "pending":
+        # Of a run that only ended nothing would be left that tells it from one nobody saved.
+        facts.append(_fact("run.created", {}, record, record.started_at))
     used = _usage(run, record)
     facts += [used] if used is not None else []
     told, ending = _ending(status, record)
     amended = {
         name: getattr(record, name)
         for name in _AMENDED
-        if name not in told and getattr(record, name) != current[name]
+        if name not in told and not same(getattr(record, name), current[name])
     }
     amended |= _times(run, record, status)
     facts += [_fact("run.amended", amended, record)] if amended else []

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from ledger import NewEvent
 
 from ..folds.session_status import TERMINAL
 from ..folds.sessions import Session
 from .orchestrator_errors import StoreRefused
-from .orchestrator_records import SessionRecord
+from .orchestrator_records import SessionRecord, same
 
 # Status -> what may follow it: as documented, and a bad end from wherever the session is.
 _BAD_ENDS = frozenset({"failed", "cancelled"})
@@ -75,17 +77,35 @@ def session_facts(
 ) -> list[NewEvent]:
     """Return what happened to a session if it is to be as a record says, but for `touch`."""
     if session is None or not is_saved(session):
-        ended = record.status in TERMINAL
-        # A session ends at its last change, not when it was created.
-        told = _told(record) | ({"status": "active"} if ended else {})
-        ending = [("session.status_changed", {"status": record.status})] if ended else []
-        return [
-            _fact("session.created", told, record.created_at),
-            *_archiving(None, record),
-            *(_fact(*one, record.updated_at) for one in ending),
-        ]
+        return _creation(session, record, enforced=enforced)
     changes = _archiving(session, record) + _changes(session, record)
     return changes + _status(session, record, enforced=enforced)
+
+
+def _creation(session: Session | None, record: SessionRecord, *, enforced: bool) -> list[NewEvent]:
+    ended = record.status in TERMINAL
+    # A session ends at its last change, not when it was created.
+    told = _told(record) | ({"status": "active"} if ended else {})
+    if session is None or session.status not in TERMINAL:
+        ending = {"status": record.status}
+        status = [_fact("session.status_changed", ending, record.updated_at)] if ended else []
+    else:
+        told.pop("status")
+        status = _status(session, record, enforced=enforced)
+    return [
+        _fact("session.created", told, record.created_at),
+        *_archiving(session, record),
+        *([] if session is None else _changes(_filled(session, told), record)),
+        *status,
+    ]
+
+
+def _filled(session: Session, told: Mapping[str, Any]) -> Session:
+    """Return a session of which facts were there first: creating it only fills what is empty."""
+    empty = {name: value for name, value in told.items() if not getattr(session, name)}
+    if "tags" in empty:
+        empty["tags"] = list(dict.fromkeys(empty["tags"]))
+    return msgspec.structs.replace(session, **empty)
 
 
 def touch(
@@ -101,6 +121,13 @@ def touch(
     if not facts and session is not None and session.updated_at >= at:
         return []
     return [_fact("session.amended", {}, at)]
+
+
+def is_ending(fact: NewEvent) -> bool:
+    """Whether a fact of those above ends its session."""
+    if fact.type != "session.status_changed" or not isinstance(fact.payload, Mapping):
+        return False
+    return fact.payload["status"] in TERMINAL
 
 
 def _told(record: SessionRecord) -> dict[str, Any]:
@@ -135,7 +162,7 @@ def _changes(session: Session, record: SessionRecord) -> list[NewEvent]:
     carried = {
         name: dict(getattr(record, name))
         for name in ("metadata", "context")
-        if getattr(record, name) != getattr(session, name)
+        if not same(getattr(record, name), getattr(session, name))
     }
     tags = list(dict.fromkeys(record.tags))
     found += [("session.rekeyed", keys)] if keys else []

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import reduce
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+from ledger.catalogue.base import COST_USD_MAX
 
 from ..folds.sums import NANO_USD, nano_usd
-from .orchestrator_records import RunRecord
+from .orchestrator_records import RunRecord, invalid
 
 #: US dollars per token by kind: input, output, cache_read, cache_creation.
-Rates = Mapping[str, float]
+Rates = Mapping[str, Annotated[float, Meta(ge=0, le=COST_USD_MAX)]]
 #: Provider -> model, or the beginning of its name -> rates; "default" is for any other model.
 PricingTable = Mapping[str, Mapping[str, Rates]]
 
@@ -112,6 +116,15 @@ class CostSums:
             by_model={name: _totals(*one) for name, one in self._by_model.items()},
             unmapped_runs=self._unmapped,
         )
+
+
+def check_prices(prices: PricingTable | None) -> PricingTable:
+    """Return a table by which cost can be computed; None is an empty one."""
+    try:
+        checked: PricingTable = msgspec.convert({} if prices is None else prices, PricingTable)
+    except msgspec.ValidationError as error:
+        raise invalid(f"pricing_table: {error}") from error
+    return checked
 
 
 def token_totals(runs: Iterable[RunRecord]) -> TokenTotals:

@@ -21,8 +21,8 @@ from ledger.plans import Plan
 from ..folds.artifacts import Artifact
 from ..folds.sessions import Session
 from .orchestrator_plans import OrchestratorPlans
-from .orchestrator_reading import EventFilters
-from .orchestrator_records import EventRecord, invalid
+from .orchestrator_reading import EventFilters, one_or_several
+from .orchestrator_records import EVENT_TYPES, SESSION_STATUSES, EventRecord, invalid
 from .orchestrator_redactions import REDACTED
 from .orchestrator_sessions import is_saved, record_status
 
@@ -121,7 +121,7 @@ class MaintenancePlans:
         check_policy(policy)
         if policy.hard_delete_after_days is None:
             return 0
-        before = self._now() - timedelta(days=policy.hard_delete_after_days)
+        before = _ago(self._now(), policy.hard_delete_after_days)
 
         def delete(row: Session) -> Plan[int]:
             if row.archived_at is None or row.archived_at >= before:
@@ -161,32 +161,37 @@ class MaintenancePlans:
         check_policy(policy)
         if policy.max_events_per_session is None:
             return 0
-        events = yield from self._store.events(session_id, EventFilters())
-        surplus = max(0, len(events) - policy.max_events_per_session)
-        first = set(policy.prune_event_types_first)
-        may_go = [event for event in events if event.type not in KEPT_TYPES]
-        may_go.sort(key=lambda event: event.type not in first)
-        pruned = may_go[:surplus]
-        facts = [
-            _pruning(pruned[at : at + PRUNED_PER_FACT_MAX], self._now())
-            for at in range(0, len(pruned), PRUNED_PER_FACT_MAX)
-        ]
-        if facts:
-            yield self._store.ledger.append(session_id, facts, tenant=self._store.tenant)
+        pruned: list[EventRecord] = []
+
+        def decide() -> Plan[list[NewEvent]]:
+            nonlocal pruned
+            events = yield from self._store.events(session_id, EventFilters())
+            pruned = _beyond(events, policy)
+            return [
+                _pruning(pruned[at : at + PRUNED_PER_FACT_MAX], self._now())
+                for at in range(0, len(pruned), PRUNED_PER_FACT_MAX)
+            ]
+
+        # Whoever prunes at the same time is taken in, so nothing is pruned or counted twice.
+        yield from self._store.append_decided(session_id, decide)
         return len(pruned)
 
     def clean_artifacts(self) -> Plan[int]:
         """Delete the artifacts of sessions that nobody saved."""
         cleaned, tenant = 0, self._store.tenant
         unsaved = yield from self._unsaved()
-        for session_id in unsaved:
+        for session_id, head in unsaved.items():
             found: list[Artifact] = yield self._store.views.artifacts(session_id, tenant=tenant)
             facts = [
                 NewEvent({"artifact_id": one.artifact_id, "reason": "orphaned"}, "artifact.deleted")
                 for one in found
             ]
-            if facts:
-                yield self._store.ledger.append(session_id, facts, tenant=tenant)
+            if not facts:
+                continue
+            try:
+                yield self._store.ledger.append(session_id, facts, tenant=tenant, expected=head)
+            except SequenceConflict:  # somebody saved it, used it or cleaned it since it was read
+                continue
             cleaned += len(facts)
         return cleaned
 
@@ -208,11 +213,15 @@ class MaintenancePlans:
             if not finding.session_id or finding.tenant == self._store.tenant
         ]
 
-    def _unsaved(self) -> Plan[dict[str, None]]:
-        """Return the ids of sessions of which there are events or runs alone, the first first."""
-        found: dict[str, None] = {}
+    def _unsaved(self) -> Plan[dict[str, int]]:
+        """Return the sessions of which there are events or runs alone, the first first.
+
+        Each with the sequence of its last fact.
+        """
+        found: dict[str, int] = {}
         yield from self._store.each_session(
-            lambda rows: found.update((row.session_id, None) for row in rows), saved=False
+            lambda rows: found.update((row.session_id, row.last_sequence) for row in rows),
+            saved=False,
         )
         return found
 
@@ -234,13 +243,15 @@ def utc_now() -> datetime:
 
 
 def check_policy(policy: RetentionPolicy) -> None:
-    """Refuse a policy whose numbers are not positive."""
+    """Refuse a policy whose numbers are not positive, or that names what there is not."""
     if not isinstance(policy, RetentionPolicy):
         raise invalid(f"expected a RetentionPolicy, got {policy!r}")
     try:
         msgspec.convert(msgspec.structs.asdict(policy), RetentionPolicy)
     except msgspec.ValidationError as error:
         raise invalid(str(error)) from error
+    one_or_several(policy.exempt_statuses, "exempt_statuses", SESSION_STATUSES)
+    one_or_several(policy.prune_event_types_first, "prune_event_types_first", EVENT_TYPES)
 
 
 def _is_expired(session: Session, policy: RetentionPolicy, now: datetime) -> bool:
@@ -251,7 +262,23 @@ def _is_expired(session: Session, policy: RetentionPolicy, now: datetime) -> boo
         (session.created_at, policy.max_session_age_days),
         (session.updated_at, policy.max_completed_session_age_days),
     )
-    return any(days is not None and since < now - timedelta(days=days) for since, days in ages)
+    return any(days is not None and since < _ago(now, days) for since, days in ages)
+
+
+def _ago(now: datetime, days: int) -> datetime:
+    try:
+        return now - timedelta(days=days)
+    except OverflowError:  # before all times that there are
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def _beyond(events: Sequence[EventRecord], policy: RetentionPolicy) -> list[EventRecord]:
+    """Return the events that go, the first ones first."""
+    surplus = max(0, len(events) - (policy.max_events_per_session or 0))
+    first = set(policy.prune_event_types_first)
+    may_go = [event for event in events if event.type not in KEPT_TYPES]
+    may_go.sort(key=lambda event: event.type not in first)
+    return may_go[:surplus]
 
 
 def _pruning(events: list[EventRecord], now: datetime) -> NewEvent:

@@ -17,6 +17,7 @@ from ledger import (
 from ledger.events import SESSION_DELETED, SESSION_FORKED, Event
 from ledger.plans import Plan
 
+from ..engine.projection import payload
 from ..folds.sessions import Session
 from ..readers.listing_cursors import ViewPage
 from ..views import Views
@@ -110,8 +111,7 @@ class QACore:
                 place.ledger_id, facts, tenant=self.tenant
             )
             if not (yield from self._is_begun(place)):
-                # Deleted between the question and the append: whose it is has to be said again.
-                yield from self._begin(place, [], None)
+                yield from self._begin_again(place)
             return appended
         return (yield from self._begin(place, facts, dataset_id))
 
@@ -125,6 +125,17 @@ class QACore:
                 return stored
         raise SessionBusy(place.ledger_id, ROUNDS_MAX)
 
+    def _begin_again(self, place: Place) -> Plan[None]:
+        """Say whose a session is that was deleted just before facts were appended, not after them."""
+        for _ in range(ROUNDS_MAX):
+            head: int = yield self.ledger.head(place.ledger_id, tenant=self.tenant)
+            last: list[Event] = yield self.ledger.read(
+                place.ledger_id, tenant=self.tenant, newest_first=True, limit=1
+            )
+            if not last or (yield from self.append_at(place, head, [])) is not None:
+                return
+        raise SessionBusy(place.ledger_id, ROUNDS_MAX)
+
     def _has_begun(self, place: Place) -> Plan[bool]:
         begun = yield from self._is_begun(place)
         return begun and (yield from self.is_there(place))
@@ -134,7 +145,10 @@ class QACore:
         begun: list[Event] = yield self.ledger.read(
             place.ledger_id, tenant=self.tenant, types=BEGINNINGS, limit=1
         )
-        return bool(begun)
+        if not begun or place.user_id is None:
+            return bool(begun)
+        # Who began it may not have said whose it is: a fork never does, nor does another store.
+        return payload(begun[0]).get("owner_id") is not None
 
     def append_at(
         self,
@@ -170,9 +184,10 @@ class QACore:
                 names = {"session_id": place.session_id, "user_id": place.user_id}
                 said["metadata"] = {NAMES: names}
             return [self.fact("session.created", said)]
-        if dataset and row.dataset_id is None:
-            return [self.fact("session.rekeyed", dataset)]
-        return []
+        missing = dataset if row.dataset_id is None else {}
+        if place.user_id is not None and row.owner_id is None:
+            missing = missing | {"owner_id": place.user_id}
+        return [self.fact("session.rekeyed", missing)] if missing else []
 
     def change(
         self, place: Place, decide: Callable[[], Plan[Sequence[NewEvent] | None]]

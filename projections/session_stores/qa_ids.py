@@ -7,7 +7,6 @@ tells, which names the user too.
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -19,6 +18,7 @@ from ledger.codec import check_text
 from ledger.limits import ID_BYTES_MAX, SESSION_ID_BYTES_MAX
 
 from ..folds.sessions import Session
+from .uuid_texts import hyphenated, is_uuid
 
 #: An id: text, or a UUID, which is the same as either form of its text.
 Key = str | UUID
@@ -29,9 +29,6 @@ OWNED = "cognee:"
 _LONG = "cognee:%#"
 #: Where the names stand of a session whose id is too long to hold them.
 NAMES = "cognee"
-_UUID_TEXT = re.compile(
-    r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE
-)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -55,7 +52,7 @@ def canonical(value: object, name: str, bytes_max: int = ID_BYTES_MAX) -> str:
         text = check_text(value, name, bytes_max)
     except InvalidEvent as error:
         raise InvalidArgument(name, error.reason) from error
-    return str(UUID(text)) if _UUID_TEXT.fullmatch(text) else text
+    return hyphenated(text)
 
 
 def place_of(session_id: Key, user_id: Key | None) -> Place:
@@ -113,6 +110,6 @@ def default_session_id(dataset_id: Key | None = None) -> str:
 def dataset_uuid(dataset_id: Key) -> str:
     """Return a dataset's id, which must be a UUID."""
     text = canonical(dataset_id, "dataset_id")
-    if not _UUID_TEXT.fullmatch(text):
+    if not is_uuid(text):
         raise InvalidArgument("dataset_id", f"expected a UUID, got {text!r}")
     return text

@@ -196,7 +196,8 @@ class QALifecycle:
     ) -> bool:
         """Note that a consumer is done up to a sequence, and what it wants to find again.
 
-        False, and nothing stored, if it was as far already; with `back` it may go back.
+        False, and nothing stored, if it was as far already; with `back` it may go back. Raises
+        InvalidArgument for a sequence that the session has not reached.
         """
         place = self._core.place(session_id, user_id)
         return run(self._plans.advance(place, consumer, sequence, state, back=back))

@@ -15,6 +15,7 @@ from ..folds.session_status import ABANDONED_AFTER_S, TERMINAL
 from ..folds.sessions import Session
 from ..readers.listing_cursors import ViewPage
 from . import qa_entries, qa_steps
+from .filtered_pages import PAGE_ROWS, fitting
 from .qa_core import ROUNDS_MAX, QACore
 from .qa_ids import Key, Place, canonical, dataset_uuid, place_of, place_of_row
 from .qa_lifecycle_records import (
@@ -34,7 +35,6 @@ from .qa_lifecycle_records import (
 from .qa_records import SessionQAEntry, SessionTraceStep, entry_of
 from .snapshot_errors import SessionBusy
 
-PAGE_ROWS = 100
 #: A hundred years; what was longer ago than the first datetime cannot be told.
 ABANDONED_AFTER_S_MAX = 3_155_760_000
 ENDINGS = ("completed", "failed")
@@ -114,21 +114,24 @@ class LifecyclePlans:
             orders = ", ".join(ORDERS)
             raise InvalidArgument("order_by", f"expected one of {orders}, got {order_by!r}")
         count = natural(limit, "limit")
-        found: list[LifecycleRecord] = []
-        while True:
+
+        def fetch(size: int, behind: str | None) -> Plan[ViewPage[Session]]:
             page: ViewPage[Session] = yield self.core.views.sessions_page(
                 tenant=self.core.tenant,
                 archived=True,
                 order_by=ORDERS[order_by],
                 descending=descending,
-                limit=count - len(found),
-                cursor=cursor,
+                limit=size,
+                cursor=behind,
                 **asked,
             )
-            found += self._fitting(page.items, user, everyone, status)
-            cursor = page.cursor
-            if cursor is None or len(found) >= count:
-                return ViewPage(found, cursor)
+            return page
+
+        def fits(rows: Sequence[Session]) -> Plan[list[LifecycleRecord | None]]:
+            yield from ()  # nothing has to be asked for
+            return [self._fit(row, user, everyone, status) for row in rows]
+
+        return (yield from fitting(fetch, fits, count, cursor))
 
     def records(
         self,
@@ -182,12 +185,17 @@ class LifecyclePlans:
     def _fitting(
         self, rows: Sequence[Session], user: str | None, everyone: bool, status: str | None
     ) -> Iterator[LifecycleRecord]:
-        for row in rows:
-            if self.core.has_expired(row):
-                continue
-            record = self._record(row)
-            if (everyone or record.user_id == user) and status in (None, record.effective_status):
-                yield record
+        found = (self._fit(row, user, everyone, status) for row in rows)
+        return (one for one in found if one is not None)
+
+    def _fit(
+        self, row: Session, user: str | None, everyone: bool, status: str | None
+    ) -> LifecycleRecord | None:
+        if self.core.has_expired(row):
+            return None
+        record = self._record(row)
+        fits = (everyone or record.user_id == user) and status in (None, record.effective_status)
+        return record if fits else None
 
     def detail(self, place: Place) -> Plan[LifecycleDetail | None]:
         """Return a session with its last answers and steps, or None."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -12,22 +13,26 @@ from ledger import NewEvent, SessionIds
 from ledger.events import SESSION_DELETED, Event
 from ledger.plans import Plan
 
+from ..engine.projection import payload
 from ..folds.consumers import Consumer
 from ..folds.context import ContextEntry
 from ..folds.feedback import Feedback
 from ..folds.graph_context import GraphContext
 from ..folds.qa import QAEntry
+from ..folds.sessions import Session
 from ..folds.traces import Span
 from ..readers.search_words import texts_within
 from .qa_core import QACore
 from .qa_guidance import IDS_MAX
 from .qa_ids import OWNED, Key, Place, canonical, dataset_uuid
 from .qa_records import several
+from .uuid_texts import is_uuid
 
 #: The facts of which this store is made; a session that has one of them is cognee's too.
-OURS = ("qa.", "feedback.", "context.", "graph_context.", "consumer.", "trace.")
+OURS = ("qa.", "context.", "graph_context.", "trace.")
+FEEDBACK = "feedback."
 #: What is said of any session, whoever it belongs to.
-NEUTRAL = ("session.", "usage.", "content.")
+NEUTRAL = ("session.", "usage.", "content.", "consumer.")
 PRUNED = "pruned"
 
 
@@ -55,12 +60,22 @@ def delete_session(core: QACore, place: Place) -> Plan[bool]:
 
 def delete_dataset(core: QACore, dataset_id: Key) -> Plan[int]:
     """Hide all sessions of a dataset and return how many there were."""
-    rows = yield from core.rows(expired=True, dataset_id=dataset_uuid(dataset_id))
+    dataset = dataset_uuid(dataset_id)
     count = 0
-    for row in rows:
-        deleted: bool = yield core.ledger.delete(row.session_id, tenant=core.tenant)
-        count += deleted
+    for row in (yield from core.rows(expired=True, dataset_id=dataset)):
+        count += yield from _delete_of_dataset(core, row.session_id, dataset)
     return count
+
+
+def _delete_of_dataset(core: QACore, ledger_id: str, dataset: str) -> Plan[bool]:
+    def decide() -> Plan[Sequence[NewEvent] | None]:
+        # Asked again: it may have been begun anew since it was listed, for another dataset.
+        row: Session | None = yield core.views.session(ledger_id, tenant=core.tenant)
+        if row is None or row.dataset_id != dataset:
+            return None
+        return [core.fact(SESSION_DELETED, {"reason": "its dataset was deleted"})]
+
+    return (yield from core.decide(ledger_id, decide))
 
 
 def prune(core: QACore, others: Iterable[str]) -> Plan[int]:
@@ -76,16 +91,25 @@ def prune(core: QACore, others: Iterable[str]) -> Plan[int]:
 def _prune_session(core: QACore, ledger_id: str) -> Plan[bool]:
     def decide() -> Plan[Sequence[NewEvent] | None]:
         events: list[Event] = yield core.ledger.read(ledger_id, tenant=core.tenant)
-        types = {one.type for one in events}
-        if not (ledger_id.startswith(OWNED) or any(one.startswith(OURS) for one in types)):
+        ours = [_is_ours(one) for one in events]
+        if not (ledger_id.startswith(OWNED) or any(ours)):
             return None
-        if all(one.startswith((*OURS, *NEUTRAL)) for one in types):
+        rest = (one.type for one, is_ours in zip(events, ours, strict=True) if not is_ours)
+        if all(type_.startswith(NEUTRAL) for type_ in rest):
             return [core.fact(SESSION_DELETED, {"reason": PRUNED})]
         kept = yield from _kept(core, ledger_id)
         facts = [*redactions(core, PRUNED, (), kept), *_unlisted(core, kept)]
         return facts or None
 
     return (yield from core.decide(ledger_id, decide))
+
+
+def _is_ours(event: Event) -> bool:
+    if not event.type.startswith(FEEDBACK):
+        return event.type.startswith(OURS)
+    # Runs are judged by other stores.
+    data = payload(event)
+    return bool(data.get("qa_id")) or not (data.get("run_id") or event.run_id)
 
 
 def _empty(core: QACore, tenant: str) -> Plan[None]:
@@ -125,9 +149,10 @@ def _unlisted(core: QACore, kept: Kept) -> list[NewEvent]:
 
 def forget_elements(core: QACore, element_ids: Iterable[str], dataset_id: Key | None) -> Plan[int]:
     """Redact whatever drew on elements of the graph, in all sessions; return from how many."""
-    # A blank id would be found in every step.
-    ids = [canonical(one, "element_ids") for one in several(element_ids, "element_ids")]
-    elements = tuple(dict.fromkeys(ids))
+    # A blank id would be found in every step; the graph's UUIDs stand there in either form.
+    given = [(one, canonical(one, "element_ids")) for one in several(element_ids, "element_ids")]
+    forms = [(str(one), own) + ((UUID(own).hex,) if is_uuid(own) else ()) for one, own in given]
+    elements = tuple(dict.fromkeys(one for each in forms for one in each))
     dataset = None if dataset_id is None else dataset_uuid(dataset_id)
     count = 0
     for row in (yield from core.rows(expired=True, dataset_id=dataset)):

@@ -18,6 +18,7 @@ from ..readers.listing_cursors import ViewPage
 from ..readers.search import SearchHit
 from ..readers.search_words import texts_within, words
 from . import qa_entries, qa_guidance, qa_steps
+from .filtered_pages import fitting
 from .qa_core import QACore
 from .qa_guidance import SessionContextEntry
 from .qa_ids import Key, Place, place_of, place_of_id, place_of_row
@@ -125,28 +126,31 @@ def search(
     count = natural(limit, "limit")
     user = None if user_id is None else place_of("s", user_id).user_id
     within = None if session_id is None else core.place(session_id, user_id).ledger_id
-    found: list[SessionQAEntry] = []
     places: dict[str, Place | None] = {}
-    while True:
-        # A page may hold others' answers only: its cursor goes on behind them.
+
+    def fetch(size: int, behind: str | None) -> Plan[ViewPage[SearchHit]]:
         page: ViewPage[SearchHit] = yield core.views.search(
             text,
             tenant=core.tenant,
             session_id=within,
             kinds=["qa"],
-            limit=count - len(found),
-            cursor=cursor,
+            limit=size,
+            cursor=behind,
         )
-        for hit in page.items:
+        return page
+
+    def fits(hits: Sequence[SearchHit]) -> Plan[list[SessionQAEntry | None]]:
+        found: list[SessionQAEntry | None] = []
+        for hit in hits:
             row: QAEntry = hit.view
             if row.session_id not in places:
                 places[row.session_id] = yield from _place(core, row.session_id)
             place = places[row.session_id]
-            if place is not None and (everyone or place.user_id == user):
-                found.append(entry_of(row, place))
-        cursor = page.cursor
-        if cursor is None or len(found) >= count:
-            return ViewPage(found, cursor)
+            mine = place is not None and (everyone or place.user_id == user)
+            found.append(entry_of(row, place) if place is not None and mine else None)
+        return found
+
+    return (yield from fitting(fetch, fits, count, cursor))
 
 
 def _place(core: QACore, ledger_id: str) -> Plan[Place | None]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from ledger import NewEvent, new_event_id
+from ledger.events import Fact
 
 from ..folds.approvals import Approval
 from ..folds.sessions import Session
@@ -25,14 +26,24 @@ class Facts(msgspec.Struct, frozen=True):
     window: Window
 
 
-def open_call(facts: Iterable[tuple[str | None, Any]], tool_name: Any) -> str | None:
+def said_by(event: NewEvent) -> Mapping[str, Any]:
+    """Return what an event that is to be appended says; nothing if that is not JSON. Pure."""
+    if isinstance(event.payload, Fact):
+        return event.payload.model_dump()
+    return event.payload if isinstance(event.payload, Mapping) else {}
+
+
+def open_call(facts: Iterable[tuple[str | None, Mapping[str, Any]]], tool_name: Any) -> str | None:
     """Return the oldest call of a tool that was started and has not ended, by its facts. Pure."""
     calls: dict[str, None] = {}
     for type_, data in facts:
-        if type_ == "tool.started" and data["tool_name"] == tool_name:
-            calls[data["call_id"]] = None
+        call_id = data.get("call_id")
+        if call_id is None:
+            continue  # not said as JSON
+        if type_ == "tool.started" and data.get("tool_name") == tool_name:
+            calls[call_id] = None
         elif type_ in TOOL_TYPES:
-            calls.pop(data["call_id"], None)
+            calls.pop(call_id, None)
     return next(iter(calls), None)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from ledger import AsyncLedger, InvalidArgument, Ledger
-from ledger.events import Event
+from ledger.events import SESSION_DELETED, Event
 from ledger.plans import Plan
 
+from ..engine.projection import payload
 from ..folds.messages import Message
 from ..folds.sessions import Session
 from ..folds.snapshots import Snapshot
@@ -31,6 +32,7 @@ from .snapshot_records import (
     checkpoint_of,
     stored_of,
 )
+from .uuid_texts import hyphenated
 
 
 class SnapshotReading:
@@ -45,14 +47,16 @@ class SnapshotReading:
 
     def resolve(self, key: SessionKey) -> Plan[str]:
         """Return the id of the session that has this id, else this external id; else the id."""
-        session_id, external_id = self._names(key)
-        row = yield self.views.session(session_id, tenant=self.tenant)
-        if row is None and external_id is not None:
-            holder = yield from self.holder(external_id)
-            return holder or session_id
-        return session_id
+        ids, external_id = self._names(key)
+        for session_id in ids:
+            row = yield self.views.session(session_id, tenant=self.tenant)
+            if row is not None:
+                return session_id
+        holder = None if external_id is None else (yield from self.holder(external_id))
+        return holder or ids[-1]
 
-    def _names(self, key: SessionKey) -> tuple[str, str | None]:
+    def _names(self, key: SessionKey) -> tuple[list[str], str | None]:
+        """Return the ids that are meant, the one of a session to be made last, and the external id."""
         if isinstance(key, SessionId):
             names = key.id, key.external_id
         elif isinstance(key, bool) or not isinstance(key, str | int | UUID):
@@ -61,7 +65,7 @@ class SnapshotReading:
         else:
             names = str(key), str(key)
         self.ledger.door.session_key(self.tenant, names[0])
-        return names
+        return list(dict.fromkeys((names[0], hyphenated(names[0])))), names[1]
 
     def holder(self, external_id: str) -> Plan[str | None]:
         """Return the id of the session that has an external id, or None."""
@@ -72,28 +76,50 @@ class SnapshotReading:
 
     def load(self, key: SessionKey, version: int | None) -> Plan[AgentSession | None]:
         """Return a session as it is, or as it was behind a version."""
-        session_id = yield from self.resolve(key)
-        plan = self.stored(session_id) if version is None else self._at(session_id, version)
-        found = yield from plan
+        if version is not None:
+            session_id = yield from self.resolve(key)
+            found = yield from self._at(session_id, version)
+        else:
+            found = yield from self._known(key)
         return None if found is None else found.session
+
+    def _known(self, key: SessionKey) -> Plan[Stored | None]:
+        """Return the stored session that has this id, else this external id, or None."""
+        ids, external_id = self._names(key)
+        for session_id in ids:
+            found = yield from self.stored(session_id)
+            if found is not None:
+                return found
+        holder = None if external_id is None else (yield from self.holder(external_id))
+        return None if holder is None else (yield from self.stored(holder))
 
     def stored(self, session_id: str) -> Plan[Stored | None]:
         """Return a session as it is now: all of its rows at one moment, the one of its own row."""
         for _ in range(ROUNDS_MAX):
-            row: Session | None = yield self.views.session(session_id, tenant=self.tenant)
-            if row is None:
+            rows: dict[str, list[Any]] = yield self.views.together(
+                session_id, ("sessions", "messages"), tenant=self.tenant
+            )
+            if not rows["sessions"]:
                 return None
-            messages = yield self.views.messages(session_id, tenant=self.tenant)
+            row: Session = rows["sessions"][0]
+            messages = [one for one in rows["messages"] if one.missing_since is None]
+            # By its name, for others may keep large states in the session.
             kept = yield self.views.snapshot(session_id, SNAPSHOT, tenant=self.tenant)
-            last = yield from self._last_message_fact(session_id)
-            found = stored_of(row, messages, kept, last)
-            if found.changed <= row.last_sequence:
+            last = yield from self._last_change(session_id)
+            found = stored_of(row, messages, kept, last if last >= row.first_sequence else 0)
+            if max(last, found.changed) <= row.last_sequence:
                 return found
         raise SessionBusy(session_id, ROUNDS_MAX)
 
-    def _last_message_fact(self, session_id: str) -> Plan[int]:
+    def _last_change(self, session_id: str) -> Plan[int]:
+        """Return the sequence of the last fact about messages, or of a deletion behind it."""
         events: list[Event] = yield self.ledger.read(
-            session_id, tenant=self.tenant, types=MESSAGE_TYPES, newest_first=True, limit=1
+            session_id,
+            tenant=self.tenant,
+            types=(*MESSAGE_TYPES, SESSION_DELETED),
+            newest_first=True,
+            limit=1,
+            deleted=True,
         )
         return events[0].sequence if events else 0
 
@@ -137,7 +163,7 @@ class SnapshotReading:
         return [
             SavedVersion(one.sequence, one.recorded_at)
             for one in saves
-            if one.data.get("name") == SNAPSHOT
+            if payload(one).get("name") == SNAPSHOT
         ]
 
     def events(self, key: SessionKey, **options: Any) -> Plan[list[Event]]:
@@ -154,7 +180,7 @@ class SnapshotReading:
         saved = yield from self._read(
             session_id, ("checkpoint.saved",), limit=limit, newest_first=newest_first
         )
-        return [checkpoint_of(event) for event in saved]
+        return [checkpoint_of(event) for event in saved if payload(event)]
 
     def checkpoint(self, key: SessionKey) -> Plan[Checkpoint | None]:
         """Return the last checkpoint of a session."""

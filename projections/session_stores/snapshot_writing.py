@@ -17,11 +17,13 @@ from ledger import (
 from ledger.events import Event, Fact
 from ledger.plans import Plan
 
+from ..engine.projection import payload
 from ..folds.approvals import REQUESTED, Approval
 from ..folds.sessions import ALLOWED_ACTIONS_MAX, Session
 from .agent_sessions import AgentSession, SessionId, checked
 from .message_changes import Window, changes
 from .runtime_events import ENDS_CALL, RuntimeEvent, kind_of, new_event
+from .side_tenants import side_tenant
 from .snapshot_errors import ExternalIdTaken, SessionBusy
 from .snapshot_facts import (
     TOOL_TYPES,
@@ -30,10 +32,10 @@ from .snapshot_facts import (
     has_seen,
     identity,
     open_call,
+    said_by,
     snapshot_fact,
     type_of,
 )
-from .side_tenants import side_tenant
 from .snapshot_reading import SnapshotReading
 from .snapshot_records import MESSAGE_TYPES, ROUNDS_MAX, SessionKey, Stored
 
@@ -58,15 +60,15 @@ class SnapshotWriting(SnapshotReading):
             raise InvalidArgument(
                 "session", f"allows more than {ALLOWED_ACTIONS_MAX} actions always"
             )
-        tenant, session_id = self.ledger.door.session_key(self.tenant, session.id.id)
+        tenant = self.tenant
         for _ in range(ROUNDS_MAX):
-            head: int = yield self.ledger.head(session_id, tenant=tenant)
-            stored = yield from self.stored(session_id)
+            session_id, head, stored = yield from self._before(session.id)
             if not has_seen(session, stored):
                 actual = 0 if stored is None else stored.changed
                 raise SequenceConflict(tenant, session_id, session.version, actual)
-            claims = yield from self._claims(session.id, stored)
-            facts, allowed = yield from self._facts(session, session.id, stored, head)
+            id_ = SessionId(session_id, session.id.external_id)
+            claims = yield from self._claims(id_, stored)
+            facts, allowed = yield from self._facts(session, id_, stored, head)
             told = yield from self._told(session_id, events)
             saved = snapshot_fact(session, stored, facts, head)
             if saved is None and not told and stored is not None:
@@ -77,6 +79,9 @@ class SnapshotWriting(SnapshotReading):
                 answers: list[list[Appended]] = yield self.ledger.append_many([mine, *claims])
             except SequenceConflict:
                 continue
+            version = max(head, *(one.sequence for one in answers[0]))  # some may be repeated
+            if any((type_of(one) or "").startswith("approval.") for one in told):
+                allowed = yield from self._allowed_at(session_id, version)
             external_id = session.id.external_id
             if external_id is None and stored is not None:
                 external_id = stored.row.external_id
@@ -84,17 +89,34 @@ class SnapshotWriting(SnapshotReading):
                 session,
                 id=SessionId(session_id, external_id),
                 always_allowed_actions=allowed,
-                version=max(head, answers[0][-1].sequence),  # repeated events are before it
+                version=version,
             )
         raise SessionBusy(session_id, ROUNDS_MAX)
+
+    def _before(self, id_: SessionId) -> Plan[tuple[str, int, Stored | None]]:
+        """Return under which id a session is to be saved, its head, and what is stored there."""
+        ids, _ = self._names(id_)
+        for session_id in ids[:-1]:
+            stored = yield from self.stored(session_id)
+            if stored is not None:
+                return session_id, stored.row.last_sequence, stored
+        session_id = ids[-1]
+        stored = yield from self.stored(session_id)
+        if stored is not None:
+            return session_id, stored.row.last_sequence, stored
+        head: int = yield self.ledger.head(session_id, tenant=self.tenant)
+        if head:
+            # Deleted long ago, or made between the two questions: asked again it is of that head.
+            stored = yield from self.stored(session_id)
+            head = head if stored is None else stored.row.last_sequence
+        return session_id, head, stored
 
     def update(
         self, key: SessionKey, change: Callable[[AgentSession], AgentSession]
     ) -> Plan[AgentSession | None]:
         """Load, change and save, and begin anew where somebody else was faster."""
-        session_id = yield from self.resolve(key)
         for _ in range(ROUNDS_MAX):
-            stored = yield from self.stored(session_id)
+            stored = yield from self._known(key)
             if stored is None:
                 return None
             changed = change(stored.session)
@@ -104,7 +126,7 @@ class SnapshotWriting(SnapshotReading):
                 return (yield from self.save(changed, ()))
             except SequenceConflict:
                 continue
-        raise SessionBusy(session_id, ROUNDS_MAX)
+        raise SessionBusy(self._names(key)[0][-1], ROUNDS_MAX)
 
     def append_event(
         self,
@@ -118,12 +140,13 @@ class SnapshotWriting(SnapshotReading):
         """Append one event and return its sequence."""
         session_id = yield from self.resolve(key)
         for _ in range(ROUNDS_MAX):
-            head: int = yield self.ledger.head(session_id, tenant=self.tenant)
+            # Whose end it is is decided by what is stored, so that must not change meanwhile.
+            expected: int | None = None
+            if _needs_call(event, call_id):
+                expected = yield self.ledger.head(session_id, tenant=self.tenant)
             told = yield from self._new_event(session_id, event, call_id, event_id)
             if run_id is not None:
                 told = msgspec.structs.replace(told, run_id=run_id)
-            # Whose end it is was decided by what is stored, so that must not change meanwhile.
-            expected = head if _needs_call(event, call_id) else None
             try:
                 appended: Appended = yield self.ledger.append(
                     session_id, told, tenant=self.tenant, expected=expected
@@ -229,7 +252,7 @@ class SnapshotWriting(SnapshotReading):
         if event_id is not None:
             known: Event | None = yield self.ledger.get(session_id, event_id, tenant=self.tenant)
             if known is not None:
-                repeated: str | None = known.data.get("call_id")
+                repeated: str | None = payload(known).get("call_id")
                 return repeated
         read: list[Event] = yield self.ledger.read(
             session_id,
@@ -239,8 +262,8 @@ class SnapshotWriting(SnapshotReading):
             limit=TOOL_FACTS_MAX,
         )
         facts: list[tuple[str | None, Any]]
-        facts = [(one.type, one.data) for one in reversed(read)]
-        facts += [(type_of(one), one.payload) for one in before]
+        facts = [(one.type, payload(one)) for one in reversed(read)]
+        facts += [(type_of(one), said_by(one)) for one in before]
         return open_call(facts, event.get("tool_name"))
 
 

@@ -13,6 +13,8 @@ C-11  The newest activity first, then the id backwards; what cannot be read is l
 C-12  An error of its own, `SnapshotUnreadable`, never "not found".
 C-13  A save of a version that is not the stored one is refused.
 C-14  A session that was never saved does not replace a stored one; new ids are UUIDv7.
+U-17  A UUID is kept with hyphens and found by either text; one that others keep otherwise is found
+      by theirs.
 C-15  agent-base's JSON is read by `session_of_json`; stored facts are for ever, or upcast.
 C-16  Trimming to no turn at all is refused, where agent-base ignores it.
 """

@@ -15,11 +15,13 @@ BR-27  A `trace_id`, as a `qa_id`, has one content: repeating stores nothing, an
 BR-31  What is None stays, as in Python; a text alone does not apply the feedback weights again.
 BP-13  One kind of error for creations and updates, InvalidEvent, and InvalidArgument for scores.
 BP-24  `last_n` of 0 is none everywhere, also where Python's manager refuses it.
-BP-27  Objects become their type and id; texts and containers are not cut, see Limits of the ledger.
+BP-27  Objects become their type and id, sets are sorted; texts and containers are not cut, see
+       Limits of the ledger, and only function and status are stripped.
 BP-30  An entry without an id gets one, so it can be updated. Lengths and sections are not checked.
 BP-31  Feedback that is updated is given anew and then the newest; counts are set by difference.
 BP-34  Expiry is off unless a store is made with `session_ttl_s`; cognee's is 604,800.
-BP-35  The expiry follows from the session's last fact, so no row has to be rewritten, nor left.
+BP-35  The expiry follows from the session's last fact, so no row has to be rewritten, nor left: from
+       when it was written, or from when it happened for a store with a clock of its own.
 BP-41  `set_value` returns a sequence, `delete_value` whether there was one.
 M-01   InvalidArgument; blank ids and wrong counts are refused before the ledger is asked.
 M-05   `qa_recall.as_text` and `as_messages` of what `history` returns.
@@ -27,6 +29,8 @@ M-06   The index is of full text and is a view, so it follows every change; ther
 M-10   An outage is raised, never taken for an empty answer.
 M-15   What a text reminds of is found by its words.
 M-19   Scopes are what a session has: session, trace, session_context; a session is always named.
+M-22   A mark is a sequence, which no deletion shifts; one that the session has not reached yet is
+       refused, for it would hide what is to come.
 L-04   `mark_ended` says whether it ended the session.
 L-05   Who may see whose sessions is the caller's to decide: lists are of one owner or of everyone.
 L-06   Pages have cursors instead of offsets, orders are refused if unknown and there is none by the

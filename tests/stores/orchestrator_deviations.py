@@ -85,13 +85,20 @@ PORTS = {
     "empty filter lists": "Find nothing, everywhere.",
     "unknown order_by": "Refused, instead of becoming the default.",
     "bad min_tokens": "validation_error; query_error is no code of the taxonomy.",
-    "pricing": "The table is the caller's, in dollars per token; no prices are built in.",
+    "pricing": "The table is the caller's, in dollars per token by provider and model; no prices are"
+    " built in, and a table of another shape is refused.",
     "prune_session_events": "Hides events by a fact; nothing leaves the log.",
     "hard delete": "Hides the session for good by a fact; each session by itself.",
     "max_session_age_days": "Acts, on the age from the beginning; the original never uses it.",
     "max_total_events, archive_*": "Not in the policy: the original never uses them, and nothing"
     " that is pruned leaves the log, so there is nothing to archive before.",
     "batch_size": "Acts: so many sessions are read at a time.",
+    "bounds": "What the log bounds is refused with validation_error: ids and names beyond 512 bytes"
+    " (of sessions 1,024) or blank, times before 1970, JSON deeper than 64 levels, a fact beyond"
+    " 1 MiB, an event's metadata beyond 16 KiB, and a wait of more than a day.",
+    "unknown filters": "Refused: sync and async as any unknown argument, with TypeError.",
+    "exempt_statuses, prune_event_types_first": "What they name must be statuses and types that"
+    " there are: a misspelled one would exempt nothing.",
     "transitions": "The documented ones; what is not over may also fail, be cancelled or, a run,"
     " time out, because agents die while they wait and before they start.",
     "filter lists": "Name at most 1,000 each.",

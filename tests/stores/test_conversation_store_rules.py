@@ -1,6 +1,7 @@
 """What holds of the conversation store as a whole; names carry the ids of the lines."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -345,18 +346,26 @@ def test_a_27_a_session_outlives_its_process(open_ledger: Callable[..., Any]) ->
 
 @on_memory
 @only_sync
-def test_a_10_a_session_that_somebody_begins_meanwhile_is_not_overwritten(
-    ledger: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    head, theirs = ledger.head, full_session()
+def test_a_10_a_session_that_somebody_begins_meanwhile_is_not_overwritten(ledger: Any) -> None:
+    # Before the session is appended to, and after it was looked for; with events it is looked for.
+    for number, (name, events) in enumerate((("append_many", []), ("head", [began(1)])), 100):
+        theirs = full_session(number)
+        with pytest.MonkeyPatch.context() as patched:
+            begin = partial(store_of(ledger).save, theirs)
+            patched.setattr(ledger, name, beforehand(patched, getattr(ledger, name), begin))
+            with pytest.raises(SequenceConflict):
+                store_of(ledger).save(session_of(number), events=events)
+        assert store_of(ledger).get(uuid(number)) == theirs
 
-    def late(*given: Any, **named: Any) -> int:
-        monkeypatch.undo()
-        store_of(ledger).save(theirs)
-        found: int = head(*given, **named)
-        return found
 
-    monkeypatch.setattr(ledger, "head", late)
-    with pytest.raises(SequenceConflict):
-        store_of(ledger).save(session_of())
-    assert store_of(ledger).get(uuid(100)) == theirs
+def beforehand(
+    patched: pytest.MonkeyPatch, method: Callable[..., Any], action: Callable[[], Any]
+) -> Callable[..., Any]:
+    """Return a method before whose first call something happens."""
+
+    def late(*given: Any, **named: Any) -> Any:
+        patched.undo()
+        action()
+        return method(*given, **named)
+
+    return late

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ledger import NewEvent
 from projections.session_stores.orchestrator import OrchestratorStore as Store
 from projections.session_stores.orchestrator_records import (
     ExecutionResult,
@@ -187,7 +188,8 @@ def test_maintenance_at_once_does_everything_once(store: Store) -> None:
     upkeeps = [upkeep_of(store, lambda: at(200 * 86_400)) for _ in range(WRITERS)]
     policy = RetentionPolicy(max_events_per_session=4)
     pruned = all_at_once(*(partial(one.prune_session_events, "s0", policy) for one in upkeeps))
-    assert set(pruned) <= {0, 6}
+    assert sorted(pruned) == [0] * 7 + [6]
+    assert len(store.ledger.read("s0", types=["content.redacted"])) == 1
     assert ids(store.get_events("s0")) == ["e6", "e7", "e8", "e9"]
     assert (
         sum(
@@ -198,6 +200,11 @@ def test_maintenance_at_once_does_everything_once(store: Store) -> None:
         == 2
     )
     assert [one.id for one in store.list_sessions() if one.deleted_at is None] == ["s0"]
+    for n in range(3):
+        kept = NewEvent({"artifact_id": f"f{n}", "key": f"k{n}"}, "artifact.registered")
+        store.ledger.append("orphan", kept)
+    cleaned = all_at_once(*(one.clean_orphaned_artifacts for one in upkeeps))
+    assert sorted(cleaned) == [0] * 7 + [3]
 
 
 def test_a_session_deleted_at_once_with_writers_keeps_nothing_of_before(store: Store) -> None:

@@ -1,7 +1,7 @@
 """Appending events, and finding them again."""
 
 import json
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from msgspec.structs import replace
@@ -38,6 +38,8 @@ def test_asm_33_34_35_36_37_39_40_an_event_is_there_once_with_its_number(store: 
     for _ in range(3):
         store.append_event(FULL)
     assert store.get_events("s") == [replace(FULL, sequence_number=1)]
+    nameless = replace(FULL, session_id="u", provider="")
+    assert store.append_event_with_sequence(nameless) == replace(nameless, sequence_number=1)
     given = [store.append_event_with_sequence(one) for one in (FULL, event("e2"))]
     assert (numbers(given), store.get_latest_sequence("s")) == ([1, 2], 2)
     assert given == store.get_events("s")
@@ -145,6 +147,8 @@ def test_asm_50_u8_u9_u25_u30_one_bad_event_refuses_the_whole_batch(store: Store
     assert store.ledger.list_session_ids().session_ids == []
 
 
+LATEST = datetime.max.replace(tzinfo=UTC)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 FILTERS: list[tuple[dict[str, Any], list[str]]] = [
     ({"run_id": "r2"}, ["e3"]),
     ({"type": "message_received"}, ["e2", "e4"]),
@@ -156,6 +160,9 @@ FILTERS: list[tuple[dict[str, Any], list[str]]] = [
     ({"limit": 2}, ["e1", "e2"]),
     ({"since": at(30)}, ["e3", "e4"]),
     ({"since": at(60)}, ["e4"]),
+    ({"since": LATEST}, []),
+    ({"since": LATEST.replace(tzinfo=timezone(timedelta(hours=-3)))}, []),
+    ({"since": EARLIEST.replace(tzinfo=timezone(timedelta(hours=3)))}, ["e1", "e2", "e3", "e4"]),
     ({"limit": 0}, []),
     ({"before": 0}, []),
     ({"type": "message_sent", "limit": 1}, ["e3"]),
@@ -237,10 +244,42 @@ def test_asm_u32_facts_without_a_word_for_them_disturb_nobody(store: Store) -> N
         NewEvent(b"no JSON", "run_started", content_type="text/plain"),
         NewEvent({"delta": "hm", "kind": "thought"}, "message.streamed"),
         NewEvent({"status": "idle"}, "session.status_changed"),
+        NewEvent(b"no JSON", "content.redacted", content_type="text/plain"),
     ):
         store.ledger.append("s", fact)
     store.append_event(event("e"))
-    assert ids(store.get_events("s")) == ["e"]
+    assert ids(store.get_events("s")) == ids(queries_of(store).search_events().items) == ["e"]
+
+
+@on_memory
+def test_asm_u32_what_others_keep_in_the_envelope_is_theirs(store: Store) -> None:
+    envelopes: list[dict[str, Any]] = [
+        {"type": ["message_sent"]},
+        {"type": "session_created"},
+        {"id": 5},
+        {"provider": 7},
+        {"metadata": "text"},
+    ]
+    for type in ("message.appended", "message_sent"):
+        for own in envelopes:
+            fact = NewEvent({"role": "user", "content": "x"}, type, metadata=own)
+            stored = store.ledger.append("s", fact).event
+            [found] = store.get_events("s", after=stored.sequence - 1)
+            assert (found.id, found.type) == (stored.event_id, "message_sent")
+            assert (found.metadata, found.provider) == (own, None)
+
+
+def test_asm_u11_no_id_means_an_event_of_before_the_deletion(store: Store) -> None:
+    store.save_session(session())
+    deleted_at = store.ledger.head("s") + 2
+    store.append_event(event(f"e@{deleted_at}", data={"of": "before"}))
+    store.delete_session("s")
+    assert store.ledger.head("s") == deleted_at
+    for id in ("e", f"e@{deleted_at}", "e@0"):
+        stored = store.append_event_with_sequence(event(id, data={"of": id}))
+        assert store.append_event_with_sequence(replace(stored, sequence_number=None)) == stored
+        assert store.get_events("s")[-1:] == [stored]
+    assert ids(store.get_events("s")) == ["e", f"e@{deleted_at}", "e@0"]
 
 
 def test_redacted_events_are_not_shown(store: Store) -> None:

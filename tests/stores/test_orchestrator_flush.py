@@ -6,7 +6,16 @@ from msgspec.structs import replace
 
 from projections.session_stores.orchestrator import OrchestratorStore as Store
 from projections.session_stores.orchestrator_records import ExecutionResult
-from tests.stores.orchestrator_cases import at, event, events, ids, refused, run_of, session
+from tests.stores.orchestrator_cases import (
+    another,
+    at,
+    event,
+    events,
+    ids,
+    refused,
+    run_of,
+    session,
+)
 
 SESSION = session(status="completed", created_at=at(0), updated_at=at(5))
 RUN = run_of(status="completed", output={"o": 1}, started_at=at(1), ended_at=at(4))
@@ -54,7 +63,14 @@ def test_asm_74_u21_a_flush_with_anything_bad_leaves_nothing(store: Store) -> No
     for bad in ({"id": "x"}, None, event(data={"x": float("inf")})):
         with refused("validation_error"):
             store.flush(replace(WHOLE, events=[EVENTS[0], bad]))
-    for bad in (None, {}, replace(WHOLE, run=None), replace(WHOLE, events=None)):
+    for bad in (
+        None,
+        {},
+        replace(WHOLE, run=None),
+        replace(WHOLE, events=None),
+        replace(WHOLE, provider_metadata=None),
+        replace(WHOLE, provider_metadata=5),
+    ):
         with refused("validation_error"):
             store.flush(bad)
     for bad in ({"run": run_of("t")}, {"events": [*EVENTS, event(session_id="t")]}):
@@ -88,3 +104,18 @@ def test_asm_u22_a_repeated_flush_changes_nothing_and_a_stale_one_undoes_no_end(
         store.flush(stale)
     assert store.get_session("s").status == "completed"
     assert ids(store.get_events("s")) == ["e1", "e2", "e3"]
+
+
+def test_a_flush_reopens_before_it_works_and_is_changed_when_it_says(store: Store) -> None:
+    free = another(store, enforce_transitions=False)
+    free.flush(WHOLE)
+    session_again = replace(SESSION, status="active", updated_at=at(9))
+    run_again = replace(RUN, status="running", ended_at=None)
+    message = event("e4", data={"role": "user", "content": "more"}, run_id="r", timestamp=at(8))
+    again = ExecutionResult(session=session_again, run=run_again, events=[message])
+    for _ in range(2):
+        free.flush(again)
+        assert (store.get_session("s"), store.get_run("r")) == (session_again, run_again)
+    reasons = [one.reason for one in store.views.anomalies("s")]
+    assert reasons == ["applied, active does not follow completed"]
+    assert ids(store.get_events("s")) == ["e1", "e2", "e3", "e4"]

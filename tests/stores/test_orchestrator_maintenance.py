@@ -59,6 +59,13 @@ def test_no_age_is_for_ever(store: Store, upkeep: OrchestratorMaintenance) -> No
     kept = RetentionPolicy(max_completed_session_age_days=None, hard_delete_after_days=None)
     assert upkeep.soft_delete_expired_sessions(kept) == 0
     assert upkeep.hard_delete_expired_sessions(kept) == 0
+    longer = RetentionPolicy(
+        max_session_age_days=10**9,
+        max_completed_session_age_days=10**12,
+        hard_delete_after_days=10**6,
+    )
+    assert upkeep.soft_delete_expired_sessions(longer) == 0
+    assert upkeep.hard_delete_expired_sessions(longer) == 0
 
 
 @on_memory
@@ -187,6 +194,8 @@ def test_a_wrong_policy_is_refused(upkeep: OrchestratorMaintenance) -> None:
         RetentionPolicy(max_events_per_session=0),
         RetentionPolicy(hard_delete_after_days=-1),
         RetentionPolicy(batch_size=0),
+        RetentionPolicy(exempt_statuses=["actve"]),
+        RetentionPolicy(prune_event_types_first=["message.streamed"]),
     ]
     for policy in wrong:
         with refused("validation_error"):

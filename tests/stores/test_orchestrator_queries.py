@@ -119,6 +119,14 @@ def test_asm_40_events_are_found_and_counted(store: Store, full: OrchestratorQue
     assert full.search_events(session_ids="s1").items[0].data == {"odd": 1}
 
 
+WRONG_PRICES: list[Any] = [
+    5,
+    {"q": "text"},
+    {"q": {"input": 0.01}},
+    *({"q": {"m": {"input": rate}}} for rate in ("0.01", -0.01, float("nan"), float("inf"))),
+]
+
+
 @on_memory
 def test_wrong_questions_are_refused(full: OrchestratorQueries) -> None:
     for limit in (-1, 0, 1_001, 100_000, "x", True):
@@ -141,11 +149,21 @@ def test_wrong_questions_are_refused(full: OrchestratorQueries) -> None:
         ("search_events", {"session_ids": ["x"] * 1_001}),
         ("search_events", {"correlation_id": object()}),
         ("get_usage_summary", {"since": "today"}),
+        ("get_usage_summary", {"provider": ["p"]}),
         ("get_cost_summary", {"agent_id": 1}),
+        ("get_cost_summary", {"provider": ["p"]}),
+        ("search_sessions", {"order_by": ["created_at_asc"]}),
+        ("search_sessions", {"status": [["active"]]}),
+        ("search_runs", {"status": [{}]}),
+        ("search_events", {"types": [[]]}),
+        *(("get_cost_summary", {"pricing_table": table}) for table in WRONG_PRICES),
     ]
     for name, filters in wrong:
         with refused("validation_error"):
             getattr(full, name)(**filters)
+    for name in ("search_sessions", "search_runs", "search_events"):
+        with pytest.raises(TypeError, match="statuses"):
+            getattr(full, name)(statuses="active")
 
 
 def test_sessions_and_runs_are_found(store: Store, full: OrchestratorQueries) -> None:

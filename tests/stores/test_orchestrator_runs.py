@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ledger import NewEvent
 from projections.session_stores.orchestrator import OrchestratorStore as Store
 from tests.stores.orchestrator_cases import (
     another,
@@ -14,7 +15,7 @@ from tests.stores.orchestrator_cases import (
     run_of,
     session,
 )
-from tests.support.builders import on_memory
+from tests.support.builders import on_memory, only_sync
 
 FULL = run_of(
     status="running",
@@ -67,6 +68,67 @@ def test_asm_20_to_23_28_a_run_is_what_was_saved_last(store: Store) -> None:
     store.append_event(event(session_id="u", run_id="full", timestamp=at(3)))
     assert store.get_run("full") == other  # the newest that was saved
     assert ids(store.list_runs("s")) == ["full", "pending"]
+
+
+def test_asm_28_values_that_are_equal_and_yet_not_the_same_are_told_apart(store: Store) -> None:
+    for flag in (1, True, 1.0, [0], [False], (False,)):
+        said = {"flag": flag}
+        run = run_of(input=said, output=said, error=said, metadata=said, provider_metadata=said)
+        store.save_run(run)
+        head = store.ledger.head("s")
+        store.save_run(run)
+        assert store.ledger.head("s") == head
+        found = store.get_run("r")
+        read = {"flag": list(flag) if isinstance(flag, tuple) else flag}
+        saved = (found.input, found.output, found.error, found.metadata, found.provider_metadata)
+        assert repr(saved) == repr((read,) * 5)
+
+
+def test_a_save_makes_a_run_of_what_others_said_before(store: Store) -> None:
+    for type, said in (
+        ("usage.recorded", {"provider": "other", "model": "m", "total_tokens": 9, "cost_usd": 9}),
+        ("run.amended", {"input": 1, "output": 1, "metadata": {"k": 1}, "turn_count": 9}),
+        ("run.amended", {"provider_metadata": {"of": "others"}, "error": {"of": "others"}}),
+    ):
+        store.ledger.append("s", NewEvent(said, type, run_id="r", occurred_at=at(0)))
+        store.ledger.append("s", NewEvent(said, type, run_id="bare", occurred_at=at(0)))
+    for wanted in (FULL, run_of(id="bare", started_at=at(0))):
+        store.save_run(wanted)
+        assert store.get_run(wanted.id) == wanted
+    head = store.ledger.head("s")
+    store.save_run(FULL)
+    assert store.ledger.head("s") == head
+    store.ledger.append("s", NewEvent({}, "run.failed", run_id="ended", occurred_at=at(0)))
+    again = run_of(id="ended", started_at=at(0))
+    another(store, enforce_transitions=False).save_run(again)
+    assert store.get_run("ended") == again
+
+
+@only_sync  # what is asked is the same
+@on_memory
+def test_a_limited_list_reads_no_more_rows_than_it_needs(store: Store) -> None:
+    for n in range(4):
+        store.append_event(event(run_id=f"told of {n}"))
+    for n in range(40):
+        store.save_run(run_of(id=f"r{n:02}", status="running" if n % 2 else "failed"))
+    asked: list[int | None] = []
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store.views, name)
+
+        def runs(self, *names: Any, limit: int | None = None, **options: Any) -> Any:
+            asked.append(limit)
+            return store.views.runs(*names, limit=limit, **options)
+
+    views: Any = Watched()
+    watched = Store(store.ledger, views=views)
+    assert ids(watched.list_runs("s", status=["running", "failed"], limit=3)) == [
+        *("r00", "r01", "r02"),
+    ]
+    assert ids(watched.list_runs("s", limit=2)) == ["r00", "r01"]
+    assert None not in asked
+    assert ids(watched.list_runs("s", limit=40))[-1:] == ["r39"]
 
 
 def test_asm_24_to_27_runs_are_listed_by_session_and_status(store: Store) -> None:

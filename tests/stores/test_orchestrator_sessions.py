@@ -90,8 +90,54 @@ def test_asm_7_to_11_u16_u17_u18_u19_lists_have_filters_an_order_and_an_offset(
         ({"offset": 4}, []),
     ):
         assert ids(store.list_sessions(**filters)) == expected, filters
-    with refused("validation_error"):
-        store.list_sessions(status="odd")
+    wrong: Any
+    for wrong in ("odd", [["active"]], [{}], 1):
+        with refused("validation_error"):
+            store.list_sessions(status=wrong)
+        with refused("validation_error"):
+            store.list_runs("s", status=wrong)
+
+
+def test_asm_4_12_values_that_are_equal_and_yet_not_the_same_are_told_apart(store: Store) -> None:
+    for flag in (1, True, 1.0, [0], [False], (False,)):
+        said = {"k": {"flag": flag}}
+        store.save_session(session(metadata=said, context=said))
+        head = store.ledger.head("s")
+        store.save_session(session(metadata=said, context=said))
+        assert store.ledger.head("s") == head
+        found = store.get_session("s")
+        read = list(flag) if isinstance(flag, tuple) else flag
+        assert repr((found.metadata, found.context)) == repr(({"k": {"flag": read}},) * 2)
+
+
+BEFORE: list[tuple[str, dict[str, Any]]] = [
+    ("session.rekeyed", {"agent_id": "other", "parent_session_id": "other"}),
+    ("session.amended", {"metadata": {"of": "others"}, "context": {"of": "others"}}),
+    ("session.tagged", {"added": ["of others"]}),
+    ("session.archived", {}),
+]
+
+
+def test_a_save_makes_a_session_of_what_others_said_before(store: Store) -> None:
+    wanted = session(agent_id="a", metadata={"k": 1}, tags=["t"], created_at=at(0))
+    for id, ends in (("s", []), ("ended", [("session.closed", {})])):
+        for type, said in [*BEFORE, *ends]:
+            store.ledger.append(id, NewEvent(said, type, occurred_at=at(0)))
+    store.save_session(wanted)
+    assert replace(store.get_session("s"), updated_at=None) == wanted
+    head = store.ledger.head("ended")
+    with refused("invalid_transition"):
+        store.save_session(replace(wanted, id="ended", status="active"))
+    assert store.ledger.head("ended") == head
+    with refused("session_not_found"):
+        store.get_session("ended")
+    completed = replace(wanted, id="ended", status="completed")
+    store.save_session(completed)
+    assert replace(store.get_session("ended"), updated_at=None) == completed
+    store.ledger.append("again", NewEvent({}, "session.closed", occurred_at=at(0)))
+    active = replace(wanted, id="again", status="active")
+    another(store, enforce_transitions=False).save_session(active)
+    assert replace(store.get_session("again"), updated_at=None) == active
 
 
 @on_memory

@@ -23,6 +23,7 @@ def test_asm_63_69_u26_u27_what_need_not_be_waited_for_is_answered_at_once(store
     assert store.get_events("s") == store.get_events("s", wait_timeout_ms=0) == []
     assert store.get_events("s", before=1, wait_timeout_ms=60_000) == []
     filled(store, 1)
+    assert store.get_events("s", type="message_sent", before=2, wait_timeout_ms=60_000) == []
     assert ids(store.get_events("s", wait_timeout_ms=60_000)) == ["e1"]
     assert time.monotonic() - began < PROMPT_S
 

@@ -247,7 +247,10 @@ def test_m_22_a_watermark_lets_every_entry_be_done_once(ledger: Any) -> None:
     assert lists.advance_watermark("s", "persist", 1) is False
     assert len(lists.new_trace_steps("s", "persist")) == 1  # after the last answer
     assert len(lists.new_trace_steps("s", "extract")) == 1
-    assert lists.advance_watermark("s", "extract", 99, state={"overlap": ["t1"]}) is True
+    with pytest.raises(InvalidArgument, match="sequence"):
+        lists.advance_watermark("s", "extract", ledger.head("s") + 1)  # what is not there yet
+    head = ledger.head("s")
+    assert lists.advance_watermark("s", "extract", head, state={"overlap": ["t1"]}) is True
     assert lists.watermark("s", "extract").state == {"overlap": ["t1"]}
     assert lists.new_trace_steps("s", "extract") == []
     assert lists.new_entries("s", "other", limit=1)[0].question == "q2"

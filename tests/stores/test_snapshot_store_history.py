@@ -13,6 +13,7 @@ from projections.session_stores.agent_sessions import AgentSession, RunState, Se
 from projections.session_stores.chat_messages import ChatMessage
 from projections.session_stores.snapshot_errors import SnapshotUnreadable
 from tests.support.agent_sessions import SYSTEM, contents, session_of, store_of, turn
+from tests.support.cognee import each_backend_crossed
 from tests.support.views import views_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -22,6 +23,7 @@ def transcript(ledger: Any) -> list[Any]:
     return [message.content for message in views_of(ledger).messages("s")]
 
 
+@each_backend_crossed
 def test_c_03_every_earlier_save_can_be_loaded(ledger: Any) -> None:
     store = store_of(ledger)
     saves = [store.save(session_of(turns=1))]
@@ -32,6 +34,7 @@ def test_c_03_every_earlier_save_can_be_loaded(ledger: Any) -> None:
     assert store.versions("s")[0].saved_at.tzinfo is not None
 
 
+@each_backend_crossed
 def test_c_03_an_earlier_save_can_be_made_the_current_one(ledger: Any) -> None:
     store = store_of(ledger)
     first = store.save(session_of(turns=1))
@@ -41,6 +44,7 @@ def test_c_03_an_earlier_save_can_be_made_the_current_one(ledger: Any) -> None:
     assert store.load("s", version=second.version) == second
 
 
+@each_backend_crossed
 def test_c_w3_trimming_destroys_no_stored_history(ledger: Any) -> None:
     store = store_of(ledger)
     full = store.save(session_of(turns=5))
@@ -59,6 +63,7 @@ def test_c_w3_trimming_destroys_no_stored_history(ledger: Any) -> None:
     assert deleted == []
 
 
+@each_backend_crossed
 def test_c_w3_what_is_popped_or_replaced_stays_in_the_log(ledger: Any) -> None:
     store = store_of(ledger)
     full = store.save(session_of(turns=2))
@@ -67,6 +72,7 @@ def test_c_w3_what_is_popped_or_replaced_stays_in_the_log(ledger: Any) -> None:
     assert store.load("s", version=full.version) == full
 
 
+@each_backend_crossed
 def test_c_w3_a_new_system_message_changes_no_other(ledger: Any) -> None:
     store = store_of(ledger)
     full = store.save(session_of(turns=3))
@@ -76,6 +82,7 @@ def test_c_w3_a_new_system_message_changes_no_other(ledger: Any) -> None:
     assert transcript(ledger) == ["Be brief.", *contents(full)[1:]]
 
 
+@each_backend_crossed
 def test_c_w3_whatever_is_saved_is_what_is_loaded(ledger: Any) -> None:
     store = store_of(ledger)
     said = [ChatMessage.user(letter) for letter in "abcd"]
@@ -99,6 +106,7 @@ def test_c_w3_whatever_is_saved_is_what_is_loaded(ledger: Any) -> None:
         assert session.chat_messages == tuple(messages)
 
 
+@each_backend_crossed
 def test_u_06_messages_come_in_their_order_whatever_the_clocks_say(ledger: Any) -> None:
     store = store_of(ledger)
     store.save(session_of(turns=0))
@@ -107,29 +115,22 @@ def test_u_06_messages_come_in_their_order_whatever_the_clocks_say(ledger: Any) 
     assert contents(store.load("s")) == ["Be kind.", *(f"{number}" for number in range(20))]
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        {"state": None},
-        {"state": "{"},
-        {"state": {"format": 2}},
-        {"state": {"format": 1, "rest_from": "far"}},
-        {"state": {"format": 1, "more": 1}},
-    ],
-)
-def test_c_12_a_snapshot_that_is_none_of_ours_is_an_error_of_its_own(
-    ledger: Any, payload: dict[str, Any]
-) -> None:
+@each_backend_crossed
+def test_c_12_a_snapshot_that_is_none_of_ours_is_an_error_of_its_own(ledger: Any) -> None:
     store = store_of(ledger)
     saved = store.save(session_of())
-    damaged = NewEvent({"name": "agent_session"} | payload, "snapshot.saved")
-    at = ledger.append("s", damaged).sequence
-    with pytest.raises(SnapshotUnreadable) as unreadable:
-        store.load("s")
-    assert (unreadable.value.session_id, unreadable.value.sequence) == ("s", at)
-    assert store.load("s", version=saved.version) == saved
+    states: list[Any] = [None, "{", {"format": 2}]
+    states += [{"format": 1, "rest_from": "far"}, {"format": 1, "more": 1}]
+    for state in states:
+        damaged = NewEvent({"name": "agent_session", "state": state}, "snapshot.saved")
+        at = ledger.append("s", damaged).sequence
+        with pytest.raises(SnapshotUnreadable) as unreadable:
+            store.load("s")
+        assert (unreadable.value.session_id, unreadable.value.sequence) == ("s", at)
+        assert store.load("s", version=saved.version) == saved
 
 
+@each_backend_crossed
 def test_c_11_an_unreadable_session_is_listed_and_reported(ledger: Any) -> None:
     store = store_of(ledger)
     ledger.append("s", NewEvent({"name": "agent_session", "state": 1}, "snapshot.saved"))
@@ -138,6 +139,7 @@ def test_c_11_an_unreadable_session_is_listed_and_reported(ledger: Any) -> None:
         store.load("s")
 
 
+@each_backend_crossed
 def test_c_15_sessions_of_the_first_agent_base_are_understood(ledger: Any) -> None:
     store = store_of(ledger)
     saved = store.save(session_of_json((GOLDEN / "agent_base_0_1.json").read_bytes()))
@@ -149,6 +151,7 @@ def test_c_15_sessions_of_the_first_agent_base_are_understood(ledger: Any) -> No
     )
 
 
+@each_backend_crossed
 def test_c_15_sessions_of_the_last_agent_base_are_understood(ledger: Any) -> None:
     store = store_of(ledger)
     saved = store.save(session_of_json((GOLDEN / "agent_base_0_9.json").read_text()))
@@ -167,6 +170,7 @@ def test_c_15_what_is_no_session_is_refused(text: str) -> None:
         session_of_json(text)
 
 
+@each_backend_crossed
 def test_c_15_our_first_snapshots_load_for_ever(open_ledger: Any) -> None:
     ledger = open_ledger()
     said = [{"role": "system", "content": "Be kind."}]
@@ -180,6 +184,7 @@ def test_c_15_our_first_snapshots_load_for_ever(open_ledger: Any) -> None:
     assert loaded.run_state == RunState(nudge_count=2, run_has_tool_calls=True, turn_tool_calls=1)
 
 
+@each_backend_crossed
 def test_c_15_the_stored_form_is_the_golden_one(ledger: Any) -> None:
     store = store_of(ledger)
     said = [ChatMessage.user(letter) for letter in "abc"]
@@ -197,6 +202,7 @@ def test_c_15_the_stored_form_is_the_golden_one(ledger: Any) -> None:
     assert stored == golden | {"through_sequence": 6}
 
 
+@each_backend_crossed
 def test_c_15_old_events_are_upcast_before_they_are_understood(open_ledger: Any) -> None:
     upcasts = Upcasts()
     upcasts.register(

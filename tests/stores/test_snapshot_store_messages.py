@@ -125,9 +125,10 @@ def rows_of(facts: list[NewEvent], window: Window) -> list[Message]:
     return sorted(filter(window.holds, rows), key=lambda one: one.first_sequence)
 
 
+SEEING = ChatMessage(role="system", content=SYSTEM.content, images=("x",))
 SAID = st.lists(
     st.sampled_from(
-        [SYSTEM, ChatMessage.system("2"), *(ChatMessage.user(letter) for letter in "abc")]
+        [SYSTEM, SEEING, ChatMessage.system("2"), *(ChatMessage.user(letter) for letter in "abc")]
     ),
     max_size=8,
 )

@@ -1,0 +1,177 @@
+"""What is rare, and what others do, in the snapshot store; names carry the ids of agent-base's lines."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from ledger import InvalidArgument, NewEvent
+from ledger.catalogue import ApprovalDecided, ToolStarted
+from projections import Views
+from projections.session_stores.agent_json import session_of_json
+from projections.session_stores.agent_sessions import AgentSession, SessionId
+from projections.session_stores.chat_messages import ChatMessage, ToolCall
+from projections.session_stores.snapshot_writing import SnapshotWriting
+from tests.support.agent_sessions import SYSTEM, contents, runtime_event, session_of, store_of
+from tests.support.builders import on_memory, only_sync
+from tests.support.cognee import each_backend, each_backend_crossed
+from tests.support.interrupting import calls_of
+
+OPAQUE = {"content_type": "application/octet-stream"}
+ENDED = runtime_event("toolCallFinished", tool_name="t", summary="ok")
+
+
+@each_backend
+def test_c_17_what_is_allowed_by_an_event_of_a_save_survives_the_next(ledger: Any) -> None:
+    store = store_of(ledger)
+    decided = ApprovalDecided(approval_id="a", decision="allow_always", action_key="mail")
+    saved = store.save(session_of().allowing("read"), events=[decided])
+    assert saved == store.load("s")
+    assert saved.always_allowed_actions == {"mail", "read"}
+    again = store.save(saved.with_message(ChatMessage.user("more")))
+    assert again == store.load("s")
+    assert again.always_allowed_actions == {"mail", "read"}
+    revoked = NewEvent({"action_key": "mail"}, "approval.revoked")
+    assert store.save(again, events=[revoked]).always_allowed_actions == {"read"}
+    assert store.load("s").always_allowed_actions == {"read"}
+
+
+@each_backend_crossed
+def test_u_03_the_version_of_a_save_is_its_last_sequence(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = store.save(session_of())
+    known = NewEvent({"n": 1}, "note")
+    store.append_event("s", known)
+    again = store.save(saved, events=[NewEvent({"n": 2}, "note"), known])
+    assert again == store.load("s")
+    assert again.version == ledger.head("s")
+
+
+@each_backend
+def test_c_01_whatever_a_message_holds_is_what_is_loaded(ledger: Any) -> None:
+    store = store_of(ledger)
+    session = AgentSession(id=SessionId("s"))
+    nested = {"type": "text", "parts": (1, (2, {"deep": ("x",)}))}
+    for message in (
+        ChatMessage(role="developer", content="\u2028\ufeff☃\r\n\t"),
+        ChatMessage(role="user", content=("a", nested), images=((1,), nested)),
+        ChatMessage(role="assistant", content=(), images=(), tool_calls=()),
+        ChatMessage(role="assistant", content="", tool_calls=(ToolCall("", "", "{"),)),
+        ChatMessage(role="tool", tool_call_id="", content=None),
+        ChatMessage(role="user", images=(1.0, 1, True, None, 2**64 - 1, -(2**63), 1e300)),
+        ChatMessage.user("big " * 100_000),
+    ):
+        session = store.save(session.with_message(message))
+        assert store.load("s") == session
+        assert store.save(session) == session  # which is nothing new
+    assert session.chat_messages[1].content == (
+        "a",
+        {"type": "text", "parts": [1, [2, {"deep": ["x"]}]]},
+    )
+
+
+@each_backend_crossed
+def test_c_w3_every_field_of_a_system_message_is_replaced(ledger: Any) -> None:
+    store = store_of(ledger)
+    session = store.save(session_of())
+    for fields in (
+        {"images": ({"url": "data:,"},)},
+        {"images": None, "reasoning_content": "why", "thinking_signature": "sig"},
+        {"content": ("in", {"parts": 1}), "reasoning_content": None},
+        {"content": None, "tool_calls": (ToolCall("a", "t"),), "tool_call_id": "a"},
+    ):
+        system = msgspec.structs.replace(session.chat_messages[0], **fields)
+        messages = (system, *session.chat_messages[1:])
+        session = store.save(msgspec.structs.replace(session, chat_messages=messages))
+        assert store.load("s") == session
+        assert session.chat_messages == messages
+    assert ledger.read("s", types=["message.deleted"]) == []
+
+
+@each_backend
+def test_c_w1_the_end_of_a_call_finds_its_start_however_that_was_told(ledger: Any) -> None:
+    store = store_of(ledger)
+    for number, start in enumerate(
+        (
+            ToolStarted(call_id="c", tool_name="t"),
+            NewEvent(ToolStarted(call_id="c", tool_name="t")),
+            NewEvent({"call_id": "c", "tool_name": "t"}, "tool.started"),
+        )
+    ):
+        store.save(session_of(key=f"s{number}"), events=[start, ENDED])
+        [ended] = store.events(f"s{number}", types=["tool.finished"])
+        assert ended.data["call_id"] == "c"
+    # What is not JSON says nothing, neither told nor stored.
+    blob = NewEvent(b"\0", "tool.started", **OPAQUE)
+    store.save(session_of(key="blob"), events=[blob, ENDED])
+    assert store.append_event("blob", ENDED) == ledger.head("blob")
+
+
+@each_backend_crossed
+def test_c_12_what_is_not_json_is_no_save_and_no_checkpoint(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = store.save(session_of())
+    at = store.append_event("s", NewEvent({"step": "before_llm"}, "checkpoint.saved"))
+    for type_ in ("snapshot.saved", "checkpoint.saved", "tool.started", "approval.decided"):
+        ledger.append("s", NewEvent(b"\0\1", type_, **OPAQUE))
+    assert [one.version for one in store.versions("s")] == [saved.version]
+    assert [one.sequence for one in store.checkpoints("s")] == [at]
+    assert store.load("s").chat_messages == saved.chat_messages
+
+
+@each_backend
+def test_u_17_both_texts_of_a_uuid_are_one_id(ledger: Any) -> None:
+    store = store_of(ledger)
+    key = UUID("0190f6f5-7b2e-7c3a-9d7e-0a1b2c3d4e5f")
+    forms = (key, str(key), key.hex, key.hex.upper(), str(key).upper())
+    saved = store.save(session_of(key=key.hex))
+    assert saved.id == SessionId(str(key))
+    for form in forms:
+        assert store.load(form) == saved
+        saved = store.save(msgspec.structs.replace(saved, id=SessionId(form), total_tool_calls=1))
+        store.append_event(form, NewEvent({}, "note"))
+        assert store.events(form)[-1].type == "note"
+        saved = store.load(form)
+    assert store.list() == [SessionId(str(key))]
+    # One that others keep under another text is found under that.
+    other = UUID(int=7).hex
+    ledger.append(other, NewEvent({"role": "user", "content": "Hi"}, "message.appended"))
+    loaded = store.load(other)
+    assert (loaded.id, contents(loaded)) == (SessionId(other), ["Hi"])
+    assert store.save(loaded.allowing("x")) == store.load(other)
+    assert store.delete(other) is store.delete(key.hex.upper()) is True
+    assert store.list() == []
+
+
+@each_backend_crossed
+def test_c_07_external_ids_are_claimed_in_a_tenant_of_any_length(ledger: Any) -> None:
+    for tenant in ("t" * 1_024, "t" * 1_023):
+        store = store_of(ledger, tenant=tenant)
+        saved = store.save(session_of(external_id="ext"))
+        assert store.load("ext") == saved
+        assert store.list() == [saved.id]
+
+
+@on_memory
+@only_sync
+def test_c_15_c_16_what_is_nested_without_end_is_refused_or_emptied(ledger: Any) -> None:
+    deep = "[" * 100_000
+    for text in (deep, '{"chat_messages": [{"User": {"content": "x"}, "more": 1}]}', b"\xff"):
+        with pytest.raises(InvalidArgument):
+            session_of_json(text)
+    message = ChatMessage.assistant(tool_calls=[ToolCall("c", "t", deep)])
+    assert message.tool_calls == (ToolCall("c", "t", "{}"),)
+
+
+@on_memory
+@only_sync
+def test_a_load_a_save_and_an_event_take_few_calls(ledger: Any) -> None:
+    store = store_of(ledger)
+    plans = SnapshotWriting(ledger, Views(ledger), "")
+    saved = store.save(session_of(turns=3, external_id="ext"))
+    assert calls_of(plans.load("s", None))[1] <= 3
+    assert calls_of(plans.save(saved.with_message(SYSTEM), ()))[1] <= 4
+    told = runtime_event("textDelta", text="x")
+    one = {"run_id": None, "event_id": None, "call_id": None}
+    assert calls_of(plans.append_event("s", told, **one))[1] == 2
