@@ -36,6 +36,14 @@ class Upcasts:
             raise InvalidArgument("from_version", f"{type} has an upcaster from {from_version}")
         steps[from_version] = upcaster
 
+    def steps(self) -> list[tuple[str, int, Upcaster]]:
+        """Return each event type, version and the upcaster from there, in order."""
+        return [
+            (type, version, self._steps[type][version])
+            for type in sorted(self._steps)
+            for version in sorted(self._steps[type])
+        ]
+
     def newest(self, type: str, version: int, data: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """Return the payload and its version after every step that applies."""
         steps = self._steps.get(type, {})

@@ -85,9 +85,15 @@ class VersionDropped(StopError):
     Views that are opened again make the version anew, to be rebuilt or read from the start.
     """
 
-    def __init__(self, projection: str) -> None:
+    def __init__(self, projection: str, version: int | None = None) -> None:
+        """Take the version that is gone; None if no other one is left to go on with."""
         self.projection = projection
-        super().__init__(f"No version of projection {projection} that is known here is stored.")
+        self.version = version
+        super().__init__(
+            f"No version of projection {projection} that is known here is stored."
+            if version is None
+            else f"Version {version} of projection {projection} is not stored any more."
+        )
 
 
 class ViewsBehind(RetryableError):

@@ -24,8 +24,11 @@ class ContentRedacted(Fact, type="content.redacted", version=1):
     """What is listed must not be shown or used any more: every view drops these rows.
 
     Whoever redacts has followed what depends on what: answers that drew on a deleted document,
-    lessons learned from them, later answers that used the lessons, and traces. Messages and steps
-    without an id of their own are named by their event id; `sequences` are the events behind it.
+    lessons learned from them, later answers that used the lessons, and traces. Messages, steps and
+    feedback without an id of their own are named by their event id; `sequences` are the events
+    behind it. Feedback on an answer or a run does not go with it, for it is somebody's own word:
+    it is listed by its own id among the `context_ids`, and its copies in the rows of the answer
+    and the run go with those.
     """
 
     reason: str | None = None

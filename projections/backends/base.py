@@ -5,6 +5,8 @@ only together, in `store`, which compares before it moves: rows that were loaded
 was read are the rows of that checkpoint if `store` still finds it there. That is why no
 transaction stays open while a page is read or folded. A checkpoint that was set back would be
 found again only after the same events, hence with the same rows.
+
+Who reads a table that was dropped is told so by VersionDropped; `store` finds its checkpoint moved.
 """
 
 from __future__ import annotations
@@ -119,7 +121,7 @@ class ViewBackend(Protocol):
     def prepare(self, tables: Sequence[Table]) -> None:
         """Create the tables and checkpoints that are missing; raise TableMismatch.
 
-        Where a projection has no active version, the highest of those becomes active and built.
+        Nothing is made if a view is to be named as a handler, or the reverse; see kinds. Where a projection has no active version, the highest of those becomes active and built.
         """
         ...
 

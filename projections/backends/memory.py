@@ -14,9 +14,10 @@ import msgspec
 from ledger.backends.memory import MemoryBackend
 
 from ..engine.folding import Change
+from ..engine.kinds import check_kinds
 from ..engine.stops import Failure, Skip, current
 from ..engine.tables import Column, Identity, Key, Row, Table, table_name
-from ..errors import TableMismatch
+from ..errors import TableMismatch, VersionDropped
 from .base import Checkpoint, Instant, Overview, RowQuery, Standing
 
 Bucket = dict[Key, Row]
@@ -60,6 +61,8 @@ class MemoryViews:
 
     def prepare(self, tables: Sequence[Table]) -> None:
         with self._lock:
+            versions = self._state.versions.items()
+            check_kinds(tables, [(name, one.fold_digest) for (name, _), one in versions])
             for table in sorted(tables, key=lambda table: table.identity, reverse=True):
                 layout = frozenset(_line(column) for column in table.columns)
                 found = self._state.layouts.setdefault(table.name, layout)
@@ -238,7 +241,10 @@ class MemoryViews:
             ]
 
     def _rows(self, table: Table, bucket: int) -> Bucket:
-        return self._state.rows[table.name][bucket]
+        found = self._state.rows.get(table.name)
+        if found is None:
+            raise VersionDropped(*table.identity)
+        return found[bucket]
 
     def _place(self, table: Table, bucket: int) -> int | None:
         """Return how far a table has come; None if it was dropped."""

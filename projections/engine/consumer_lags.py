@@ -15,6 +15,7 @@ from ledger.records import Record
 from ..backends.base import AsyncViewBackend, RowQuery, ViewBackend
 from ..folds.consumers import CONSUMERS, Consumer
 from ..folds.sessions import SESSIONS, Session
+from .dropping import outlives_drops
 from .projector import Projector
 from .tables import Key, Row, Table
 
@@ -55,6 +56,7 @@ class ConsumerLags:
         self._stored = {CONSUMERS.name, SESSIONS.name} <= {*names}
         self._projector = projector
 
+    @outlives_drops
     def lags(self, at: datetime) -> Plan[tuple[ConsumerLag, ...]]:
         """Return the consumers that are behind, the longest first."""
         if not self._stored:

@@ -35,7 +35,8 @@ class Daemon:
     """Folds the log into views, all of them or those in `names`.
 
     A fold that fails is handed to `on_failure` once, and then left alone until somebody else
-    brought its bucket past that event; everything else goes on. A server that cannot be reached is
+    brought its bucket past that event; everything else goes on. So it does without a version that
+    is dropped; VersionDropped is raised once there is none left. A server that cannot be reached is
     tried again; `on_retry` is told why.
     """
 

@@ -40,8 +40,8 @@ def fold_digest(projection: Projection) -> str:
         bound = list(_bound(part))
         parts += [one for one in bound if callable(one)]
         given += [one for one in bound if type(one) in _CONSTANTS]
-    roots = {_origin(part) for part in parts}
-    if any(_source(module) is None for module, _ in roots):
+    texts = source_texts(parts)
+    if texts is None:
         return ""
     declared = (
         projection.key,
@@ -52,9 +52,17 @@ def fold_digest(projection: Projection) -> str:
         *given,
     )
     digest = sha256(repr(declared).encode())
-    for text in sorted(set(_reached(roots))):
+    for text in texts:
         digest.update(b"\0" + text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def source_texts(parts: Iterable[Any]) -> list[str] | None:
+    """Return the statements that functions and classes need, in order; None without a source."""
+    roots = {_origin(part) for part in parts}
+    if any(_source(module) is None for module, _ in roots):
+        return None
+    return sorted(set(_reached(roots)))
 
 
 def forget() -> None:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ledger.events import SESSION_DELETED, Event
 from ledger.records import Record, event_of_record
+from ledger.refusals import shown
 from ledger.upcasts import Upcasts
 
 from ..errors import ProjectionFailed
+from .column_values import text_value
 from .stops import said
 from .tables import Key, Row, Table
+
+#: PostgreSQL refuses index rows over 2,704 bytes, and with them the whole page; the longest
+#: tenant, session and other id fit.
+KEY_BYTES_MAX = 2_600
+#: In characters: a UUID's. No key with three such parts behind its session is too long.
+KEY_PART_SHORT = 36
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -124,11 +132,15 @@ def work_of(table: Table, page: Page, skips: Container[int] = ()) -> Work:
                     record.session_id,
                 ):
                     _check_key(table, key, record)
+                for part in key[2:]:
+                    text_value(part)
+                    if len(part) > KEY_PART_SHORT:
+                        _check_size(key)
+            for key in keys:
+                touched[key] = None
         except Exception as error:
             failure = _failure(table, record, error)
             return Work(table, steps, tuple(touched), record.position - 1, failure)
-        for key in keys:
-            touched[key] = None
         if keys:
             steps.append(Step(record, event, keys))
     return Work(table, steps, tuple(touched), page.records[-1].position)
@@ -140,88 +152,121 @@ def fold(
     """Fold a page into the rows loaded; also return why it stopped before the page's end.
 
     The change then ends at the event before, so that nothing is lost and nothing is skipped. Rows
-    are made once, at the end; if one cannot be, the page is folded again, `careful` to make rows
+    are made once, at the end; if anything fails, the page is folded again, `careful` to make rows
     after every event, which tells the event that is to blame.
     """
     table = work.table
-    try:
-        state = {key: table.decode(row) for key, row in loaded.items()}
-    except Exception as error:
-        return Change(table, before, before), _failure(table, work.steps[0].record, error)
-    changed: dict[Key, None] = {}
-    cleared: dict[Key, None] = {}
+    state = State(_views(table, loaded), {}, {}, {})
     after, failure = work.after, work.failure
     for step in work.steps:
         try:
             if step.event is None:
-                _clear(step.record, state, cleared)
+                _clear(step.record, state)
             else:
-                _take(table, step.event, step.keys, state, changed, careful=careful)
+                _take(table, step.event, step.keys, state, careful=careful)
         except Exception as error:
+            if not careful:
+                return fold(work, before, loaded, careful=True)
             after, failure = step.record.position - 1, _failure(table, step.record, error)
             break
-    rows: list[Row] = []
-    gone: list[Key] = []
-    for key in changed:
-        view = state.get(key)
-        if view is not None:
-            try:
-                rows.append(table.encode(view))
-            except ValueError:
-                return fold(work, before, loaded, careful=True)
-        elif key in loaded and key[:2] not in cleared:
-            gone.append(key)
-    return Change(table, before, after, rows, gone, tuple(cleared)), failure
+    rows = [made for made in state.made.values() if made is not None]
+    if not careful:
+        try:
+            rows = [table.encode(made) for made in rows]
+        except Exception:
+            return fold(work, before, loaded, careful=True)
+    gone = [
+        key
+        for key, made in state.made.items()
+        if made is None and key in loaded and key[:2] not in state.cleared
+    ]
+    return Change(table, before, after, rows, gone, tuple(state.cleared)), failure
+
+
+class State(NamedTuple):
+    """The rows of a page while it is folded."""
+
+    #: As the fold finds them; for those in `before`, once they are what a reload gives.
+    views: dict[Key, Any]
+    #: What the fold made them of, since they were last as a reload gives them.
+    before: dict[Key, Any]
+    #: As the fold made them, or the rows of that if it is careful; None for no row.
+    made: dict[Key, Any]
+    cleared: dict[Key, None]
+
+
+def _views(table: Table, loaded: Mapping[Key, Row]) -> dict[Key, Any]:
+    views: dict[Key, Any] = {}
+    for key, row in loaded.items():
+        try:
+            views[key] = table.decode(row)
+        except Exception as error:
+            # The first event that wants the row is the one at which the fold stops.
+            views[key] = Undecoded(error)
+    return views
 
 
 def _take(
-    table: Table,
-    event: Event,
-    keys: tuple[Key, ...],
-    state: dict[Key, Any],
-    changed: dict[Key, None],
-    *,
-    careful: bool,
+    table: Table, event: Event, keys: tuple[Key, ...], state: State, *, careful: bool
 ) -> None:
     """Fold one event into all its rows, or into none of them."""
+    views, before, reloading = state.views, state.before, table.reloading
+    apply, type_ = table.projection.apply, table.projection.view
     folded = []
-    apply = table.projection.apply
     for key in keys:
-        view = state.get(key)
+        view = views.get(key)
+        if reloading is not None and key in before:
+            # As a reload gives it, so that no fold sees where pages end.
+            view = views[key] = reloading.reloaded(view, before.pop(key))
+        elif type(view) is Undecoded:
+            raise view.error
         new = apply(view, event)
         if new is view:
             continue
         if new is not None:
+            if type(new) is not type_:
+                raise TypeError(f"apply returned {shown(new)} and no {type_.__name__}")
             if table.key_of(new) != key:
                 raise ValueError(f"the view of {key} came back as that of {table.key_of(new)}")
-            if careful:
-                table.encode(new)
-        folded.append((key, new))
-    for key, new in folded:
-        changed[key] = None
+        folded.append((key, view, new, table.encode(new) if careful and new is not None else new))
+    for key, view, new, made in folded:
+        state.made[key] = made
         if new is None:
-            del state[key]
+            del views[key]
         else:
-            state[key] = new
+            views[key] = new
+            if reloading is not None:
+                before[key] = view
 
 
-def _clear(record: Record, state: dict[Key, Any], cleared: dict[Key, None]) -> None:
+def _clear(record: Record, state: State) -> None:
     """Take a deleted session's rows out; the engine also removes those that were not loaded."""
     session = (record.tenant, record.session_id)
-    for key in [key for key in state if key[:2] == session]:
-        del state[key]
-    cleared[session] = None
+    for key in [key for key in state.views if key[:2] == session]:
+        del state.views[key]
+        state.before.pop(key, None)
+        if key in state.made:
+            state.made[key] = None
+    state.cleared[session] = None
 
 
 def _check_key(table: Table, key: Key, record: Record) -> None:
+    if not isinstance(key, tuple):
+        raise TypeError(f"keys gave {shown(key)}, and a key is a tuple of str")
     if len(key) != len(table.key):
         raise ValueError(f"{key!r} is no key of {', '.join(table.key)}")
     for part in key:
-        if type(part) is not str:
-            raise TypeError(f"{part!r} in the key {key!r} is no str")
+        text_value(part)
+    _check_size(key)
     if table.of_sessions and (key[0] != record.tenant or key[1] != record.session_id):
         # Another session may live in another bucket, whose rows this checkpoint does not cover.
         raise ValueError(f"{key!r} belongs to another session than its event")
+
+
+def _check_size(key: Key) -> None:
+    size = sum(len(part.encode()) for part in key)
+    if size > KEY_BYTES_MAX:
+        raise ValueError(f"a key of {size} bytes is longer than {KEY_BYTES_MAX}")
 
 
 def _failure(table: Table, record: Record, error: Exception) -> ProjectionFailed:

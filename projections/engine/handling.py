@@ -30,7 +30,7 @@ from .handlers import Handler
 from .handling_claims import Claims, Held
 from .handling_failures import failed, kept
 from .handling_pace import Pace
-from .handling_places import Places, is_handler, is_retired
+from .handling_places import Places, is_retired
 from .handling_reports import HandlingReport, Round
 from .handling_rests import Rests
 from .projector import BATCH_EVENTS_MAX, check_dense
@@ -78,8 +78,6 @@ class Handling:
         yield self._views.prepare(tables)
         standings: list[Standing] = yield self._views.standings(list(self._handlers))
         for one in standings:
-            if not is_handler(one):
-                raise InvalidArgument("name", f"{one.projection!r} is a view")
             places = self.places[one.projection]
             if is_retired(one) and one.version == places.version:
                 yield self._views.accept(places.progress)

@@ -18,13 +18,10 @@ from ledger.events import Event
 from ..backends.base import Checkpoint, Standing
 from ..errors import VersionDropped
 from .folding import Change
+from .kinds import CLAIMS, HANDLER, RETIRED
 from .projection import Projection
 from .tables import Identity, Key, Row, Table
 
-#: In place of the digest of a fold, which these have not; it tells their checkpoints from views'.
-HANDLER = "handler"
-RETIRED = "retired handler"
-CLAIMS = "claims of a handler"
 NOBODY = ""
 
 
@@ -95,11 +92,6 @@ def position(found: Mapping[Identity, Checkpoint], identity: Identity) -> int:
     if identity not in found:
         raise VersionDropped(identity[0])
     return found[identity].position
-
-
-def is_handler(standing: Standing) -> bool:
-    """Whether these checkpoints are those of a handler, retired or not."""
-    return standing.fold_digest in (HANDLER, RETIRED)
 
 
 def is_retired(standing: Standing) -> bool:

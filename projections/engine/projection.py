@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from ledger.errors import InvalidArgument
 from ledger.events import Event
+from ledger.refusals import shown
+
+#: An integer of PostgreSQL.
+VERSION_MAX = 2**31 - 1
+#: Whose table the engine keeps beside those of views, see row_snapshots.
+SNAPSHOTS_NAME = "row_snapshots"
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -28,7 +36,8 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
 
     `keys` names every row an event may touch, () for none; `apply` then gets each row, or None
     where there is none yet, and returns what becomes of it, None for no row. It uses nothing but
-    its arguments. An event that touches several rows must not create one: `apply` is not told
+    its arguments, and changes none of them. It always gets a row as the table gives it back: a
+    tuple in a field of any type as a list, 1 in a list of floats as 1.0. An event that touches several rows must not create one: `apply` is not told
     which key it is called for. `types` are the event types it looks at, None for all; it never
     sees `session.deleted`, after which the engine has removed the session's rows.
 
@@ -52,3 +61,72 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
 def payload(event: Event) -> dict[str, Any]:
     """Return an event's payload; empty if it was erased or is not JSON."""
     return event.data if isinstance(event.data, dict) else {}
+
+
+def checked(projection: Projection) -> Projection:
+    """Return a projection whose lists are tuples and whose types are a set, or refuse it."""
+    # A stranger's values, whatever the fields are declared as.
+    name: object = projection.name
+    version: object = projection.version
+    view: object = projection.view
+    if type(name) is not str or not name:
+        raise InvalidArgument("name", f"expected a name for a table, got {shown(name)}")
+    if type(version) is not int or not 1 <= version <= VERSION_MAX:
+        raise _refused("version", projection, f"expected 1 to {VERSION_MAX}, got {shown(version)}")
+    if not (isinstance(view, type) and issubclass(view, msgspec.Struct)):
+        raise _refused("view", projection, "expected a msgspec.Struct, and that is none")
+    if not view.__struct_config__.frozen:
+        raise _refused("view", projection, f"{view.__name__} can be changed: add frozen=True")
+    functions: dict[str, object] = {"keys": projection.keys, "apply": projection.apply}
+    for argument, function in functions.items():
+        if not callable(function) or inspect.iscoroutinefunction(function):
+            raise _refused(argument, projection, f"expected a function, got {shown(function)}")
+    key = _names("key", projection, projection.key)
+    if not key or len(set(key)) < len(key):
+        raise _refused("key", projection, "expected the names of fields, each once")
+    return msgspec.structs.replace(
+        projection,
+        key=key,
+        indexes=tuple(_index(projection, one) for one in _several(projection)),
+        searchable=_names("searchable", projection, projection.searchable),
+        members=_names("members", projection, projection.members),
+        types=None if projection.types is None else _types(projection),
+    )
+
+
+def _types(projection: Projection) -> frozenset[str]:
+    types: object = projection.types
+    # A text is a collection, too, of letters that no event is called by.
+    if isinstance(types, str | bytes | bytearray) or not isinstance(types, Collection):
+        raise _refused("types", projection, f"expected a set of names, got {shown(types)}")
+    for one in types:
+        if type(one) is not str:
+            raise _refused("types", projection, f"expected the names of types, got {shown(one)}")
+    return frozenset(types)
+
+
+def _several(projection: Projection) -> Sequence[object]:
+    indexes: object = projection.indexes
+    if isinstance(indexes, str | bytes | bytearray) or not isinstance(indexes, Sequence):
+        raise _refused("indexes", projection, f"expected several indexes, got {shown(indexes)}")
+    return indexes
+
+
+def _index(projection: Projection, given: object) -> tuple[str, ...] | Index:
+    fields = _names("indexes", projection, given.fields if isinstance(given, Index) else given)
+    if not fields:
+        raise _refused("indexes", projection, "an index has fields")
+    return msgspec.structs.replace(given, fields=fields) if isinstance(given, Index) else fields
+
+
+def _names(argument: str, projection: Projection, given: object) -> tuple[str, ...]:
+    if isinstance(given, str | bytes | bytearray) or not isinstance(given, Sequence):
+        raise _refused(argument, projection, f"expected names of fields, got {shown(given)}")
+    for one in given:
+        if type(one) is not str:
+            raise _refused(argument, projection, f"expected names of fields, got {shown(one)}")
+    return tuple(given)
+
+
+def _refused(argument: str, projection: Projection, reason: str) -> InvalidArgument:
+    return InvalidArgument(argument, f"{reason}, in projection {shown(projection.name)}")

@@ -4,7 +4,8 @@ No leader and no lock: any number of threads and processes may do this at once. 
 checkpoint first wins; the others find it moved, drop their work and go on from there.
 
 Of the versions of a projection, readers want one (see `chosen`). All that are built are kept
-going with it; one that is not is left to its rebuild, however far behind it is.
+going with it; one that is not is left to its rebuild, however far behind it is. One that is
+dropped meanwhile is left out by who only kept it going.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ledger.upcasts import Upcasts
 
 from ..backends.base import AsyncViewBackend, Checkpoint, Standing, ViewBackend
 from ..errors import ProjectionFailed, VersionDropped
+from .dropping import outlives_drops
 from .folding import Change, decode_page, fold, work_of
 from .stops import failure_of
 from .tables import Identity, Key, Row, Table
@@ -57,6 +59,7 @@ class Projector:
         # One entry per bucket of a table at most.
         self._noted: dict[tuple[Identity, int], tuple[int, str]] = {}
 
+    @outlives_drops
     def catch_up(
         self, bucket: int | None, names: Sequence[str] | None = None
     ) -> Plan[dict[str, Table]]:
@@ -71,12 +74,14 @@ class Projector:
             found: Mapping[Identity, Checkpoint] = yield self._views.checkpoints(bucket)
             tables = chosen(self._tables, names or self._names, found)
             wanted = list(tables.values()) if names else self.kept(found)
-            failures = yield from self.reach(bucket, heads[bucket], wanted, found=found)
+            failures = yield from self.reach(
+                bucket, heads[bucket], wanted, found=found, only_kept=not names
+            )
         else:
             standings = yield from self.standings(names)
             tables = chosen(self._tables, names or self._names, standings)
             wanted = list(tables.values()) if names else self.kept(standings)
-            failures = yield from self.reach_all(heads, wanted, standings)
+            failures = yield from self.reach_all(heads, wanted, standings, only_kept=not names)
             for table in () if names or failures else tables.values():
                 if not standings[table.identity].built:
                     yield self._views.mark_built(table.identity)
@@ -93,10 +98,13 @@ class Projector:
         """Bring what is kept going to where the log ends now and return the failures.
 
         Tables that stand in a bucket where they are known to be `stuck` are left alone there.
+        Raises VersionDropped if nothing of what is known here is stored any more.
         """
         heads: list[int] = yield self._log.positions()
         standings = yield from self.standings(names)
         kept = self.kept(standings)
+        if self._tables and not kept:
+            raise VersionDropped(", ".join(names or self._names))
         failures: list[ProjectionFailed] = []
         for bucket, head in enumerate(heads):
             places = {table: standings[table.identity].positions[bucket] for table in kept}
@@ -106,7 +114,9 @@ class Projector:
                 if place < head and stuck.get((table.identity, bucket)) != place
             ]
             if behind:
-                failures += yield from self.reach(bucket, head, behind, after_page=after_page)
+                failures += yield from self.reach(
+                    bucket, head, behind, after_page=after_page, only_kept=True
+                )
             if not after_page(0):
                 break
         return failures
@@ -127,13 +137,18 @@ class Projector:
         return {table: found[table.identity].positions for table in tables}
 
     def reach_all(
-        self, heads: Sequence[int], wanted: Sequence[Table], standings: Mapping[Identity, Standing]
+        self,
+        heads: Sequence[int],
+        wanted: Sequence[Table],
+        standings: Mapping[Identity, Standing],
+        *,
+        only_kept: bool = False,
     ) -> Plan[list[ProjectionFailed]]:
         """Bring tables to a position of each bucket and return the failures."""
         failures: list[ProjectionFailed] = []
         for bucket, head in enumerate(heads):
             if any(standings[table.identity].positions[bucket] < head for table in wanted):
-                failures += yield from self.reach(bucket, head, wanted)
+                failures += yield from self.reach(bucket, head, wanted, only_kept=only_kept)
         return failures
 
     def reach(
@@ -144,15 +159,18 @@ class Projector:
         *,
         found: Mapping[Identity, Checkpoint] | None = None,
         after_page: AfterPage | None = None,
+        only_kept: bool = False,
     ) -> Plan[list[ProjectionFailed]]:
         """Bring tables to a position of one bucket and return the failures of those that stopped.
 
-        `found` are the bucket's checkpoints, if they have just been read.
+        `found` are the bucket's checkpoints, if they have just been read. Raises VersionDropped if
+        one of the tables is gone; those that are `only_kept` going are left out then.
         """
         failures: dict[Table, ProjectionFailed] = {}
         done = False
         before: list[int] = []
         refusals = 0
+        gone: VersionDropped | None = None  # what ended the last try
         while not done:
             if found is None:
                 found = yield self._views.checkpoints(bucket)
@@ -160,12 +178,21 @@ class Projector:
             # Whoever was refused finds that somebody moved; else it would try again for ever.
             refusals = refusals + 1 if positions == before else 0
             if refusals == _REFUSALS_MAX:
+                if gone is not None:
+                    raise VersionDropped(gone.projection) from gone
                 raise IntegrityError(
                     f"The views of bucket {bucket} cannot be stored although no checkpoint moved:"
                     " rows of their checkpoints are missing."
                 )
             before = positions
-            done = yield from self._pages(bucket, head, wanted, found, failures, after_page)
+            there = [table for table in wanted if table.identity in found]
+            if len(there) < len(wanted) and not only_kept:
+                raise next(VersionDropped(*t.identity) for t in wanted if t not in there)
+            gone = None
+            try:
+                done = yield from self._pages(bucket, head, there, found, failures, after_page)
+            except VersionDropped as error:
+                gone = error  # inside a page: its checkpoint is not found again
             found = None
         for failure in failures.values():
             yield from self._note(failure)
@@ -186,7 +213,7 @@ class Projector:
         those behind catch up with it and share the rest.
         """
         sharing = list(dict.fromkeys([*wanted, *self.kept(found)]))
-        places = {table: _position(found, table) for table in sharing}
+        places = {table: found[table.identity].position for table in sharing}
         while behind := [t for t in wanted if t not in failures and places[t] < head]:
             start = min(places[table] for table in behind)
             end = min(head, start + self._size.events)
@@ -198,7 +225,7 @@ class Projector:
                 return False
             places |= {change.table: change.after for change, _ in folded}
             failures |= {change.table: failure for change, failure in folded if failure}
-            if after_page is not None and not after_page(end - start):
+            if after_page is not None and not after_page(max(places[t] for t in group) - start):
                 break
         return True
 
@@ -272,10 +299,10 @@ def chosen(
     return {name: max(known, key=rank) for name, known in by_name.items()}
 
 
-def _position(found: Mapping[Identity, Checkpoint], table: Table) -> int:
-    if table.identity not in found:
-        raise VersionDropped(table.projection.name)
-    return found[table.identity].position
+def _position(found: Mapping[Identity, Checkpoint], table: Table) -> int | None:
+    """Return how far a table has come; None if it was dropped."""
+    one = found.get(table.identity)
+    return None if one is None else one.position
 
 
 def check_dense(bucket: int, start: int, end: int, records: Sequence[Record]) -> None:

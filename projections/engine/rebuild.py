@@ -94,7 +94,8 @@ class Rebuild:
         """Fold until the log's end is reached; returns early if cancelled.
 
         An event at which the fold fails stops its bucket and is reported; the others go on.
-        Raises RebuildInterrupted if all worker processes died, and what the ledger raises.
+        Raises RebuildInterrupted if all worker processes died, VersionDropped if somebody drops
+        the version meanwhile, and what the ledger raises.
         """
         self._views.prepare([self._table, ROW_SNAPSHOTS])
         meter = _Meter(sum(self._positions()), self._on_progress)
@@ -135,7 +136,7 @@ class Rebuild:
         for standing in self._views.standings([self._projection.name]):
             if standing.version == self._projection.version:
                 return standing.positions
-        raise VersionDropped(self._projection.name)
+        raise VersionDropped(*self._table.identity)
 
     @contextmanager
     def _folding(self) -> Iterator[Fold]:

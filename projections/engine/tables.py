@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import enum
 import functools
-import math
 import re
 import types
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -21,8 +20,19 @@ import msgspec
 from ledger import InvalidArgument
 
 from ..readers.search_rows import RowWords
+from .column_values import (
+    BIGINT_MAX,
+    BIGINT_MIN,
+    boolean_value,
+    integer_value,
+    json_value,
+    moment_value,
+    real_value,
+    text_value,
+)
 from .fold_digest import fold_digest
-from .projection import Index, Projection
+from .projection import Index, Projection, checked
+from .reloading import Reloading, is_exact
 
 Key = tuple[str, ...]
 #: A projection's name and version.
@@ -39,18 +49,15 @@ SEARCH_ID = "search_id"
 #: By which what is found by its text is ordered.
 CREATED_AT = "created_at"
 ANOMALY_COUNT = "anomaly_count"
+#: What the databases call the columns that every table has.
+_TAKEN = frozenset(["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", "oid", "rowid", "_rowid_"])
 #: PostgreSQL cuts names after 63 bytes, and two cut names may be the same; an index's name is the
 #: table's with a number behind it.
 NAME_BYTES_MAX = 58
 #: Types of values, field by field, that are known to be right; far more than fields allow for.
 SHAPES_MAX = 1_000
-BIGINT_MIN = -(2**63)
-BIGINT_MAX = 2**63 - 1
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
-# Deterministic: the same value is always the same text, so that two tables can be compared.
-_NULL, _NUL = b"null", b"\\u0000"
-_encode_json = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Kind(enum.Enum):
@@ -77,15 +84,14 @@ class Table:
     """The table of one version of one projection, and the way from views to its rows and back."""
 
     def __init__(self, projection: Projection) -> None:
-        self.projection = projection
+        """Take a definition; raise InvalidArgument if no table can be made of it."""
+        self.projection = projection = checked(projection)
         self.identity: Identity = (projection.name, projection.version)
         self.name = table_name(self.identity)
         self.columns = _columns(projection.view)
         self.names = tuple(column.name for column in self.columns)
         self.key = projection.key
-        declared = [
-            one if isinstance(one, Index) else Index(tuple(one)) for one in projection.indexes
-        ]
+        declared = [one if isinstance(one, Index) else Index(one) for one in projection.indexes]
         self.indexes = {
             f"{self.name}_i{number}": _led(index) for number, index in enumerate(declared, start=1)
         }
@@ -107,15 +113,28 @@ class Table:
         self._writers = [_WRITERS[column.kind] for column in self.columns]
         self._shapes: dict[tuple[type, ...], Shape] = {}
         self._readers = [
-            (number, msgspec.json.Decoder(column.type).decode)
+            (number, _json_reader(column))
             for number, column in enumerate(self.columns)
             if column.kind is Kind.JSON
         ]
+        self.reloading = None if is_exact(projection.apply) else self.rereading()
 
     @functools.cached_property
     def fold_digest(self) -> str:
         """What changes with the fold's source; "" if there is none to read."""
         return fold_digest(self.projection)
+
+    def rereading(self) -> Reloading | None:
+        """Return what rereads the fields that may come back as others; None if there are none."""
+        rereads: dict[int, Callable[[Any], Any]] = {
+            number: functools.partial(_reread_json, read) for number, read in self._readers
+        } | {
+            number: _REREAD[column.kind]
+            for number, column in enumerate(self.columns)
+            if column.kind in _REREAD
+        }
+        fields = [(self.names[number], rereads[number]) for number in sorted(rereads)]
+        return Reloading(fields) if fields else None
 
     @property
     def of_sessions(self) -> bool:
@@ -213,11 +232,16 @@ def table_name(identity: Identity) -> str:
 
 
 def _columns(view: type) -> tuple[Column, ...]:
-    hints = get_type_hints(view, include_extras=True)
+    try:
+        hints = get_type_hints(view, include_extras=True)
+    except (NameError, TypeError) as error:
+        raise InvalidArgument("view", f"{view.__name__}: {error}") from error
     columns = []
     for field in msgspec.structs.fields(view):
         if field.name in (BUCKET, SEARCH_WORDS, SEARCH_ID):
             raise InvalidArgument("projection", f"the field name {field.name!r} is the engine's")
+        if field.name in _TAKEN:
+            raise InvalidArgument("view", f"the field name {field.name!r} is the database's")
         inner, optional = _without_none(hints[field.name])
         columns.append(Column(_name(field.name), _kind(inner), optional, inner))
     return tuple(columns)
@@ -272,69 +296,16 @@ def _name(name: str) -> str:
     return name
 
 
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise TypeError(f"{value!r} is no str")
-    if "\0" in value:
-        raise ValueError("NUL in text, which PostgreSQL cannot store")
-    if not value.isascii():
-        value.encode()  # raises for a lone surrogate
-    return value
+def _json_reader(column: Column) -> Callable[[Any], Any]:
+    try:
+        return msgspec.json.Decoder(column.type).decode
+    except TypeError as error:
+        # Such as a union of structs that nothing in their JSON tells apart.
+        raise InvalidArgument("view", f"the field {column.name!r}: {error}") from error
 
 
-def _integer(value: Any) -> int:
-    if type(value) is not int:
-        raise TypeError(f"{value!r} is no int")
-    if not BIGINT_MIN <= value <= BIGINT_MAX:
-        raise ValueError(f"{value} has more than 64 bits")
-    return value
-
-
-def _real(value: Any) -> float:
-    if type(value) is int:
-        return float(value)
-    if type(value) is not float:
-        raise TypeError(f"{value!r} is no float")
-    if not math.isfinite(value):
-        raise ValueError(f"{value} is not a number that is stored")
-    return value
-
-
-def _boolean(value: Any) -> bool:
-    if type(value) is not bool:
-        raise TypeError(f"{value!r} is no bool")
-    return value
-
-
-def _moment(value: Any) -> datetime:
-    if type(value) is datetime and value.tzinfo is UTC:
-        return value
-    if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise TypeError(f"{value!r} is no datetime with a time zone")
-    return value.astimezone(UTC)
-
-
-def _json(value: Any) -> str:
-    encoded = _encode_json(value)
-    # What JSON lacks becomes null without a word, and PostgreSQL refuses NUL in it. Either shows in
-    # the bytes, so that most values are not walked through.
-    if _NULL in encoded or _NUL in encoded:
-        _check_json(msgspec.to_builtins(value))
-    return encoded.decode()
-
-
-def _check_json(value: Any) -> None:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _check_json(key)
-            _check_json(item)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for item in value:
-            _check_json(item)
-    elif isinstance(value, float):
-        _real(value)
-    elif isinstance(value, str):
-        _text(value)
+def _reread_json(read: Callable[[Any], Any], value: Any) -> Any:
+    return read(json_value(value))
 
 
 _KINDS = {
@@ -345,12 +316,14 @@ _KINDS = {
     datetime: Kind.MOMENT,
 }
 _WRITERS: dict[Kind, Callable[[Any], Any]] = {
-    Kind.TEXT: _text,
-    Kind.INTEGER: _integer,
-    Kind.REAL: _real,
-    Kind.BOOLEAN: _boolean,
-    Kind.MOMENT: _moment,
-    Kind.JSON: _json,
+    Kind.TEXT: text_value,
+    Kind.INTEGER: integer_value,
+    Kind.REAL: real_value,
+    Kind.BOOLEAN: boolean_value,
+    Kind.MOMENT: moment_value,
+    Kind.JSON: json_value,
 }
+# What these give is what is read again.
+_REREAD: dict[Kind, Callable[[Any], Any]] = {Kind.REAL: real_value, Kind.MOMENT: moment_value}
 # The others are stored as they are once their type is known to be right.
 _CONVERTED = (Kind.TEXT, Kind.REAL, Kind.MOMENT, Kind.JSON)

@@ -181,7 +181,9 @@ class Versions:
         """Remove a version that nobody reads, table and all."""
         text(name, "name")
         version_number(version)
-        yield from self.prepare()
+        if not self._prepared:
+            # Not the versions that are known: what is to go, or is gone, would be made anew.
+            yield self._views.prepare(())
         stored: Any = yield from self._projector.standings([name])
         if (name, version) not in stored:
             raise InvalidArgument("version", f"no version {version} of {name} is stored")

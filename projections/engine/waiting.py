@@ -19,6 +19,7 @@ from ledger.refusals import shown
 from ..backends.base import AsyncViewBackend, Overview, ViewBackend
 from ..errors import ProjectionFailed, VersionDropped, ViewsBehind
 from ..readers.arguments import several, text
+from .dropping import outlives_drops
 from .projector import Projector
 from .tables import Table
 
@@ -134,7 +135,7 @@ class Waiting:
         for table in tables:
             name = table.projection.name
             if table.identity not in standings:
-                raise VersionDropped(name)
+                raise VersionDropped(*table.identity)
             stands = tuple(standings[table.identity].positions)
             if name in noted:
                 # Read twice, as pages are: what holds for both is the earlier one.
@@ -192,6 +193,7 @@ class Waiting:
                 raise InvalidArgument("projections", f"these views have none named {shown(name)}")
         return names
 
+    @outlives_drops
     def _behind_log(
         self, wanted: Mapping[int, int], names: Sequence[str]
     ) -> Plan[tuple[str, int, int] | None]:

@@ -3,7 +3,8 @@
 Every fold says in its docstring which facts these are and what it makes of them; none is dropped,
 and none stops a view. `Views.anomalies` lists them. Where a row goes that has some, a row without
 content stays in its place (`missing_since` is set), and so it does for a fact about an entry that
-is not there. A fact that names several entries marks none of those that are missing.
+is not there. A fact that names several entries marks none of those that are missing. One that takes
+a tag, a label or a variable away fits whether it was there or not.
 """
 
 from __future__ import annotations

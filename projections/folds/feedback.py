@@ -2,8 +2,10 @@
 
 What the judged answer or run makes of it is in their own views; a score that is cleared there was
 still given, and stays here. Feedback without an id of its own goes by its event's. Rule for facts
-that do not fit (each is also kept in `anomalies`): the first of an id stands. A deletion and a
-redaction of guidance name feedback among their `context_ids`.
+that do not fit (each is also kept in `anomalies`): the first of an id stands.
+
+A deletion and a redaction name feedback among their `context_ids`. One that names only the judged
+answer or run leaves its feedback here, words included: whoever redacts lists all that must go.
 """
 
 from __future__ import annotations

@@ -7,10 +7,13 @@ nothing. Rules for facts that do not fit (each is also kept in `anomalies`):
 - a repeated `run.created` or `run.started` only fills what is still empty;
 - work after the end is counted;
 - `run.amended` sets what it names, also a status, and says nothing of how it came to it;
-- feedback on a run that nobody has seen is kept, in a pending run;
+- feedback on a run that nobody has seen is kept, in a pending run; its usage, a change, a failure,
+  a cancelling and a timeout are applied: these speak of a run as of something known, while what
+  merely happens in one (messages, tools, turns and the like) may be the first that is seen of it;
 - pending approvals beyond their bound are left out, and found in their own view.
 
-A redacted run keeps its numbers and loses its words.
+A fact that names no run belongs to none; if it is one that only runs have, the session's row marks
+it. A redacted run keeps its numbers and loses its words.
 """
 
 from __future__ import annotations
@@ -33,6 +36,9 @@ PENDING_APPROVALS_MAX = 100
 
 TERMINAL = frozenset({"completed", "failed", "cancelled", "timeout"})
 _FEEDBACK = frozenset({"feedback.given", "feedback.cleared"})
+_PRESUMING = _FEEDBACK | {
+    *("usage.recorded", "run.amended", "run.failed", "run.cancelled", "run.timed_out"),
+}
 _WORK = frozenset({"turn.started", "message.appended", "tool.started", "usage.recorded"})
 _FILLED = (
     "parent_run_id",
@@ -156,7 +162,7 @@ def apply(run: Run | None, event: Event) -> Run | None:
     changes["updated_at"] = event.occurred_at
     if event.type in _WORK and run.status in TERMINAL:
         changes.update(anomaly(run, event, f"counted, the run was {run.status}"))
-    elif event.type in _FEEDBACK and not run.event_count:
+    elif event.type in _PRESUMING and not run.event_count:
         changes.update(anomaly(run, event, "applied, nobody had seen the run"))
     return msgspec.structs.replace(run, **changes)
 

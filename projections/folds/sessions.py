@@ -6,8 +6,15 @@ Rules for facts that do not fit (each is also kept in `anomalies`):
 - a status that the table below does not foresee is applied all the same;
 - a second `session.created` only fills what is still empty;
 - a run in a session that nobody has created or forked is counted, and makes the session;
+- any first fact makes the session, for creating is optional; one that changes or ends a session or
+  a run speaks of it as of something known, and is marked;
+- a run's beginning, change or end without a `run_id` changes no run, a start is counted here;
+  taking back feedback from neither an answer nor a run changes nothing;
 - work after the end is counted, and moves neither `last_activity_at` nor `ended_at`;
 - tags, labels and allowed actions beyond their bounds are left out.
+
+A fact has one mark in this row, where several rules hold too. The same status again, archiving and
+restoring fit however often they are said: they say what is to be, and it is.
 
 Nobody says "abandoned", it is computed when it is asked for: see `Session.status_at`.
 
@@ -28,6 +35,7 @@ from ..engine.projection import Index, Projection, payload
 from .anomalies import Anomaly, anomaly
 from .bounds import with_items, with_names
 from .session_labels import LABEL_CHARS_MAX, label_from
+from .session_misfits import misfit
 from .session_status import ABANDONED_AFTER_S, TERMINAL, TRANSITIONS, status_at
 from .sums import NANO_USD, TOKEN_KINDS, ModelUsage, nano_usd, with_usage
 
@@ -48,10 +56,6 @@ _IDENTITY = (
 )
 _NEWEST = ("last_activity_at", "session_id", "archived_at")
 _CARRIED = ("config_version", "metadata", "context")
-_RUNS = frozenset({"run.created", "run.started"})
-_WORK = frozenset(
-    {"turn.started", "message.appended", "tool.started", "usage.recorded", *_RUNS},
-)
 
 Changes = dict[str, Any]
 
@@ -162,15 +166,15 @@ def apply(session: Session | None, event: Event) -> Session:
     changes["updated_at"] = now
     if session.ended_at is None:
         changes["last_activity_at"] = now
-    elif event.type in _WORK:
-        changes.update(anomaly(session, event, f"counted, the session was {session.status}"))
-    if event.type in _RUNS and session.ended_at is None and _is_unknown(session):
-        changes.update(anomaly(session, event, "applied, nobody had created the session"))
+    if "anomalies" not in changes:
+        reason = misfit(
+            event,
+            first=not session.event_count,
+            created=session.created_sequence is not None or session.forked_from is not None,
+            ended=None if session.ended_at is None else session.status,
+        )
+        changes.update({} if reason is None else anomaly(session, event, reason))
     return msgspec.structs.replace(session, **changes)
-
-
-def _is_unknown(session: Session) -> bool:
-    return session.created_sequence is None and session.forked_from is None
 
 
 def _created(session: Session, event: Event, data: Changes) -> Changes:

@@ -11,6 +11,7 @@ import msgspec
 from ledger.plans import Plan
 
 from ..backends.base import RowQuery
+from ..engine.dropping import outlives_drops
 from ..engine.tables import ANOMALY_COUNT, Key, Table
 from ..folds.anomalies import Marked
 from .arguments import instance
@@ -34,6 +35,7 @@ class MarkedFact(msgspec.Struct, frozen=True, kw_only=True, order=True):
     reason: str
 
 
+@outlives_drops
 def anomalies(
     reader: Reader,
     tenant: str,

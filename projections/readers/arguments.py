@@ -18,7 +18,7 @@ from ledger.codec import check_text
 from ledger.limits import FEED_LIMIT_MAX
 from ledger.refusals import shown
 
-from ..engine.projection import Projection
+from ..engine.projection import SNAPSHOTS_NAME, Projection, checked
 
 T = TypeVar("T")
 
@@ -73,11 +73,12 @@ def batch_size(value: object) -> int:
 def checked_projections(given: object) -> Sequence[Projection]:
     """Return the projections that views are opened with."""
     found = several(given, "projections", "Projection")
-    for one in found:
-        instance(one, "projections", Projection)
     if not found:
         raise InvalidArgument("projections", "there is none")
-    return found
+    definitions = [checked(instance(one, "projections", Projection)) for one in found]
+    if any(one.name == SNAPSHOTS_NAME for one in definitions):
+        raise InvalidArgument("name", f"{SNAPSHOTS_NAME!r} is the engine's own table")
+    return definitions
 
 
 def version_number(value: object, name: str = "version") -> int:

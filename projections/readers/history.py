@@ -20,16 +20,19 @@ from ledger.upcasts import Upcasts
 from ..backends.base import AsyncViewBackend, Checkpoint, ViewBackend
 from ..engine.folding import Step, Work, decode_page, fold, work_of
 from ..engine.row_snapshots import (
+    FOLDS_MAX,
     ROW_SNAPSHOTS,
     RowSnapshot,
     boundary,
     boundary_upto,
-    forgotten,
     kept,
     nothing_yet,
     query,
+    query_of_folds,
+    removed,
 )
 from ..engine.tables import Identity, Key, Row, Table
+from ..engine.upcast_digest import UpcastDigests
 from ..errors import ProjectionFailed
 from .history_places import Moment, Past, past
 
@@ -51,6 +54,7 @@ class History:
         self._log = log
         self._views = views
         self._upcasts = upcasts
+        self._upcast_digests = UpcastDigests(upcasts)
 
     def row(
         self, table: Table, key: Key, bucket: int, moment: Moment, *, deleted: bool
@@ -59,11 +63,13 @@ class History:
         then = yield from past(self._log, bucket, key, moment, deleted=deleted)
         if then is None:
             return None
-        first = nothing_yet(table, key, then.start)
+        upcasters = self._upcast_digests.of(table.projection.types)
+        first = nothing_yet(table, key, then.start, upcasters or "")
         # What is hidden comes into no cache, and without its source a fold cannot be told apart.
-        cached = then.current and table.fold_digest and boundary(then.start) <= then.at
+        told = bool(table.fold_digest) and upcasters is not None
+        cached = then.current and told and boundary(then.start) <= then.at
         latest = (yield from self._latest(then, first)) if cached else first
-        row = yield from self._row_at(table, key, then, latest, keep=bool(cached))
+        row = yield from self._row_at(table, key, then, latest, keep=cached)
         return None if row is None else _shown(table, row)
 
     def rows(
@@ -138,14 +144,31 @@ class History:
         """Return the last snapshot that serves; `first` stands for none."""
         found: list[Row] = yield self._views.select(query(then.bucket, first, then.at, 1))
         if not found:
+            yield from self._make_room(then, first)
             return first
         last: RowSnapshot = ROW_SNAPSHOTS.decode(found[0])
         if not _serves(last, first):
             # Those that do not would be found again and again, in front of those that do.
-            change = forgotten((then.tenant, then.session_id))
-            yield self._views.store(then.bucket, [change], durable=False)
+            spoilt: list[Row] = yield self._views.select(query(then.bucket, first, then.head, None))
+            yield self._views.store(then.bucket, [removed(spoilt)], durable=False)
             return first
         return _cut(last, then.at)
+
+    def _make_room(self, then: Past, first: RowSnapshot) -> Plan[None]:
+        """Remove a row's snapshots of all folds if there are those of too many."""
+        behind = None
+        for _ in range(FOLDS_MAX):
+            one: list[Row] = yield self._views.select(
+                query_of_folds(then.bucket, first, behind, limit=1)
+            )
+            if not one:
+                return
+            snapshot: RowSnapshot = ROW_SNAPSHOTS.decode(one[0])
+            behind = snapshot.row_sha256
+        every: list[Row] = yield self._views.select(
+            query_of_folds(then.bucket, first, None, limit=None)
+        )
+        yield self._views.store(then.bucket, [removed(every)], durable=False)
 
     def _keep(self, then: Past, made: dict[str, RowSnapshot]) -> Plan[None]:
         if made:

@@ -11,6 +11,7 @@ import msgspec
 from ledger.plans import Plan
 
 from ..backends.base import RowQuery
+from ..engine.dropping import outlives_drops
 from .anomaly_lists import MarkedFact
 from .anomaly_lists import anomalies as marked_facts
 from .arguments import flag
@@ -47,6 +48,7 @@ def view_query(
     )
 
 
+@outlives_drops
 def page(
     reader: Reader,
     query: RowQuery,

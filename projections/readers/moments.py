@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ledger import InvalidArgument
 
 from ..backends.base import Instant, RowQuery
+from ..engine.projector import chosen
 from ..engine.tables import Table
 from .consistency import SessionKey
 from .listing_queries import present
@@ -32,13 +33,16 @@ def session_query(
     )
 
 
-def is_of_one_moment(found: Instant, tables: Sequence[Table], at_least: int) -> bool:
-    """Whether tables are those that are read, at one position, and that is far enough."""
-    places = [found.checkpoints.get(table.identity) for table in tables]
+def is_of_one_moment(
+    found: Instant, tables: Sequence[Table], known: Sequence[Table], at_least: int
+) -> bool:
+    """Whether tables are those of the known ones that are read, at one position, far enough."""
+    read = chosen(known, [table.projection.name for table in tables], found.checkpoints)
+    positions = {found.checkpoints[table.identity].position for table in read.values()}
     return (
-        all(place is not None and place.active for place in places)
-        and len({place.position for place in places if place is not None}) == 1
-        and all(place is not None and place.position >= at_least for place in places)
+        all(read[table.projection.name] is table for table in tables)
+        and len(positions) == 1
+        and min(positions) >= at_least
     )
 
 

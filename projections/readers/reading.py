@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from ledger.upcasts import Upcasts
 
 from ..backends.base import AsyncViewBackend, Instant, RowQuery, ViewBackend
 from ..engine.consumer_lags import ConsumerLags
+from ..engine.dropping import outlives_drops
 from ..engine.health import Health
 from ..engine.projection import Projection
 from ..engine.projector import Projector
@@ -25,7 +27,7 @@ from ..engine.skips import Skips
 from ..engine.tables import Key, Row, Table
 from ..engine.versions import Versions, newest_first
 from ..engine.waiting import Waiting
-from ..errors import ViewsBehind
+from ..errors import VersionDropped, ViewsBehind
 from .arguments import (
     batch_size,
     checked_projections,
@@ -67,7 +69,8 @@ class Reader(SubjectRows):
         tables = newest_first([Table(one) for one in checked_projections(projections)])
         # Of several versions the one that was last seen to be the active one.
         self._tables = {table.projection.name: table for table in reversed(tables)}
-        self._has_versions = len(self._tables) < len(tables)
+        self._known = tables
+        self._may_change = len(self._tables) < len(tables)
         self.projector = Projector(
             log, views, tables, upcasts, batch_events_max, caches=(ROW_SNAPSHOTS,)
         )
@@ -112,7 +115,7 @@ class Reader(SubjectRows):
             check_moment(as_of, "as_of")
         bucket = self.bucket((key[0], key[1])) if table.of_sessions else 0
         if as_of is not None:
-            [table] = yield from self.settle([table], bucket, "eventual")
+            table = yield from self._told_by(table, bucket)
             return (yield from self.history.row(table, key, bucket, as_of, deleted=deleted))
         equal = (*zip(table.key, key, strict=True), *present(table))
         query = RowQuery(table=table, bucket=bucket, equal=equal, limit=1)
@@ -134,6 +137,7 @@ class Reader(SubjectRows):
             check_present(deleted)
         return self.row(name, checked, consistency, as_of, deleted=flag(deleted, "deleted"))
 
+    @outlives_drops
     def _in_bucket(self, query: RowQuery, consistency: Consistency) -> Plan[list[Any]]:
         """Select in one round trip if nothing is left to be folded; else fold it first."""
         quick = consistency == "strong" and query.after is None and query.limit != 0
@@ -213,13 +217,17 @@ class Reader(SubjectRows):
                 session_query(table, session, bucket, count, newest_first=newest_first)
                 for table in tables
             ]
-            found: Instant = yield self._views.snapshot(bucket, queries)
-            at_least = at_least or found.head
-            if not fold or is_of_one_moment(found, tables, at_least):
-                return {
-                    table.projection.name: [table.decode(row) for row in rows]
-                    for table, rows in zip(tables, found.rows, strict=True)
-                }
+            try:
+                found: Instant = yield self._views.snapshot(bucket, queries)
+            except VersionDropped:
+                self._may_change = True
+            else:
+                at_least = at_least or found.head
+                if not fold or is_of_one_moment(found, tables, self._known, at_least):
+                    return {
+                        table.projection.name: [table.decode(row) for row in rows]
+                        for table, rows in zip(tables, found.rows, strict=True)
+                    }
             tables = yield from self.settle(tables, bucket, consistency)
         what = ", ".join(table.projection.name for table in tables)
         raise ViewsBehind(what, bucket, at_least, time.monotonic() - start_s)
@@ -239,10 +247,11 @@ class Reader(SubjectRows):
         check_of_sessions(self.table(name))
         check_moment(as_of, "as_of")
         bucket = self.bucket(session)
-        [table] = yield from self.settle([self.table(name)], bucket, "eventual")
+        table = yield from self._told_by(self.table(name), bucket)
         found = yield from self.history.rows(table, session, bucket, as_of, deleted=deleted)
         return found[:count]
 
+    @outlives_drops
     def of_tenant(
         self,
         name: str,
@@ -260,10 +269,15 @@ class Reader(SubjectRows):
         [table] = yield from self.settle([query.table], None, consistency)
         return (yield from self.select(msgspec.structs.replace(query, table=table)))
 
+    @outlives_drops
     def count(self, query: RowQuery, consistency: Consistency) -> Plan[int]:
         """Return how many views hold a query's conditions."""
         [table] = yield from self.settle([query.table], query.bucket, consistency)
-        counted: int = yield self._views.count(msgspec.structs.replace(query, table=table))
+        try:
+            counted: int = yield self._views.count(msgspec.structs.replace(query, table=table))
+        except VersionDropped:
+            self._may_change = True
+            raise
         return counted
 
     def load(self, wanted: Mapping[Table, Sequence[Key]]) -> Plan[dict[Table, dict[Key, Any]]]:
@@ -275,7 +289,11 @@ class Reader(SubjectRows):
                 tables.setdefault(table, []).append(key)
         found: dict[Table, dict[Key, Any]] = {table: {} for table in wanted}
         for bucket, tables in asked.items():
-            loaded: list[dict[Key, Row]] = yield self._views.load(bucket, list(tables.items()))
+            try:
+                loaded: list[dict[Key, Row]] = yield self._views.load(bucket, list(tables.items()))
+            except VersionDropped:
+                self._may_change = True
+                raise
             for table, rows in zip(tables, loaded, strict=True):
                 found[table] |= {key: table.decode(row) for key, row in rows.items()}
         return found
@@ -284,7 +302,11 @@ class Reader(SubjectRows):
         """Return the views that a query asks for, as the table is."""
         if query.limit == 0:
             return []
-        rows: list[Row] = yield self._views.select(query)
+        try:
+            rows: list[Row] = yield self._views.select(query)
+        except VersionDropped:
+            self._may_change = True
+            raise
         return [query.table.decode(row) for row in rows]
 
     def settle(
@@ -299,13 +321,20 @@ class Reader(SubjectRows):
         names = [table.projection.name for table in tables]
         if fold:
             found = yield from self.projector.catch_up(bucket, names)
-        elif self._has_versions:
+        elif self._may_change:
             found = yield from self.projector.chosen(names)
         else:
             found = dict(zip(names, tables, strict=True))
         self._tables |= found
         yield from self.waiting.note(list(found.values()))
         return [found[name] for name in names]
+
+    def _told_by(self, table: Table, bucket: int) -> Plan[Table]:
+        """Return the table whose fold tells the past: of the version that is read, if one is."""
+        # No rows are needed: the log is there, and so is the fold that was last seen.
+        with suppress(VersionDropped):
+            [table] = yield from self.settle([table], bucket, "eventual")
+        return table
 
     def prepare(self) -> Plan[None]:
         """Make the tables that are missing, once, and warn of folds that changed."""

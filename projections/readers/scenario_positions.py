@@ -17,6 +17,7 @@ from ledger.plans import Plan
 from ledger.refusals import shown
 
 from ..backends.base import RowQuery
+from ..engine.dropping import outlives_drops
 from ..engine.tables import Table
 from ..folds.scenarios import ACTIVE, SCENARIOS, Scenario
 from ..folds.scripts import SCRIPTS, Script
@@ -43,6 +44,7 @@ class ScenarioPosition(msgspec.Struct, frozen=True, kw_only=True):
         return self.script is not None and self.script.migration_marked_at is not None
 
 
+@outlives_drops
 def scenario_positions(
     reader: Reader,
     tenant: str,

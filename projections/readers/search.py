@@ -12,6 +12,7 @@ from ledger import InvalidArgument
 from ledger.plans import Plan
 
 from ..backends.base import RowQuery
+from ..engine.dropping import outlives_drops
 from ..engine.tables import CREATED_AT, Key, Table
 from .arguments import several
 from .arguments import text as checked_text
@@ -38,6 +39,7 @@ class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
     view: Any
 
 
+@outlives_drops
 def search(
     reader: Reader,
     text: str,

@@ -13,6 +13,7 @@ from ledger.plans import Plan
 from ledger.refusals import shown
 
 from ..backends.base import RowQuery
+from ..engine.dropping import outlives_drops
 from ..engine.tables import Row
 from ..folds.durations import duration_us
 from ..folds.session_status import ABANDONABLE, ABANDONED, ABANDONED_AFTER_S
@@ -155,6 +156,7 @@ def session_query(
     return msgspec.structs.replace(query, one_of=(("status", statuses),) if statuses else ())
 
 
+@outlives_drops
 def sessions(
     reader: Reader,
     query: RowQuery,
@@ -284,7 +286,11 @@ def added_up(found: Iterable[Session], now: datetime, abandoned_after_s: float) 
 
 
 def _moment(now: datetime | None) -> datetime:
-    return moment(now, "now") or datetime.now(UTC)
+    return moment(now, "now") or _clock()
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
 
 
 def _last(now: datetime | None, abandoned_after_s: float) -> datetime:

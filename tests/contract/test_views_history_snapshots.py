@@ -6,15 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger import NewEvent
+from ledger import NewEvent, Upcasts
 from projections import MESSAGES, SESSIONS, ProjectionFailed, Rebuild
 from projections.backends.base import RowQuery
 from projections.engine.folding import Change
 from projections.engine.row_snapshots import ROW_SNAPSHOTS, SNAPSHOT_EVENTS, RowSnapshot
 from tests.support.blocking import Blocking
-from tests.support.builders import notes, together
+from tests.support.builders import notes, on_durable, together
 from tests.support.rebuilds import sync_twin
-from tests.support.views import TALLY, counted, folded, tally, tally_apply, views_of
+from tests.support.views import TALLY, Tally, counted, folded, tally, tally_apply, views_of
 
 LENGTH = 4 * SNAPSHOT_EVENTS + 300
 SESSION = ("", "s")
@@ -178,16 +178,81 @@ def test_snapshots_that_are_gone_are_missed_by_nobody(long: Any, which: slice) -
     assert counts_of(views) == list(PLACES)
 
 
-def test_another_version_makes_snapshots_of_its_own(ledger: Any) -> None:
-    def twice(view: Any, event: Any) -> Any:
-        return tally_apply(tally_apply(view, event), event)
+def times(number: int) -> Any:
+    """A fold that counts every event so many times."""
 
+    def apply(view: Any, event: Any) -> Any:
+        for _ in range(number):
+            view = tally_apply(view, event)
+        return view
+
+    return apply
+
+
+def test_old_and_new_code_keep_snapshots_side_by_side(
+    ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ledger.append("s", [counted("a") for _ in range(1_100)])
+    ledger.append("s", NewEvent({"agent_id": "a"}, "session.created"))
     key = ("", "s", "a")
-    assert views_of(ledger, tally()).row("tally", key, as_of=1_050).count == 1_050
-    newer = views_of(ledger, tally(apply=twice, version=2))
-    assert [newer.row("tally", key, as_of=1_050).count for _ in range(2)] == [2_100, 2_100]
-    assert views_of(ledger, tally()).row("tally", key, as_of=1_050).count == 1_050
+    old = views_of(ledger, tally())
+    new = views_of(ledger, tally(apply=times(2), version=2), SESSIONS)
+    for _ in range(2):
+        assert new.session("s", as_of=1_101).event_count == 1_101
+        assert old.row("tally", key, as_of=1_050).count == 1_050
+        assert new.row("tally", key, as_of=1_050).count == 2_100
+    assert len(snapshots(old, ledger)) == 6
+    reads = counted_reads(ledger, monkeypatch)
+    for views, factor in ((old, 1), (new, 2), (old, 1), (new, 2)):
+        reads.clear()
+        assert views.row("tally", key, as_of=1_050).count == 1_050 * factor
+        assert sum(reads) <= 50
+
+
+def test_a_row_has_snapshots_of_so_many_folds_and_no_more(
+    ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.readers.history.FOLDS_MAX", 3)
+    ledger.append("s", [counted("ab"[n % 2]) for n in range(600)])
+    views = [views_of(ledger, tally(version=version)) for version in range(1, 6)]
+    views[0].row("tally", ("", "s", "b"), as_of=600)
+    lengths = []
+    for one in views:
+        for _ in range(2):
+            assert one.row("tally", ("", "s", "a"), as_of=600).count == 300
+        lengths.append(len(snapshots(one, ledger)))
+    assert lengths == [2, 3, 4, 2, 3]
+
+
+def by(number: int) -> Any:
+    """An upcaster that says by how much is counted."""
+    return lambda data: {"name": "a" * number}
+
+
+def first_letter(event: Any) -> Any:
+    return [(event.tenant, event.session_id, event.data["name"][0])]
+
+
+def lengths_added(view: Any, event: Any) -> Any:
+    view = view or Tally(tenant=event.tenant, session_id=event.session_id, name="a")
+    return msgspec.structs.replace(view, count=view.count + len(event.data["name"]))
+
+
+@on_durable
+def test_other_upcasters_make_snapshots_of_their_own(open_ledger: Any) -> None:
+    adding = msgspec.structs.replace(TALLY, keys=first_letter, apply=lengths_added)
+    ledgers = []
+    for number in (1, 10):
+        upcasts = Upcasts()
+        upcasts.register("thing.counted", from_version=1, upcaster=by(number))
+        ledgers.append(open_ledger(upcasts=upcasts))
+    ledgers[0].append("s", [counted("b") for _ in range(1_100)])
+    for _ in range(2):
+        for ledger, number in zip(ledgers, (1, 10), strict=True):
+            views = views_of(ledger, adding)
+            [row] = views.rows("tally", "s", as_of=1_050)
+            assert row == views.row("tally", ("", "s", "a"), as_of=1_050)
+            assert row.count == 1_050 * number
 
 
 def test_a_deletion_removes_them_with_the_rows(long: Any) -> None:

@@ -227,13 +227,33 @@ def test_a_cursor_is_of_its_list_its_filters_and_its_ledger(ledger: Any, views: 
         views.runs_page(cursor=cursor)
 
 
-def test_what_is_abandoned_is_decided_once_for_all_pages(ledger: Any, views: Any) -> None:
+def test_what_is_abandoned_is_decided_once_for_all_pages(
+    ledger: Any, views: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clock(minutes: int) -> None:
+        there = START + timedelta(minutes=minutes)
+        monkeypatch.setattr("projections.readers.session_lists._clock", lambda: there)
+
     for n in range(5):
         ledger.append(f"s{n}", created(n))
-    page = views.sessions_page(status="abandoned", limit=2)
-    assert ids(page.items) == ["s4", "s3"]
-    rest = views.sessions_page(status="abandoned", limit=3, cursor=page.cursor)
-    assert (ids(rest.items), rest.cursor) == (["s2", "s1", "s0"], None)
+    abandoned = {"status": "abandoned", "descending": False, "limit": 2}
+    active = {"status": "active", "abandoned_after_s": 1_800, "limit": 2}
+    # Those of the first three minutes have been left alone for half an hour, the others have not.
+    clock(33)
+    page, live = views.sessions_page(**abandoned), views.sessions_page(**active)
+    assert (ids(page.items), ids(live.items)) == (["s0", "s1"], ["s4", "s3"])
+    assert live.cursor is None
+    clock(31)
+    live = views.sessions_page(**active)
+    assert (ids(live.items), live.cursor is None) == (["s4", "s3"], False)
+    # While the pages are turned all of them come to be abandoned.
+    clock(60)
+    rest = views.sessions_page(**abandoned, cursor=page.cursor)
+    assert (ids(rest.items), rest.cursor) == (["s2"], None)
+    rest = views.sessions_page(**active, cursor=live.cursor)
+    assert (ids(rest.items), rest.cursor) == (["s2", "s1"], None)
+    assert len(views.sessions_page(**abandoned | {"limit": 9}).items) == 5
+    assert views.sessions_page(**active).items == []
 
 
 @only_sync

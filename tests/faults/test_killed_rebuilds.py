@@ -224,7 +224,7 @@ def sleeping(url: str) -> int | None:
 
 def command(url: str, *options: str) -> list[str]:
     named = ["tests.support.rebuilds:V1", "tests.support.rebuilds:V2"]
-    own = [part for name in named for part in ("--projection", name)]
+    own = [part for name in named for part in ("--projections", name)]
     return [
         sys.executable,
         "-m",

@@ -26,17 +26,25 @@ from ledger.catalogue import (
     QADeleted,
     QARecorded,
     RuleFired,
+    RunAmended,
+    RunCancelled,
     RunCreated,
+    RunFailed,
     RunFinished,
     RunStarted,
+    RunTimedOut,
     ScenarioExited,
     ScenarioPaused,
     ScenarioStarted,
     ScenarioStepEntered,
+    SessionAmended,
+    SessionArchived,
     SessionClosed,
     SessionCreated,
     SessionForked,
     SessionLabelled,
+    SessionRekeyed,
+    SessionRestored,
     SessionStatusChanged,
     SessionTagged,
     SnapshotDeleted,
@@ -95,6 +103,14 @@ SPAN = SpanStarted(span_id="p", name="n")
 STEP = TraceAppended(origin_function="f", status="ok", step_id="s")
 
 
+# What these say, they say of a session or a run as of something known.
+PRESUMING = [
+    *(RunFinished(), RunFailed(), RunCancelled(), RunTimedOut(), RunAmended()),
+    *(SessionClosed(), SessionStatusChanged(status="idle"), SessionRekeyed(), SessionAmended()),
+    *(SessionLabelled(), SessionTagged(), SessionArchived(), SessionRestored()),
+]
+
+
 RATED = FeedbackGiven(feedback_id="f", score=1)
 
 
@@ -126,6 +142,7 @@ RULES: list[tuple[Projection, list[Fact], str]] = [
     (SESSIONS, [CREATED, CREATED], "created before: only what was empty is filled"),
     (SESSIONS, [RunStarted()], "applied, nobody had created the session"),
     (SESSIONS, [RunCreated()], "applied, nobody had created the session"),
+    *((SESSIONS, [one], "applied, nobody had seen the session") for one in PRESUMING),
     (SESSIONS, [CREATED, SessionClosed(), RunStarted()], "counted, the session was closed"),
     (SESSIONS, [CREATED, SessionClosed(), UsageRecorded()], "counted, the session was closed"),
     (SESSIONS, [CREATED, SessionClosed(), SAID], "counted, the session was closed"),
@@ -160,6 +177,8 @@ RULES: list[tuple[Projection, list[Fact], str]] = [
     (RUNS, [RunStarted(), RunFinished(), TOOL], "counted, the run was completed"),
     (RUNS, [FeedbackGiven(run_id="r", score=1)], "applied, nobody had seen the run"),
     (RUNS, [FeedbackCleared(run_id="r")], "applied, nobody had seen the run"),
+    *((RUNS, [one], "applied, nobody had seen the run")
+      for one in (UsageRecorded(), RunAmended(), RunFailed(), RunCancelled(), RunTimedOut())),
     (QA, [ASKED, ASKED], "ignored, it was recorded before"),
     (QA, [QAAmended(qa_id="q", answer="x")], "ignored, there is no such answer"),
     (QA, [FeedbackGiven(qa_id="q", score=1)], "ignored, there is no such answer"),

@@ -29,7 +29,7 @@ IMPURE = {
 }
 SHARED = (
     *("folds.anomalies", "folds.bounds", "folds.durations", "engine.projection"),
-    *("folds.session_labels", "folds.session_status", "folds.sums"),
+    *("folds.session_labels", "folds.session_misfits", "folds.session_status", "folds.sums"),
 )
 
 

@@ -9,10 +9,12 @@ import pytest
 from ledger import IntegrityError, Ledger, NewEvent
 from ledger.plans import Plan, run
 from projections import ProjectionFailed
+from projections.backends.base import Instant
 from projections.backends.memory import MemoryViews
 from projections.engine.folding import Change
 from projections.engine.projector import Projector
 from projections.engine.tables import Key, Row, Table
+from projections.readers.reading import Reader
 from tests.support.views import TALLY, counted, tally, tally_apply
 
 Wanted = Sequence[tuple[Table, Sequence[Key]]]
@@ -97,8 +99,38 @@ def test_rows_of_a_later_position_cannot_fail_a_fold(ledger: Ledger, views: Any)
     fast = projector(ledger, views)
     ledger.append("s", [counted(), counted()])
     views.before_load = lambda: run(fast.catch_up(None))
-    run(slow.catch_up(None))
+    run(slow.catch_up(None))  # the failure was read from a checkpoint that moved, so it is nobody's
     assert rows(views) == [(2, "[1,2]")]
+    assert views.overview().failures == []
+
+
+def test_views_at_different_positions_are_not_of_one_moment(ledger: Ledger, views: Any) -> None:
+    reader = Reader(
+        ledger.backend, views, ledger.door, ledger.upcasts, [TALLY, tally("other")], 500
+    )
+    ledger.append("s", counted())
+
+    def ask() -> dict[str, list[Any]]:
+        return run(
+            reader.together(["tally", "other"], ("", "s"), "strong", limit=None, newest_first=False)
+        )
+
+    ask()
+    snapshot, taken = views.snapshot, 0
+
+    def one_ahead(bucket: int, queries: Any) -> Any:
+        # Both are far enough, but somebody has just folded one of them alone.
+        nonlocal taken
+        taken += 1
+        found = snapshot(bucket, queries)
+        if taken > 1:
+            return found
+        ahead = msgspec.structs.replace(found.checkpoints["other", 1], position=2)
+        return Instant(found.head, {**found.checkpoints, ("other", 1): ahead}, [[], []])
+
+    views.snapshot = one_ahead
+    assert [len(rows) for rows in ask().values()] == [1, 1]
+    assert taken == 2
 
 
 def test_projections_at_one_position_share_a_page_and_those_behind_catch_up_with_it(

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import Connection, Cursor
+from psycopg.errors import InvalidSqlStatementName, UndefinedTable
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from ledger import LedgerClosed
@@ -17,12 +18,16 @@ from ledger.plans import Plan, run
 from ...engine.folding import Change
 from ...engine.stops import Failure, Skip
 from ...engine.tables import Identity, Key, Row, Table
+from ...errors import VersionDropped
 from ..base import Checkpoint, Instant, Overview, RowQuery, Standing
 from .statements import Call
 from .storing import Results, Send, Storing
 
 #: More than a pool holds: after a restart of the server each of its connections fails once.
 ATTEMPTS_MAX = 20
+#: Behind these the driver is wrong about what its connection has prepared: a pipeline that broke
+#: prepared nothing more.
+STALE = (InvalidSqlStatementName, UndefinedTable)
 T = TypeVar("T")
 
 
@@ -57,22 +62,27 @@ class PostgresViews:
     def load(
         self, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
     ) -> list[dict[Key, Row]]:
-        return self._run(lambda send: self._storing.load(send, bucket, wanted))
+        return self._run(
+            lambda send: self._storing.load(send, bucket, wanted), [table for table, _ in wanted]
+        )
 
     def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
         return self._run(lambda send: self._storing.store(send, bucket, changes, durable=durable))
 
     def select(self, query: RowQuery) -> list[Row]:
-        return self._run(lambda send: self._storing.select(send, query))
+        return self._run(lambda send: self._storing.select(send, query), [query.table])
 
     def current(self, query: RowQuery) -> list[Row] | None:
         return self._run(lambda send: self._storing.current(send, query))
 
     def count(self, query: RowQuery) -> int:
-        return self._run(lambda send: self._storing.count(send, query))
+        return self._run(lambda send: self._storing.count(send, query), [query.table])
 
     def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
-        return self._run(lambda send: self._storing.snapshot(send, bucket, queries))
+        return self._run(
+            lambda send: self._storing.snapshot(send, bucket, queries),
+            [query.table for query in queries],
+        )
 
     def note_failure(self, failure: Failure) -> None:
         self._run(lambda send: self._storing.note_failure(send, failure))
@@ -83,13 +93,21 @@ class PostgresViews:
     def overview(self) -> Overview:
         return self._run(lambda send: self._storing.overview(send))
 
-    def _run(self, plan: Callable[[Send], Plan[T]]) -> T:
+    def _run(self, plan: Callable[[Send], Plan[T]], tables: Sequence[Table] = ()) -> T:
+        """Run a plan on a connection; `tables` are those that it reads."""
         attempt = 1
         while True:
             try:
                 with self._log.connection() as connection:
-                    return run(plan(lambda calls: _send(connection, calls)))
+                    try:
+                        return run(plan(lambda calls: _send(connection, calls)))
+                    except STALE:
+                        connection.close()
+                        raise
             except psycopg.Error as error:
+                if isinstance(error, UndefinedTable) and tables:
+                    for one in self._run(lambda send: self._storing.missing(send, tables)):
+                        raise VersionDropped(*one.identity) from error
                 if not may_repeat(error, attempt):
                     raise failure(error) from error
                 attempt += 1
@@ -98,10 +116,12 @@ class PostgresViews:
 def may_repeat(error: psycopg.Error, attempt: int) -> bool:
     """Whether an operation is begun again after its connection broke.
 
-    All of them can be: one that was stored unnoticed finds its checkpoint moved.
+    All of them can be: one that was stored unnoticed finds its checkpoint moved. So can one whose
+    table was dropped and made anew under it.
     """
     given_up = isinstance(error, (PoolTimeout, PoolClosed))
-    return is_broken(error) and not given_up and attempt < ATTEMPTS_MAX
+    repeatable = is_broken(error) or isinstance(error, STALE)
+    return repeatable and not given_up and attempt < ATTEMPTS_MAX
 
 
 def failure(error: psycopg.Error) -> Exception:

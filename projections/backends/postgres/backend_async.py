@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
+from psycopg.errors import UndefinedTable
 
 from ledger.backends.postgres import AsyncPostgresBackend
 from ledger.plans import Plan, arun
@@ -14,8 +15,9 @@ from ledger.plans import Plan, arun
 from ...engine.folding import Change
 from ...engine.stops import Failure, Skip
 from ...engine.tables import Identity, Key, Row, Table
+from ...errors import VersionDropped
 from ..base import Checkpoint, Instant, Overview, RowQuery, Standing
-from .backend import failure, may_repeat
+from .backend import STALE, failure, may_repeat
 from .statements import Call
 from .storing import Results, Send, Storing
 
@@ -53,7 +55,9 @@ class AsyncPostgresViews:
     async def load(
         self, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
     ) -> list[dict[Key, Row]]:
-        return await self._run(lambda send: self._storing.load(send, bucket, wanted))
+        return await self._run(
+            lambda send: self._storing.load(send, bucket, wanted), [table for table, _ in wanted]
+        )
 
     async def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
         return await self._run(
@@ -61,16 +65,19 @@ class AsyncPostgresViews:
         )
 
     async def select(self, query: RowQuery) -> list[Row]:
-        return await self._run(lambda send: self._storing.select(send, query))
+        return await self._run(lambda send: self._storing.select(send, query), [query.table])
 
     async def current(self, query: RowQuery) -> list[Row] | None:
         return await self._run(lambda send: self._storing.current(send, query))
 
     async def count(self, query: RowQuery) -> int:
-        return await self._run(lambda send: self._storing.count(send, query))
+        return await self._run(lambda send: self._storing.count(send, query), [query.table])
 
     async def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
-        return await self._run(lambda send: self._storing.snapshot(send, bucket, queries))
+        return await self._run(
+            lambda send: self._storing.snapshot(send, bucket, queries),
+            [query.table for query in queries],
+        )
 
     async def note_failure(self, failure: Failure) -> None:
         await self._run(lambda send: self._storing.note_failure(send, failure))
@@ -81,7 +88,8 @@ class AsyncPostgresViews:
     async def overview(self) -> Overview:
         return await self._run(lambda send: self._storing.overview(send))
 
-    async def _run(self, plan: Callable[[Send], Plan[T]]) -> T:
+    async def _run(self, plan: Callable[[Send], Plan[T]], tables: Sequence[Table] = ()) -> T:
+        """Run a plan on a connection; `tables` are those that it reads."""
         attempt = 1
         while True:
             try:
@@ -92,8 +100,15 @@ class AsyncPostgresViews:
                     ) -> Any:
                         return _send(connection, calls)
 
-                    return await arun(plan(send))
+                    try:
+                        return await arun(plan(send))
+                    except STALE:
+                        await connection.close()
+                        raise
             except psycopg.Error as error:
+                if isinstance(error, UndefinedTable) and tables:
+                    for one in await self._run(lambda send: self._storing.missing(send, tables)):
+                        raise VersionDropped(*one.identity) from error
                 if not may_repeat(error, attempt):
                     raise failure(error) from error
                 attempt += 1

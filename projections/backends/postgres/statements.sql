@@ -112,8 +112,10 @@ ON CONFLICT (bucket, projection, version) DO NOTHING
 DELETE FROM {schema}.view_checkpoints WHERE projection = %s AND version = %s
 
 -- name: count_checkpoints
--- Whether the projections have their checkpoints: as many as there are buckets.
-SELECT projection, version, count(*) FROM {schema}.view_checkpoints GROUP BY projection, version
+-- Whether the projections have their checkpoints: as many as there are buckets; and whose names
+-- are taken, by a view or by a handler.
+SELECT projection, version, count(*), min(fold_digest) FROM {schema}.view_checkpoints
+GROUP BY projection, version
 
 -- name: checkpoints
 -- How far every projection has come in a bucket; without flags, what it leaves out there.

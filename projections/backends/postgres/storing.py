@@ -10,9 +10,10 @@ from psycopg.errors import UndefinedTable
 from ledger.plans import Plan
 
 from ...engine.folding import Change
+from ...engine.kinds import check_kinds
 from ...engine.stops import Failure, Skip
 from ...engine.tables import BUCKET, Identity, Key, Row, Table, table_name
-from ...errors import TableMismatch
+from ...errors import TableMismatch, VersionDropped
 from ..base import Checkpoint, Instant, Overview, RowQuery, Standing
 from . import stops
 from .statements import Call, SchemaStatements, TableStatements, layout_line
@@ -58,6 +59,8 @@ class Storing:
             return
         yield send([_BEGIN, Call(self._statements.lock, (self._schema,))])
         layouts = yield from self._layouts(send, tables)
+        if _CHECKPOINTS in layouts:
+            yield from self._counted(send, tables)
         calls = [Call(self._statements.create_checkpoints), *self._stops.create]
         # The highest first: where nothing is active yet, it becomes that.
         for table in sorted(tables, key=lambda table: table.identity, reverse=True):
@@ -112,9 +115,17 @@ class Storing:
         if results[3][0][0][0]:
             yield send([_ROLLBACK])
             return False
-        forget = Call(self._statements.forget_checkpoints, identity)
-        yield send([forget, self._statements.drop_table(table_name(identity)), _COMMIT])
+        yield send([Call(self._statements.forget_checkpoints, identity)])
+        # Not in a pipeline: behind it the driver makes the server forget what it has prepared,
+        # and would take what was prepared in the same pipeline for being there still.
+        yield send([self._statements.drop_table(table_name(identity))])
+        yield send([_COMMIT])
         return True
+
+    def missing(self, send: Send, tables: Sequence[Table]) -> Plan[list[Table]]:
+        """Return those of some tables that are not there."""
+        layouts = yield from self._layouts(send, tables)
+        return [table for table in tables if table.name not in layouts]
 
     def load(
         self, send: Send, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
@@ -230,12 +241,17 @@ class Storing:
             return False
         if layouts[_CHECKPOINTS] != _CHECKPOINT_COLUMNS:
             raise TableMismatch(_CHECKPOINTS, _CHECKPOINT_COLUMNS, layouts[_CHECKPOINTS])
-        results: Results = yield send([Call(self._statements.count_checkpoints)])
-        counted = {(name, version): count for name, version, count in results[0][0]}
+        counted = yield from self._counted(send, tables)
         if any(counted.get(table.identity) != self._buckets for table in tables):
             return False
         self._check(tables, layouts)
         return True
+
+    def _counted(self, send: Send, tables: Sequence[Table]) -> Plan[dict[Identity, int]]:
+        """Count the checkpoints of all versions; refuse names that are those of another kind."""
+        results: Results = yield send([Call(self._statements.count_checkpoints)])
+        check_kinds(tables, [(name, digest) for name, _, _, digest in results[0][0]])
+        return {(name, version): count for name, version, count, _ in results[0][0]}
 
     def _layouts(self, send: Send, tables: Sequence[Table]) -> Plan[dict[str, frozenset[str]]]:
         names = [_CHECKPOINTS, *stops.TABLES, *(table.name for table in tables)]
@@ -249,7 +265,9 @@ class Storing:
 
     def _check(self, tables: Sequence[Table], layouts: Mapping[str, frozenset[str]]) -> None:
         for table in tables:
-            expected, found = self._of(table).layout, layouts.get(table.name, frozenset())
+            if table.name not in layouts:
+                raise VersionDropped(*table.identity)  # just now
+            expected, found = self._of(table).layout, layouts[table.name]
             if found != expected:
                 raise TableMismatch(table.name, expected, found)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import apsw
 import msgspec
@@ -11,9 +11,10 @@ import msgspec
 from ledger.backends.sqlite import SqliteBackend
 
 from ...engine.folding import Change
+from ...engine.kinds import check_kinds
 from ...engine.stops import Failure, Skip
 from ...engine.tables import Identity, Key, Row, Table, table_name
-from ...errors import TableMismatch
+from ...errors import TableMismatch, VersionDropped
 from ..base import Checkpoint, Instant, Overview, RowQuery, Standing
 from . import stops
 from .statements import SQL, TableStatements, definition, drop_table
@@ -22,6 +23,11 @@ _CHECKPOINTS = "view_checkpoints"
 _CHECKPOINT_COLUMNS = frozenset(
     ("bucket", "projection", "version", "position", "active", "built", "fold_digest")
 )
+
+
+T = TypeVar("T")
+#: More than a table is dropped and made anew while it is read.
+_ATTEMPTS_MAX = 5
 
 
 class _Moved(Exception):
@@ -41,6 +47,7 @@ class SqliteViews:
                 return
         with self._log.transaction() as connection:
             connection.execute(SQL["create_checkpoints"])
+            check_kinds(tables, _kinds(connection))
             stops.create(connection)
             # The highest first: where nothing is active yet, it becomes that.
             for table in sorted(tables, key=lambda table: table.identity, reverse=True):
@@ -53,7 +60,7 @@ class SqliteViews:
                     connection.execute(statement)
                 created = (*table.identity, table.fold_digest)
                 connection.execute(SQL["create_checkpoint"], created)
-                self._check_layout(connection, table)
+                self._check_layout(table, _layout(connection, table))
 
     def checkpoints(self, bucket: int) -> Mapping[Identity, Checkpoint]:
         with self._log.reader() as connection:
@@ -100,14 +107,16 @@ class SqliteViews:
     def load(
         self, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
     ) -> list[dict[Key, Row]]:
-        found = []
-        with self._log.reader() as connection:
+        def read(connection: apsw.Connection) -> list[dict[Key, Row]]:
+            found = []
             for table, keys in wanted:
                 statements = self._of(table)
                 parameters = (bucket, msgspec.json.encode(keys).decode())
                 rows = connection.execute(statements.load, parameters).fetchall()
                 found.append({table.key_of_row(row): statements.row(row) for row in rows})
-        return found
+            return found
+
+        return self._read([table for table, _ in wanted], read)
 
     def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
         try:
@@ -125,27 +134,34 @@ class SqliteViews:
 
     def select(self, query: RowQuery) -> list[Row]:
         statements = self._of(query.table)
-        with self._log.reader() as connection:
-            rows = connection.execute(*statements.select(query)).fetchall()
+        call = statements.select(query)
+        rows = self._read([query.table], lambda reader: reader.execute(*call).fetchall())
         return [statements.row(row) for row in rows]
 
     def current(self, query: RowQuery) -> list[Row] | None:
         statements = self._of(query.table)
-        with self._log.reader() as connection:
-            # First, for rows that are read behind it are of this moment or a later one.
-            places = (query.bucket, *query.table.identity)
+        # First, for rows that are read behind it are of this moment or a later one.
+        places = (query.bucket, *query.table.identity)
+        call = statements.select(query)
+
+        def read(connection: apsw.Connection) -> list[Any] | None:
             if not connection.execute(SQL["is_current"], places).get:
                 return None
-            rows = connection.execute(*statements.select(query)).fetchall()
-        return [statements.row(row) for row in rows]
+            return connection.execute(*call).fetchall()
+
+        try:
+            rows = self._read([query.table], read)
+        except VersionDropped:
+            return None  # between the two; it is told by who looks for its checkpoint
+        return None if rows is None else [statements.row(row) for row in rows]
 
     def count(self, query: RowQuery) -> int:
-        with self._log.reader() as connection:
-            counted: int = connection.execute(*self._of(query.table).count(query)).get
+        call = self._of(query.table).count(query)
+        counted: int = self._read([query.table], lambda reader: reader.execute(*call).get)
         return counted
 
     def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
-        with self._log.reader() as connection:
+        def read(connection: apsw.Connection) -> Instant:
             connection.execute("BEGIN DEFERRED")
             try:
                 head: int = connection.execute(SQL["head"], (bucket,)).get
@@ -157,7 +173,9 @@ class SqliteViews:
                     found.append([statements.row(row) for row in rows])
             finally:
                 connection.execute("ROLLBACK")
-        return Instant(head, places, found)
+            return Instant(head, places, found)
+
+        return self._read([query.table for query in queries], read)
 
     def note_failure(self, failure: Failure) -> None:
         with self._log.transaction() as connection:
@@ -180,6 +198,23 @@ class SqliteViews:
             finally:
                 connection.execute("ROLLBACK")
 
+    def _read(self, tables: Sequence[Table], read: Callable[[apsw.Connection], T]) -> T:
+        """Read tables; raise VersionDropped if one of them is not there any more."""
+        with self._log.reader() as connection:
+            attempt = 1
+            while True:
+                try:
+                    return read(connection)
+                except apsw.SQLError as error:
+                    # It has no code of its own, but whether the table is there can be asked.
+                    for table in tables:
+                        if not _layout(connection, table):
+                            raise VersionDropped(*table.identity) from error
+                    # Somebody may have made it anew meanwhile.
+                    if attempt == _ATTEMPTS_MAX:
+                        raise
+                    attempt += 1
+
     def _apply(self, connection: apsw.Connection, bucket: int, change: Change) -> None:
         statements = self._of(change.table)
         # Most events change nothing in most views, and a statement for no rows costs as one for one.
@@ -200,15 +235,17 @@ class SqliteViews:
             raise TableMismatch(_CHECKPOINTS, _CHECKPOINT_COLUMNS, names)
         if not stops.are_there(connection):
             return False
+        check_kinds(tables, _kinds(connection))
         for table in tables:
             counted: int = connection.execute(SQL["count_checkpoints"], table.identity).get
-            if counted != self._log.info.buckets or not _layout(connection, table):
+            layout = _layout(connection, table)
+            if counted != self._log.info.buckets or not layout:
                 return False
-            self._check_layout(connection, table)
+            self._check_layout(table, layout)
         return True
 
-    def _check_layout(self, connection: apsw.Connection, table: Table) -> None:
-        expected, found = self._of(table).layout, _layout(connection, table)
+    def _check_layout(self, table: Table, found: frozenset[str]) -> None:
+        expected = self._of(table).layout
         if found != expected:
             raise TableMismatch(table.name, expected, found)
 
@@ -237,3 +274,7 @@ def _checkpoints(connection: apsw.Connection, bucket: int) -> Mapping[Identity, 
 def _layout(connection: apsw.Connection, table: Table) -> frozenset[str]:
     rows: list[Any] = connection.execute(SQL["layout"], (table.name,)).fetchall()
     return frozenset(definition(name, type_, bool(not_null)) for name, type_, not_null in rows)
+
+
+def _kinds(connection: apsw.Connection) -> list[Any]:
+    return connection.execute(SQL["kinds"]).fetchall()

@@ -152,6 +152,10 @@ SELECT name FROM pragma_table_xinfo('view_checkpoints')
 -- Whether a projection has its checkpoints: as many as there are buckets.
 SELECT count(*) FROM main.view_checkpoints WHERE projection = ?1 AND version = ?2
 
+-- name: kinds
+-- Whose names are taken, and by a view or by a handler.
+SELECT DISTINCT projection, fold_digest FROM main.view_checkpoints
+
 -- name: checkpoints
 -- How far every projection has come in a bucket; without flags, what it leaves out there.
 SELECT projection, version, position, active, built FROM main.view_checkpoints WHERE bucket = ?1

@@ -1,0 +1,135 @@
+"""A digest of upcasters, by which it is noticed that payloads are decoded otherwise. Pure."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from hashlib import sha256
+from types import CodeType, FunctionType, MethodType
+from typing import Any
+
+from ledger.upcasts import Upcaster, Upcasts
+
+from .fold_digest import source_texts
+
+_CONSTANTS = (int, float, complex, bool, str, bytes, type(None), type(...))
+#: So much may belong to one upcaster, as values that it was made with; with more it is not told.
+VALUES_MAX = 10_000
+DEPTH_MAX = 50
+
+Steps = tuple[tuple[str, int, Upcaster], ...]
+
+
+class UpcastDigests:
+    """The digests of a ledger's upcasters, each made once."""
+
+    def __init__(self, upcasts: Upcasts) -> None:
+        self._upcasts = upcasts
+        self._known: dict[frozenset[str] | None, tuple[Steps, str | None]] = {}
+
+    def of(self, types: frozenset[str] | None) -> str | None:
+        """Return the digest of the upcasters of some types, or of all; see upcast_digest."""
+        steps = tuple(step for step in self._upcasts.steps() if types is None or step[0] in types)
+        known = self._known.get(types)
+        # One may have been registered since.
+        if known is None or known[0] != steps:
+            known = self._known[types] = (steps, upcast_digest(steps))
+        return known[1]
+
+
+def upcast_digest(steps: Steps) -> str | None:
+    """Return what changes with upcasters: SHA-256 in hex, "" for none, None if it cannot be told.
+
+    Covered are the type and version of each, its code, the values that it was made with (closures,
+    defaults, arguments of partial objects, fields of objects), and all that it uses from its own
+    top-level package. It is the same in all processes of one Python version.
+    """
+    if not steps:
+        return ""
+    digest = sha256()
+    for type, version, upcaster in steps:
+        reading = _Reading()
+        try:
+            said = list(reading.said(upcaster))
+        except _Untold:
+            return None
+        texts = source_texts(reading.parts)
+        if texts is None:
+            return None
+        for text in (type, str(version), *said, *texts):
+            digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()
+
+
+class _Untold(Exception):
+    """A value of which nothing can be said that is the same in every process."""
+
+
+class _Reading:
+    """What an upcaster is made of; `parts` are the functions and classes found on the way."""
+
+    def __init__(self) -> None:
+        self.parts: list[Any] = []
+        self._inside: list[int] = []
+        self._count = 0
+
+    def said(self, value: Any) -> Iterator[str]:
+        """Yield what tells a value from others."""
+        if isinstance(value, _CONSTANTS):
+            yield repr(value)
+            return
+        # Only cycles: which equal values are one object differs with how a module was loaded.
+        if id(value) in self._inside:
+            yield f"again {self._inside.index(id(value))}"
+            return
+        self._count += 1
+        if self._count > VALUES_MAX or len(self._inside) > DEPTH_MAX:
+            raise _Untold
+        self._inside.append(id(value))
+        yield f"<{type(value).__qualname__}"
+        yield from self._within(value)
+        yield ">"
+        self._inside.pop()
+
+    def _within(self, value: Any) -> Iterator[str]:
+        if isinstance(value, (set, frozenset)):
+            # Their order is another one in each process, and what they hold is hashable.
+            yield from sorted("\0".join(self.said(one)) for one in value)
+        elif isinstance(value, CodeType):
+            yield value.co_code.hex()
+            yield from self._all((value.co_names, value.co_varnames, value.co_consts))
+        else:
+            yield from self._all(self._made_with(value))
+
+    def _made_with(self, value: Any) -> tuple[Any, ...]:
+        if isinstance(value, functools.partial):
+            return (value.func, value.args, value.keywords)
+        if isinstance(value, MethodType):
+            return (value.__func__, value.__self__)
+        if isinstance(value, FunctionType):
+            self.parts.append(value)
+            cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+            return (value.__code__, value.__defaults__, value.__kwdefaults__, cells)
+        if isinstance(value, (list, tuple)):
+            return tuple(value)
+        if isinstance(value, dict):
+            return tuple(value.items())
+        self.parts.append(value)
+        if isinstance(value, type):
+            return (value.__module__, value.__qualname__)
+        fields = getattr(value, "__dict__", None)
+        if fields is None:
+            raise _Untold
+        return (fields,)
+
+    def _all(self, values: tuple[Any, ...]) -> Iterator[str]:
+        for value in values:
+            yield from self.said(value)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018  reading it is the only way to ask
+    except ValueError:
+        return False
+    return True
