@@ -1,6 +1,7 @@
 """Stores keep their promises on every backend, sync and async: the fixtures of the contract."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +23,41 @@ __all__ = [
     "stored",
     "url",
 ]
+
+
+# Both faces of a store run the same plans, and the contract runs both faces of what those call on
+# every backend. So a test runs on every backend, and half of them in each face.
+IN_PARALLEL = {("memory", "async"), ("sqlite", "sync"), ("postgres", "async")}
+ONE_BY_ONE = {("memory", "sync"), ("sqlite", "async"), ("postgres", "sync")}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the other half."""
+    here = Path(__file__).parent
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        pair = _pair(item) if here in item.path.parents else None
+        wanted = IN_PARALLEL if item.path.stem.endswith("_concurrency") else ONE_BY_ONE
+        (kept if pair is None or pair in wanted else left_out).append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
+def _pair(item: pytest.Item) -> tuple[str, str] | None:
+    """Return a test's backend and face, None if it does not run on all of them."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is None or not {"url", "loop"} <= callspec.params.keys():
+        return None
+    given = {name for mark in item.iter_markers("parametrize") for name in _names(mark.args[0])}
+    if given & {"url", "loop"}:
+        return None  # it says itself where it runs
+    return callspec.params["url"], callspec.params["loop"]
+
+
+def _names(given: str | Sequence[str]) -> list[str]:
+    return given.replace(",", " ").split() if isinstance(given, str) else list(given)
 
 
 # Making the tables of all views takes longer than most of these tests do, so the tables stay. That
