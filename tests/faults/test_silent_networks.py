@@ -34,7 +34,9 @@ class SilentProxy:
         self._talking.set()
         self._sockets: list[socket.socket] = []
         self._closed = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._lock = threading.Lock()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def silence(self) -> None:
         """Pass nothing on any more, in either direction."""
@@ -46,21 +48,35 @@ class SilentProxy:
 
     def close(self) -> None:
         """Cut everything."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
+            opened = [self._listener, *self._sockets]
         self._talking.set()
-        for opened in (self._listener, *self._sockets):
+        for one in opened:
             with suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
-            opened.close()
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._accepting.join()
 
     def _accept(self) -> None:
-        with suppress(OSError):
-            while not self._closed:
+        while True:
+            try:
                 client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
                 server = socket.create_connection(self._server)
+            except OSError:
+                client.close()
+                continue
+            with self._lock:
+                if self._closed:  # nobody else would close what comes in the last moment
+                    client.close()
+                    server.close()
+                    return
                 self._sockets += (client, server)
-                for ends in ((client, server), (server, client)):
-                    threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
+            for ends in ((client, server), (server, client)):
+                threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
 
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):

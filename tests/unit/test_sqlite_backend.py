@@ -348,6 +348,20 @@ class Writer:
         return [json.loads(line) for line in out.splitlines() if line.endswith("]")]
 
 
+def test_threads_that_make_one_file_at_once_open_the_same_ledger(tmp_path: Path) -> None:
+    for number in range(40):  # one in ten went wrong while the file's identity was read in parts
+        url = f"sqlite:///{tmp_path}/{number}.db"
+        start = threading.Barrier(4)
+
+        def make(url: str = url, start: threading.Barrier = start) -> str:
+            start.wait(DEADLINE_S)
+            with Ledger.open(url) as ledger:
+                return ledger.ledger_id
+
+        makers = [background(make) for _ in range(4)]
+        assert len({maker.result(DEADLINE_S) for maker in makers}) == 1
+
+
 def test_processes_that_make_one_file_at_once_all_succeed(path: Path) -> None:
     writers = [Writer(path, f"s{number}") for number in range(4)]
     for writer in writers:

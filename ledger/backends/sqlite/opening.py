@@ -55,7 +55,7 @@ def open_file(path: str, options: OpenOptions) -> tuple[apsw.Connection, LedgerI
     with translated(path), _foreign_files_refused(path):
         connection = connect(path, options.lock_timeout_s, create=True)
         try:
-            identity = _identity(connection, path)
+            identity = _identity_of_one_moment(connection, path)
             if connection.readonly("main"):
                 raise StorageFailed(f"{path} cannot be written; a ledger is opened for writing.")
             _use_wal(connection, path, options.lock_timeout_s)
@@ -83,6 +83,17 @@ def _refuse_special_file(path: str) -> None:
     if not stat.S_ISREG(mode):
         kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
         raise NotALedger(f"{path} is {kind}.")
+
+
+def _identity_of_one_moment(connection: apsw.Connection, path: str) -> _Identity:
+    # Else another process may make the ledger between two of the questions, and a file that had no
+    # name and then has tables is taken for somebody else's.
+    connection.execute("BEGIN")
+    try:
+        return _identity(connection, path)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _identity(connection: apsw.Connection, path: str) -> _Identity:
