@@ -5,25 +5,25 @@ from uuid import uuid4
 
 from ledger import AsyncLedger, SequenceConflict
 from ledger.catalogue import ScopeFilter
-from projections.session_stores.conversation_models import PendingMigration, Session, StepVisit
-from projections.session_stores.conversations_async import AsyncConversationStore
+from projections.session_stores.conversation import (
+    AsyncConversationStore,
+    PendingMigration,
+    Session,
+    StepVisit,
+)
 
 TENANT, AGENT, REFUND, ASK, PAY = (uuid4() for _ in range(5))
 
 
 def enter(session: Session, step: str) -> None:
     """Take a turn that goes to a step of the refund scenario."""
-    session.turn_count += 1
+    step_id, turn = {"ask": ASK, "pay": PAY}[step], session.turn_count + 1
     session.active_scenario_id, session.active_scenario_version = REFUND, 1
-    session.active_step_id = {"ask": ASK, "pay": PAY}[step]
-    session.step_history.append(
-        StepVisit(
-            step_id=session.active_step_id,
-            step_name=step,
-            step_content_hash=f"hash of {step}",
-            turn_number=session.turn_count,
-        )
+    session.active_step_id, session.turn_count = step_id, turn
+    visit = StepVisit(
+        step_id=step_id, step_name=step, step_content_hash=f"hash of {step}", turn_number=turn
     )
+    session.step_history.append(visit)
 
 
 def mark(session: Session) -> None:

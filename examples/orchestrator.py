@@ -5,18 +5,16 @@ from threading import Timer
 from msgspec.structs import replace
 
 from ledger import Ledger
-from projections.session_stores.orchestrator import OrchestratorStore
-from projections.session_stores.orchestrator_errors import StoreRefused
-from projections.session_stores.orchestrator_maintenance import OrchestratorMaintenance
-from projections.session_stores.orchestrator_queries import OrchestratorQueries
-from projections.session_stores.orchestrator_records import (
+from projections.session_stores.orchestrator import (
     EventRecord,
     ExecutionResult,
+    OrchestratorMaintenance,
+    OrchestratorQueries,
+    OrchestratorStore,
+    RetentionPolicy,
     RunRecord,
     SessionRecord,
-)
-from projections.session_stores.orchestrator_upkeep_plans import (
-    RetentionPolicy,
+    StoreRefused,
 )
 
 with Ledger.open("sqlite:///orchestrator.db") as ledger:

@@ -2,12 +2,15 @@
 
 from ledger import Ledger
 from projections import Views
-from projections.session_stores.qa_guidance import SessionContextEntry
-from projections.session_stores.qa_ids import ledger_session_id
-from projections.session_stores.qa_lifecycle import QALifecycle
-from projections.session_stores.qa_recall import as_text
-from projections.session_stores.qa_records import SessionQAUpdate, SessionTraceStep
-from projections.session_stores.qa_store import QAStore
+from projections.session_stores.qa import (
+    QALifecycle,
+    QAStore,
+    SessionContextEntry,
+    SessionQAUpdate,
+    SessionTraceStep,
+    as_text,
+    ledger_session_id,
+)
 
 with Ledger.open("memory:") as ledger:
     store = QAStore(ledger, session_ttl_s=604_800)

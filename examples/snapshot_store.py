@@ -2,9 +2,13 @@
 
 from ledger import Ledger, SequenceConflict
 from projections import Views
-from projections.session_stores.agent_sessions import AgentSession, SessionId
-from projections.session_stores.chat_messages import ChatMessage, ToolCall
-from projections.session_stores.snapshots import SnapshotStore
+from projections.session_stores.snapshot import (
+    AgentSession,
+    ChatMessage,
+    SessionId,
+    SnapshotStore,
+    ToolCall,
+)
 
 with Ledger.open("memory:") as ledger:
     store = SnapshotStore(ledger)

@@ -15,22 +15,24 @@ from ledger.backends.sqlite import SqliteBackend
 from ledger.backends.threaded import ThreadedBackend
 from projections import AsyncHandlers, AsyncViews, Handlers, Views
 from projections.backends.base import AsyncViewBackend, ViewBackend
-from projections.session_stores.conversations import ConversationStore
-from projections.session_stores.conversations_async import AsyncConversationStore
-from projections.session_stores.orchestrator import OrchestratorStore
-from projections.session_stores.orchestrator_async import AsyncOrchestratorStore
-from projections.session_stores.orchestrator_maintenance import OrchestratorMaintenance
-from projections.session_stores.orchestrator_maintenance_async import AsyncOrchestratorMaintenance
-from projections.session_stores.orchestrator_queries import OrchestratorQueries
-from projections.session_stores.orchestrator_queries_async import AsyncOrchestratorQueries
-from projections.session_stores.qa_cache import CogneeCache
-from projections.session_stores.qa_cache_async import AsyncCogneeCache
-from projections.session_stores.qa_lifecycle import QALifecycle
-from projections.session_stores.qa_lifecycle_async import AsyncQALifecycle
-from projections.session_stores.qa_store import QAStore
-from projections.session_stores.qa_store_async import AsyncQAStore
-from projections.session_stores.snapshots import SnapshotStore
-from projections.session_stores.snapshots_async import AsyncSnapshotStore
+from projections.session_stores.conversation import AsyncConversationStore, ConversationStore
+from projections.session_stores.orchestrator import (
+    AsyncOrchestratorMaintenance,
+    AsyncOrchestratorQueries,
+    AsyncOrchestratorStore,
+    OrchestratorMaintenance,
+    OrchestratorQueries,
+    OrchestratorStore,
+)
+from projections.session_stores.qa import (
+    AsyncCogneeCache,
+    AsyncQALifecycle,
+    AsyncQAStore,
+    CogneeCache,
+    QALifecycle,
+    QAStore,
+)
+from projections.session_stores.snapshot import AsyncSnapshotStore, SnapshotStore
 
 # Where the languages differ: the dunder of the one is the dunder of the other.
 DUNDERS = {

@@ -13,14 +13,10 @@ import pytest
 from msgspec.structs import replace
 
 from ledger import Ledger
-from projections.session_stores.agent_sessions import AgentSession, SessionId
-from projections.session_stores.chat_messages import ChatMessage
-from projections.session_stores.conversations import ConversationStore
-from projections.session_stores.orchestrator import OrchestratorStore
-from projections.session_stores.orchestrator_records import EventRecord, SessionRecord
-from projections.session_stores.qa_records import SessionQAUpdate
-from projections.session_stores.qa_store import QAStore
-from projections.session_stores.snapshots import SnapshotStore
+from projections.session_stores.conversation import ConversationStore
+from projections.session_stores.orchestrator import EventRecord, OrchestratorStore, SessionRecord
+from projections.session_stores.qa import QAStore, SessionQAUpdate
+from projections.session_stores.snapshot import AgentSession, ChatMessage, SessionId, SnapshotStore
 from tests.bench.harness import Comparison, alternate
 from tests.bench.raw_documents import RawDocuments
 from tests.bench.sizes import Sizes

@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 
 from ledger import AsyncLedger, Ledger, LedgerError
-from projections.session_stores.orchestrator import OrchestratorStore
-from projections.session_stores.orchestrator_async import AsyncOrchestratorStore
-from projections.session_stores.orchestrator_maintenance import OrchestratorMaintenance
-from projections.session_stores.orchestrator_maintenance_async import (
+from projections.session_stores.orchestrator import (
     AsyncOrchestratorMaintenance,
+    AsyncOrchestratorQueries,
+    AsyncOrchestratorStore,
+    EventRecord,
+    OrchestratorMaintenance,
+    OrchestratorQueries,
+    OrchestratorStore,
+    RunRecord,
+    SessionRecord,
 )
-from projections.session_stores.orchestrator_queries import OrchestratorQueries
-from projections.session_stores.orchestrator_queries_async import AsyncOrchestratorQueries
-from projections.session_stores.orchestrator_records import EventRecord, RunRecord, SessionRecord
 from tests.support.blocking import Blocking, LoopThread
 
 START = datetime(2020, 1, 1, tzinfo=UTC)

@@ -14,10 +14,11 @@ from ledger import Ledger, NewEvent, SequenceConflict
 from ledger.backends.base import AsyncBackend
 from ledger.plans import run
 from projections.backends.base import AsyncViewBackend
-from projections.session_stores.conversation_models import STEP_HISTORY_MAX, Session, base_of
-from projections.session_stores.conversation_reading import remainder_of
-from projections.session_stores.conversation_remainders import Shown, shown
-from projections.session_stores.conversation_rows import Rows
+from projections.session_stores.conversation import Session
+from projections.session_stores.conversation.models import STEP_HISTORY_MAX, base_of
+from projections.session_stores.conversation.reading import remainder_of
+from projections.session_stores.conversation.remainders import Shown, shown
+from projections.session_stores.conversation.rows import Rows
 from tests.properties.profile import SEED, examples
 from tests.support.blocking import Blocking
 from tests.support.builders import on_memory, only_sync

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ledger import InvalidArgument
-from projections.session_stores.conversation_models import OPEN, Session, SessionStatus
+from projections.session_stores.conversation import Session, SessionStatus
+from projections.session_stores.conversation.models import OPEN
 from tests.support.builders import on_memory, only_sync
 from tests.support.conversations import AGENT, SCENARIO, TENANT, session_of, standing, store_of
 from tests.support.interrupting import calls_of, interrupted

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import SequenceConflict
-from projections.session_stores.conversation_models import PendingMigration, Session
+from projections.session_stores.conversation import PendingMigration, Session
 from tests.support.builders import together
 from tests.support.conversations import (
     AGENT,

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from ledger import InvalidArgument, NewEvent
-from projections.session_stores.conversation_models import OPEN, Channel, Session, SessionStatus
+from projections.session_stores.conversation import Channel, Session, SessionStatus
+from projections.session_stores.conversation.models import OPEN
 from tests.support.builders import only_sync
 from tests.support.conversations import (
     AGENT,
@@ -133,7 +134,7 @@ def test_a_21_a_status_of_another_system_is_listed_as_what_it_is_shown_as(ledger
 
 
 def test_a_23_24_25_27_a_list_is_the_newest_of_all_in_order(ledger: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("projections.session_stores.conversation_reading.PAGE_SESSIONS", 3)
+    monkeypatch.setattr("projections.session_stores.conversation.reading.PAGE_SESSIONS", 3)
     store = store_of(ledger, clock=clock_from(1_000))
     for number in range(10):
         store.save(session_of(100 + number, created_at=at(100 - number // 2)))

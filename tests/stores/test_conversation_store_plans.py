@@ -14,9 +14,9 @@ from projections.backends.postgres.backend import PostgresViews
 from projections.backends.postgres.statements import TableStatements as PostgresStatements
 from projections.backends.sqlite.backend import SqliteViews
 from projections.backends.sqlite.statements import TableStatements as SqliteStatements
-from projections.session_stores.conversation_reading import PAGE_SESSIONS
-from projections.session_stores.conversation_rows import PROJECTIONS, REMAINDER
-from projections.session_stores.conversations import ConversationStore
+from projections.session_stores.conversation import ConversationStore
+from projections.session_stores.conversation.reading import PAGE_SESSIONS
+from projections.session_stores.conversation.rows import PROJECTIONS, REMAINDER
 from tests.contract.test_views_plans import is_scanned, is_sorted, noting
 from tests.support.conversations import AGENT, SCENARIO, at, uuid
 from tests.support.postgres_databases import PostgresDatabases

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ledger import Ledger, NewEvent
 from ledger.catalogue import ScopeFilter
-from projections.session_stores.conversation_models import Channel, Session, SessionStatus
+from projections.session_stores.conversation import Channel, Session, SessionStatus
 from tests.properties.profile import SEED, examples
 from tests.support.conversations import (
     CHANGES,

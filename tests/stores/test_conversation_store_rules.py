@@ -17,10 +17,9 @@ from ledger import (
     SequenceConflict,
     StopError,
 )
-from projections.session_stores.conversation_errors import RemainderUnreadable
-from projections.session_stores.conversation_models import Session
-from projections.session_stores.conversation_rows import REMAINDER
-from projections.session_stores.snapshot_errors import SessionBusy
+from projections.session_stores.conversation import RemainderUnreadable, Session
+from projections.session_stores.conversation.rows import REMAINDER
+from projections.session_stores.snapshot import SessionBusy
 from tests.support.builders import on_durable, on_memory, only_sync
 from tests.support.conversations import (
     AGENT,

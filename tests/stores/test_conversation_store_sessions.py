@@ -7,13 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from ledger import InvalidArgument, InvalidEvent, NewEvent, SequenceConflict
-from projections.session_stores.conversation_models import (
-    STEP_HISTORY_MAX,
-    Channel,
-    Session,
-    SessionStatus,
-    StepVisit,
-)
+from projections.session_stores.conversation import Channel, Session, SessionStatus, StepVisit
+from projections.session_stores.conversation.models import STEP_HISTORY_MAX
 from tests.support.builders import on_memory, only_sync
 from tests.support.conversations import (
     OTHER_TENANT,

@@ -8,11 +8,7 @@ import pytest
 
 from ledger import InvalidArgument, InvalidEvent, NewEvent
 from ledger.catalogue import ScopeFilter
-from projections.session_stores.conversation_models import (
-    PendingMigration,
-    Session,
-    SessionStatus,
-)
+from projections.session_stores.conversation import PendingMigration, Session, SessionStatus
 from tests.support.builders import only_sync
 from tests.support.conversations import (
     NOON,
@@ -160,7 +156,7 @@ def test_a_38_to_a_43_all_conditions_of_a_filter_must_hold(ledger: Any) -> None:
 
 
 def test_a_34_a_result_that_is_longer_than_a_page_is_whole(ledger: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("projections.session_stores.conversation_reading.PAGE_SESSIONS", 2)
+    monkeypatch.setattr("projections.session_stores.conversation.reading.PAGE_SESSIONS", 2)
     store = store_of(ledger)
     for number in range(7):
         store.save(standing(100 + number))

@@ -3,10 +3,8 @@
 from typing import Any
 
 from ledger import NewEvent
-from projections.session_stores.agent_sessions import AgentSession, SessionId
-from projections.session_stores.chat_messages import ChatMessage
-from projections.session_stores.orchestrator import OrchestratorStore
-from projections.session_stores.orchestrator_async import AsyncOrchestratorStore
+from projections.session_stores.orchestrator import AsyncOrchestratorStore, OrchestratorStore
+from projections.session_stores.snapshot import AgentSession, ChatMessage, SessionId
 from tests.stores.orchestrator_cases import run_of, session
 from tests.support.agent_sessions import contents
 from tests.support.agent_sessions import store_of as snapshots_of

@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 
 from ledger import NewEvent
-from projections.session_stores.agent_sessions import AgentSession, SessionId
-from projections.session_stores.chat_messages import ChatMessage
+from projections.session_stores.orchestrator import AsyncOrchestratorStore
 from projections.session_stores.orchestrator import OrchestratorStore as Store
-from projections.session_stores.orchestrator_async import AsyncOrchestratorStore
-from projections.session_stores.snapshots import SnapshotStore
-from projections.session_stores.snapshots_async import AsyncSnapshotStore
+from projections.session_stores.snapshot import (
+    AgentSession,
+    AsyncSnapshotStore,
+    ChatMessage,
+    SessionId,
+    SnapshotStore,
+)
 from tests.stores.orchestrator_cases import (
     at,
     event,

@@ -7,13 +7,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from ledger import NewEvent
-from projections.session_stores.orchestrator import OrchestratorStore as Store
-from projections.session_stores.orchestrator_records import (
+from projections.session_stores.orchestrator import (
     ExecutionResult,
+    RetentionPolicy,
     RunRecord,
     SessionRecord,
 )
-from projections.session_stores.orchestrator_upkeep_plans import RetentionPolicy
+from projections.session_stores.orchestrator import OrchestratorStore as Store
 from tests.stores.orchestrator_cases import (
     at,
     event,

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from ledger import NewEvent
 from projections.session_stores.orchestrator import OrchestratorStore as Store
-from projections.session_stores.orchestrator_records import EVENT_TYPES
+from projections.session_stores.orchestrator.records import EVENT_TYPES
 from tests.stores.orchestrator_cases import (
     at,
     event,

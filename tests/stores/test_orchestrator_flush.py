@@ -4,8 +4,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from projections.session_stores.orchestrator import ExecutionResult
 from projections.session_stores.orchestrator import OrchestratorStore as Store
-from projections.session_stores.orchestrator_records import ExecutionResult
 from tests.stores.orchestrator_cases import (
     another,
     at,

@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from ledger import Ledger, NotALedger, RetryableError
+from projections.session_stores.orchestrator import EventRecord, ExecutionResult, StoreUnavailable
 from projections.session_stores.orchestrator import OrchestratorStore as Store
-from projections.session_stores.orchestrator_errors import CATEGORIES, StoreUnavailable, coded
-from projections.session_stores.orchestrator_records import EventRecord, ExecutionResult
+from projections.session_stores.orchestrator.errors import CATEGORIES, coded
 from tests.stores.orchestrator_cases import (
     at,
     event,

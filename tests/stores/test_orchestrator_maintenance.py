@@ -6,11 +6,8 @@ from typing import Any
 import pytest
 
 from ledger import NewEvent, StorageFailed
+from projections.session_stores.orchestrator import OrchestratorMaintenance, RetentionPolicy
 from projections.session_stores.orchestrator import OrchestratorStore as Store
-from projections.session_stores.orchestrator_maintenance import OrchestratorMaintenance
-from projections.session_stores.orchestrator_upkeep_plans import (
-    RetentionPolicy,
-)
 from tests.stores.orchestrator_cases import (
     another,
     at,

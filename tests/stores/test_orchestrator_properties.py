@@ -7,14 +7,12 @@ import msgspec
 import pytest
 
 from ledger import NewEvent
+from projections.session_stores.orchestrator import ExecutionResult, RunRecord, SessionRecord
 from projections.session_stores.orchestrator import OrchestratorStore as Store
-from projections.session_stores.orchestrator_records import (
+from projections.session_stores.orchestrator.records import (
     EVENT_TYPES,
     RUN_STATUSES,
     SESSION_STATUSES,
-    ExecutionResult,
-    RunRecord,
-    SessionRecord,
 )
 from tests.stores.orchestrator_cases import another, at, event, run_of, session
 from tests.support.builders import on_memory, only_sync

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from ledger import NewEvent
+from projections.session_stores.orchestrator import OrchestratorQueries
 from projections.session_stores.orchestrator import OrchestratorStore as Store
-from projections.session_stores.orchestrator_queries import OrchestratorQueries
 from tests.stores.orchestrator_cases import (
     another,
     at,

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from projections.session_stores.orchestrator import EventRecord, ExecutionResult
 from projections.session_stores.orchestrator import OrchestratorStore as Store
-from projections.session_stores.orchestrator_records import EventRecord, ExecutionResult
 from tests.stores.orchestrator_cases import event, events, filled, ids, refused, run_of, session
 from tests.support.builders import DEADLINE_S, background
 

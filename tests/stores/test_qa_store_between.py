@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from projections.session_stores import qa_entries, qa_pruning
-from projections.session_stores.qa_records import Stored
+from projections.session_stores.qa import Stored
+from projections.session_stores.qa import entries as qa_entries
+from projections.session_stores.qa import pruning as qa_pruning
 from tests.support.builders import only_sync
 from tests.support.cognee import DATASET, Clock, asked, lifecycle_of, questions, store_of
 from tests.support.interrupting import interrupted

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from projections.session_stores.qa_errors import IdTaken
-from projections.session_stores.qa_guidance import SessionFeedbackEntry
-from projections.session_stores.qa_records import SessionQAUpdate, Stored
+from projections.session_stores.qa import IdTaken, SessionFeedbackEntry, SessionQAUpdate, Stored
 from tests.support.builders import together
 from tests.support.cognee import (
     DATASET,

@@ -9,9 +9,8 @@ import msgspec
 import pytest
 
 from ledger import InvalidArgument, InvalidEvent, NewEvent
-from projections.session_stores import qa_recall
-from projections.session_stores.qa_guidance import SessionFeedbackEntry
-from projections.session_stores.qa_ids import ledger_session_id
+from projections.session_stores.qa import SessionFeedbackEntry, ledger_session_id
+from projections.session_stores.qa import recall as qa_recall
 from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import (
     DATASET,

@@ -7,8 +7,7 @@ from uuid import UUID
 import pytest
 
 from ledger import InvalidArgument, InvalidEvent
-from projections.session_stores.qa_errors import IdTaken
-from projections.session_stores.qa_records import SessionQAUpdate, Stored
+from projections.session_stores.qa import IdTaken, SessionQAUpdate, Stored
 from tests.support.cognee import (
     NOTHING,
     Clock,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ledger import InvalidArgument
-from projections.session_stores.qa_records import SessionQAUpdate
+from projections.session_stores.qa import SessionQAUpdate
 from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import (
     NOTHING,

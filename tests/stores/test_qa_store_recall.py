@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from ledger import InvalidArgument
-from projections.session_stores.qa_recall import as_messages, as_text
-from projections.session_stores.qa_records import SessionQAUpdate
+from projections.session_stores.qa import SessionQAUpdate, as_messages, as_text
 from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import (
     Clock,

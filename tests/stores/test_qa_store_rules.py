@@ -14,11 +14,14 @@ from ledger import (
     NewEvent,
     RetryableError,
 )
-from projections.session_stores.qa_errors import IdTaken
-from projections.session_stores.qa_guidance import SessionFeedbackEntry
-from projections.session_stores.qa_ids import default_session_id, ledger_session_id
-from projections.session_stores.qa_records import SessionQAUpdate
-from projections.session_stores.snapshot_errors import SessionBusy
+from projections.session_stores.qa import (
+    IdTaken,
+    SessionFeedbackEntry,
+    SessionQAUpdate,
+    default_session_id,
+    ledger_session_id,
+)
+from projections.session_stores.snapshot import SessionBusy
 from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import (
     DATASET,

@@ -9,10 +9,13 @@ import msgspec
 import pytest
 
 from ledger import InvalidArgument, InvalidEvent
-from projections.session_stores.qa_errors import IdTaken
-from projections.session_stores.qa_guidance import SessionContextEntry, SessionFeedbackEntry
-from projections.session_stores.qa_records import SessionTraceStep
-from projections.session_stores.qa_steps import feedback_text
+from projections.session_stores.qa import (
+    IdTaken,
+    SessionContextEntry,
+    SessionFeedbackEntry,
+    SessionTraceStep,
+)
+from projections.session_stores.qa.steps import feedback_text
 from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import (
     Clock,

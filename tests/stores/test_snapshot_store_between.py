@@ -6,8 +6,8 @@ import pytest
 
 from ledger import NewEvent, SequenceConflict
 from projections import Views
-from projections.session_stores.chat_messages import ChatMessage
-from projections.session_stores.snapshot_writing import SnapshotWriting
+from projections.session_stores.snapshot import ChatMessage
+from projections.session_stores.snapshot.writing import SnapshotWriting
 from tests.support.agent_sessions import contents, session_of, store_of
 from tests.support.builders import only_sync
 from tests.support.interrupting import interrupted

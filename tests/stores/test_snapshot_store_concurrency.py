@@ -8,9 +8,12 @@ import msgspec
 import pytest
 
 from ledger import SequenceConflict
-from projections.session_stores.agent_sessions import AgentSession, SessionId
-from projections.session_stores.chat_messages import ChatMessage
-from projections.session_stores.snapshot_errors import ExternalIdTaken
+from projections.session_stores.snapshot import (
+    AgentSession,
+    ChatMessage,
+    ExternalIdTaken,
+    SessionId,
+)
 from tests.support.agent_sessions import contents, runtime_event, session_of, store_of
 from tests.support.builders import together
 

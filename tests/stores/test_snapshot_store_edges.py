@@ -9,10 +9,14 @@ import pytest
 from ledger import InvalidArgument, NewEvent
 from ledger.catalogue import ApprovalDecided, ToolStarted
 from projections import Views
-from projections.session_stores.agent_json import session_of_json
-from projections.session_stores.agent_sessions import AgentSession, SessionId
-from projections.session_stores.chat_messages import ChatMessage, ToolCall
-from projections.session_stores.snapshot_writing import SnapshotWriting
+from projections.session_stores.snapshot import (
+    AgentSession,
+    ChatMessage,
+    SessionId,
+    ToolCall,
+    session_of_json,
+)
+from projections.session_stores.snapshot.writing import SnapshotWriting
 from tests.support.agent_sessions import SYSTEM, contents, runtime_event, session_of, store_of
 from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import each_backend, each_backend_crossed

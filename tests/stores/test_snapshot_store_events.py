@@ -6,7 +6,7 @@ import pytest
 
 from ledger import InvalidArgument, InvalidEvent, NewEvent, SequenceConflict
 from ledger.catalogue import ApprovalDecided, ApprovalRequested, RunStarted
-from projections.session_stores.chat_messages import ChatMessage
+from projections.session_stores.snapshot import ChatMessage
 from tests.support.agent_sessions import contents, runtime_event, session_of, store_of
 from tests.support.builders import background, take
 from tests.support.views import views_of

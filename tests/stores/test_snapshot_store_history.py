@@ -8,10 +8,14 @@ import msgspec
 import pytest
 
 from ledger import InvalidArgument, NewEvent, Upcasts
-from projections.session_stores.agent_json import session_of_json
-from projections.session_stores.agent_sessions import AgentSession, RunState, SessionId
-from projections.session_stores.chat_messages import ChatMessage
-from projections.session_stores.snapshot_errors import SnapshotUnreadable
+from projections.session_stores.snapshot import (
+    AgentSession,
+    ChatMessage,
+    RunState,
+    SessionId,
+    SnapshotUnreadable,
+    session_of_json,
+)
 from tests.support.agent_sessions import SYSTEM, contents, session_of, store_of, turn
 from tests.support.cognee import each_backend_crossed
 from tests.support.views import views_of

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from ledger import InvalidArgument, NewEvent
 from ledger.catalogue import FACTS
 from projections import MESSAGES, Message
-from projections.session_stores.agent_sessions import AgentSession, SessionId
-from projections.session_stores.chat_messages import ChatMessage, ToolCall, chat_message
-from projections.session_stores.message_changes import Window, changes
-from projections.session_stores.snapshot_facts import open_call
+from projections.session_stores.snapshot import AgentSession, ChatMessage, SessionId, ToolCall
+from projections.session_stores.snapshot.chat_messages import chat_message
+from projections.session_stores.snapshot.facts import open_call
+from projections.session_stores.snapshot.message_changes import Window, changes
 from tests.support.agent_sessions import SYSTEM, contents, session_of, turn
 from tests.support.folds import events_of, fold
 

@@ -15,8 +15,8 @@ from ledger import (
     SequenceConflict,
     StopError,
 )
-from projections.session_stores.chat_messages import ChatMessage
-from projections.session_stores.snapshot_errors import (
+from projections.session_stores.snapshot import (
+    ChatMessage,
     ExternalIdTaken,
     SessionBusy,
     SnapshotUnreadable,

@@ -7,9 +7,13 @@ import msgspec
 import pytest
 
 from ledger import InvalidArgument, InvalidEvent, NewEvent, SequenceConflict
-from projections.session_stores.agent_sessions import AgentSession, RunState, SessionId
-from projections.session_stores.chat_messages import ChatMessage
-from projections.session_stores.snapshot_errors import ExternalIdTaken
+from projections.session_stores.snapshot import (
+    AgentSession,
+    ChatMessage,
+    ExternalIdTaken,
+    RunState,
+    SessionId,
+)
 from tests.support.agent_sessions import contents, session_of, store_of, turn
 from tests.support.cognee import each_backend
 from tests.support.views import views_of

@@ -2,10 +2,14 @@
 
 from typing import Any
 
-from projections.session_stores.agent_sessions import AgentSession, SessionId
-from projections.session_stores.chat_messages import ChatMessage, ToolCall
-from projections.session_stores.snapshots import SnapshotStore
-from projections.session_stores.snapshots_async import AsyncSnapshotStore
+from projections.session_stores.snapshot import (
+    AgentSession,
+    AsyncSnapshotStore,
+    ChatMessage,
+    SessionId,
+    SnapshotStore,
+    ToolCall,
+)
 from tests.support.blocking import Blocking
 
 SYSTEM = ChatMessage.system("Be kind.")

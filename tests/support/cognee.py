@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from projections.session_stores.qa_cache import CogneeCache
-from projections.session_stores.qa_cache_async import AsyncCogneeCache
-from projections.session_stores.qa_guidance import SessionContextEntry
-from projections.session_stores.qa_lifecycle import QALifecycle
-from projections.session_stores.qa_lifecycle_async import AsyncQALifecycle
-from projections.session_stores.qa_records import SessionTraceStep
-from projections.session_stores.qa_store import QAStore
-from projections.session_stores.qa_store_async import AsyncQAStore
+from projections.session_stores.qa import (
+    AsyncCogneeCache,
+    AsyncQALifecycle,
+    AsyncQAStore,
+    CogneeCache,
+    QALifecycle,
+    QAStore,
+    SessionContextEntry,
+    SessionTraceStep,
+)
 from tests.support.blocking import Blocking
 
 #: Every backend and both styles, but not every pair: what a plan does is the same for both faces,

@@ -8,17 +8,17 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from projections.folds.turns import TURNS
-from projections.session_stores.conversation_models import (
+from projections.session_stores.conversation import (
+    AsyncConversationStore,
     Channel,
+    ConversationStore,
     PendingMigration,
     ScenarioInstance,
     Session,
     SessionStatus,
     StepVisit,
 )
-from projections.session_stores.conversation_rows import PROJECTIONS
-from projections.session_stores.conversations import ConversationStore
-from projections.session_stores.conversations_async import AsyncConversationStore
+from projections.session_stores.conversation.rows import PROJECTIONS
 from tests.support.blocking import Blocking
 from tests.support.views import views_of as all_views_of
 

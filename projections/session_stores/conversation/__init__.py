@@ -1,0 +1,20 @@
+"""Conversations of customers with agents, saved and found whole."""
+
+from __future__ import annotations
+
+from .errors import RemainderUnreadable
+from .models import Channel, PendingMigration, ScenarioInstance, Session, SessionStatus, StepVisit
+from .store import ConversationStore
+from .store_async import AsyncConversationStore
+
+__all__ = [
+    "AsyncConversationStore",
+    "Channel",
+    "ConversationStore",
+    "PendingMigration",
+    "RemainderUnreadable",
+    "ScenarioInstance",
+    "Session",
+    "SessionStatus",
+    "StepVisit",
+]

@@ -1,0 +1,209 @@
+"""A session as leaves: (path, JSON value) pairs, of a model or of rows, so that both compare. Pure.
+
+A leaf is what can change alone: a field, an entry of a dict, a field of a scenario. The history of
+steps is no leaf; see conversation_remainders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from ...folds.scenarios import Scenario
+from ...folds.session_status import TERMINAL
+from ...folds.sessions import Session as SessionRow
+from ...folds.step_visits import StepVisit
+from .models import Channel
+from .rows import Rows, is_uuid
+
+Path = tuple[str, ...]
+Leaves = dict[Path, Any]
+
+SCENARIOS = "active_scenarios"
+#: Numbers that only count: what others add is added to what a save said.
+COUNTERS = frozenset({"turn_count", "relocalization_count", "rule_fires", "visited_steps"})
+_DICTS = ("rule_fires", "rule_last_fire_turn", "variables", "variable_updated_at")
+_SCENARIO_DICTS = ("visited_steps", "variables")
+# What decides about a session that nobody asked for, not what it says.
+_APART = frozenset(
+    {"session_id", "tenant_id", "step_history", "last_activity_at", "version", SCENARIOS, *_DICTS}
+)
+# Statuses that soldier does not have, as what they mean to it.
+_STATUSES = {"pending": "active", "paused": "idle"} | dict.fromkeys(TERMINAL, "closed")
+
+
+# Of these types what is equal is the same text; of floats it is not: 0.0 and -0.0.
+_AS_THEY_ARE = frozenset({str, int, bool})
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are the same text: 1, 1.0 and true are three."""
+    if one is other:
+        return True
+    if type(one) is type(other) and type(one) in _AS_THEY_ARE:
+        return bool(one == other)
+    return _encode(one) == _encode(other)
+
+
+def _encode(value: Any) -> bytes:
+    return msgspec.json.encode(value, order="deterministic")
+
+
+def leaves(session: Mapping[str, Any]) -> Leaves:
+    """Return the leaves of a session as JSON has it."""
+    found: Leaves = {(name,): value for name, value in session.items() if name not in _APART}
+    found |= {(name, key): value for name in _DICTS for key, value in session[name].items()}
+    instances = session[SCENARIOS]
+    found[SCENARIOS,] = [one["scenario_id"] for one in instances]
+    for one in instances:
+        found |= {
+            (SCENARIOS, one["scenario_id"], *rest): value for rest, value in _of_scenario(one)
+        }
+    return found
+
+
+def _of_scenario(one: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    for name, value in one.items():
+        if name in _SCENARIO_DICTS:
+            yield from (((name, key), entry) for key, entry in value.items())
+        elif name != "scenario_id":
+            yield (name,), value
+
+
+def session_of(found: Leaves) -> dict[str, Any]:
+    """Return the session that has these leaves, as JSON, without what stands apart.
+
+    It shares nothing with them that could be changed in one and not in the other.
+    """
+    session: dict[str, Any] = {name: {} for name in _DICTS}
+    instances = {
+        id_: {"scenario_id": id_, "visited_steps": {}, "variables": {}} for id_ in found[SCENARIOS,]
+    }
+    for path, value in found.items():
+        if len(path) == 1:
+            session[path[0]] = _detached(value)
+        elif path[0] != SCENARIOS:
+            session[path[0]][path[1]] = _detached(value)
+        elif path[1] in instances:
+            place: dict[str, Any] = instances[path[1]]
+            for name in path[2:-1]:
+                place = place[name]
+            place[path[-1]] = _detached(value)
+    return session | {SCENARIOS: list(instances.values())}
+
+
+def _detached(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _detached(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_detached(one) for one in value]
+    return value
+
+
+def is_conversation(row: SessionRow | None) -> bool:
+    """Whether a session is one of soldier's: with an agent, a channel, and who talks there."""
+    return (
+        row is not None
+        and row.channel in set(Channel)
+        and row.user_channel_id is not None
+        and all(map(is_uuid, (row.session_id, row.tenant, row.agent_id)))
+    )
+
+
+def leaves_of_rows(rows: Rows, *, listed: bool) -> Leaves:
+    """Return what the rows of a conversation say; `listed` puts the primary scenario among all."""
+    row, script = rows.session, rows.script
+    if row is None:
+        return {(SCENARIOS,): []}
+    found: Leaves = {
+        ("agent_id",): row.agent_id,
+        ("channel",): row.channel,
+        ("user_channel_id",): row.user_channel_id,
+        ("customer_profile_id",): _uuid(row.customer_profile_id),
+        ("interlocutor_id",): _uuid(row.interlocutor_id),
+        ("config_version",): row.config_version or 0,
+        ("turn_count",): row.turn_count,
+        ("status",): _STATUSES.get(row.status, row.status),
+        ("created_at",): row.created_at.isoformat(),
+        ("relocalization_count",): 0,
+        ("pending_migration",): None,
+    }
+    if script is not None:
+        found["relocalization_count",] = script.relocalization_count
+        found |= {("rule_fires", key): value for key, value in script.rule_fires.items()}
+        found |= {
+            ("rule_last_fire_turn", key): value for key, value in script.rule_last_fire_turn.items()
+        }
+        found |= {("variables", key): value for key, value in script.variables.items()}
+        found |= _moments(("variable_updated_at",), script.variable_updated_at)
+        if script.migration_marked_at is not None and is_uuid(script.migration_plan_id):
+            found["pending_migration",] = {
+                "target_version": script.migration_target_version,
+                "anchor_content_hash": script.migration_anchor_content_hash,
+                "migration_plan_id": script.migration_plan_id,
+                "marked_at": script.migration_marked_at.isoformat(),
+            }
+    return found | _of_scenarios(rows.scenarios, listed)
+
+
+def _uuid(text: str | None) -> str | None:
+    return text if is_uuid(text) else None
+
+
+def _moments(path: Path, moments: Mapping[str, Any]) -> Leaves:
+    return {(*path, key): moment.isoformat() for key, moment in moments.items()}
+
+
+def primary(scenarios: Iterable[Scenario]) -> Scenario | None:
+    """Return the one scenario that single-scenario readers see, the last if there are several."""
+    return next((one for one in reversed(list(scenarios)) if one.is_primary), None)
+
+
+def _of_scenarios(scenarios: list[Scenario], listed: bool) -> Leaves:
+    first = primary(scenarios)
+    instances = [
+        one
+        for one in scenarios
+        if (listed or one is not first)
+        and one.scenario_version is not None
+        and is_uuid(one.step_id)
+    ]
+    found: Leaves = {
+        ("active_scenario_id",): None if first is None else first.scenario_id,
+        ("active_step_id",): None if first is None else _uuid(first.step_id),
+        ("active_scenario_version",): None if first is None else first.scenario_version,
+        ("scenario_checksum",): None if first is None else first.scenario_checksum,
+        (SCENARIOS,): [one.scenario_id for one in instances],
+    }
+    for one in instances:
+        path = (SCENARIOS, one.scenario_id)
+        moments = {"last_active_at": one.last_active_at, "started_at": one.started_at}
+        moments["started_at"] = one.started_at or one.created_at
+        found |= {
+            (*path, "scenario_version"): one.scenario_version,
+            (*path, "current_step_id"): one.step_id,
+            (*path, "status"): one.status,
+            (*path, "paused_at"): None if one.paused_at is None else one.paused_at.isoformat(),
+        }
+        found |= _moments(path, moments)
+        visited = {key: count for key, count in one.visited_steps.items() if is_uuid(key)}
+        found |= {(*path, "visited_steps", key): count for key, count in visited.items()}
+        found |= {(*path, "variables", key): value for key, value in one.variables.items()}
+    return found
+
+
+def visit_of(visit: StepVisit) -> dict[str, Any]:
+    """Return a visit as soldier has it in JSON."""
+    return {
+        "step_id": visit.step_id,
+        "step_name": visit.step_name,
+        "entered_at": visit.entered_at.isoformat(),
+        "turn_number": visit.turn_number,
+        "transition_reason": visit.transition_reason,
+        "confidence": visit.confidence,
+        "is_checkpoint": visit.is_checkpoint,
+        "checkpoint_description": visit.checkpoint_description,
+        "step_content_hash": visit.step_content_hash,
+    }

@@ -1,0 +1,318 @@
+"""How stored conversations are found and read: which rows they are of, at one moment. Plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ledger import AsyncLedger, InvalidArgument, Ledger
+from ledger.arguments import natural
+from ledger.catalogue import ScopeFilter
+from ledger.plans import Plan
+
+from ...folds.scenarios import ACTIVE
+from ...folds.session_status import TERMINAL
+from ...folds.sessions import Session as SessionRow
+from ...folds.step_visits import STEP_VISITS
+from ...readers.arguments import instance, text
+from ...readers.scenario_positions import ScenarioPosition
+from ...readers.session_lists import SessionFilters
+from ...views import Views
+from ...views_async import AsyncViews
+from .bases import Base
+from .errors import RemainderUnreadable
+from .fields import is_conversation
+from .models import STEP_HISTORY_MAX, Channel, Session, SessionStatus, keep
+from .remainders import Remainder, Shown, shown
+from .rows import PROJECTIONS, Rows, rows_of
+
+#: So often a plan begins anew because others wrote to the session; in each round one of them won.
+ROUNDS_MAX = 1_000
+PAGE_SESSIONS = 500
+#: So many rows of each view are asked for; most sessions have fewer, so that one question is enough.
+LIMITS = (128, STEP_HISTORY_MAX, None)
+NAMES = tuple(one.name for one in PROJECTIONS)
+# What a status of soldier's is among all that a session can have.
+_MEANT = {
+    SessionStatus.ACTIVE: ("active", "pending"),
+    SessionStatus.IDLE: ("idle", "paused"),
+    SessionStatus.CLOSED: tuple(sorted(TERMINAL)),
+}
+
+Id = UUID | str
+
+
+class ConversationReading:
+    """The reading half of a store, over the sync or the async faces of ledger and views."""
+
+    def __init__(
+        self,
+        ledger: Ledger | AsyncLedger,
+        views: Views | AsyncViews,
+        tenant_id: Id | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.ledger = ledger
+        self.views = views
+        self.clock = clock
+        self._tenant = None if tenant_id is None else id_text(tenant_id, "tenant_id")
+
+    def tenant_of(self, tenant_id: Id | None) -> str | None:
+        """Return whose sessions a call is about; None if they are not this store's to see."""
+        if tenant_id is None:
+            if self._tenant is None:
+                raise InvalidArgument("tenant_id", "say whose: this store is of no one tenant")
+            return self._tenant
+        asked = id_text(tenant_id, "tenant_id")
+        return asked if self._tenant in (None, asked) else None
+
+    def get(self, session_id: Id, tenant_id: Id | None) -> Plan[Session | None]:
+        """Return a session as it is."""
+        key, tenant = id_text(session_id, "session_id"), self.tenant_of(tenant_id)
+        if tenant is None:
+            return None
+        return (yield from self.stored(tenant, key))
+
+    def stored(self, tenant: str, session_id: str) -> Plan[Session | None]:
+        """Return a session if it is a conversation."""
+        return self.session_of((yield from self.rows(tenant, session_id)))
+
+    def session_of(self, rows: Rows) -> Session | None:
+        """Return the session that rows are of, if it is a conversation."""
+        row = rows.session
+        if row is None or not is_conversation(row):
+            return None
+        said = shown(rows, remainder_of(rows))
+        apart = {
+            "session_id": row.session_id,
+            "tenant_id": row.tenant,
+            "last_activity_at": row.last_activity_at,
+            "version": row.last_sequence,
+        }
+        session = Session.model_validate(said.session() | apart)
+        keep(session, session.version, self.base((row.tenant, row.session_id), rows, said))
+        return session
+
+    def base(self, key: tuple[str, str], rows: Rows, said: Shown) -> Base | None:
+        """Return what a session carries that is stored as these rows; None if there is none."""
+        row = rows.session
+        if row is None:
+            return None
+        return Base(self.ledger.ledger_id, key, row.last_sequence, _as_read(rows), said)
+
+    def rows(self, tenant: str, session_id: str) -> Plan[Rows]:
+        """Read the rows that belong to a session, all of one moment."""
+        found: dict[str, list[Any]] = {}
+        for limit in LIMITS:
+            found = yield self.views.together(
+                session_id, NAMES, tenant=tenant, limit=limit, newest_first=True
+            )
+            if _is_whole(found, limit):
+                break
+        return rows_of(found)
+
+    def get_by_channel(
+        self,
+        tenant_id: Id,
+        channel: Channel,
+        user_channel_id: str,
+        statuses: Collection[SessionStatus] | None,
+    ) -> Plan[Session | None]:
+        """Return the session of a channel identity with the newest activity."""
+        filters: SessionFilters = {
+            "channel": channel_of(channel).value,
+            "user_channel_id": text(user_channel_id, "user_channel_id", empty=True),
+        }
+        found = yield from self._listed(tenant_id, filters, statuses_of(statuses), 1, None)
+        return found[0] if found else None
+
+    def list_by(
+        self,
+        tenant_id: Id,
+        filters: SessionFilters,
+        status: SessionStatus | None,
+        limit: int,
+        after: Session | None,
+    ) -> Plan[list[Session]]:
+        """Return the sessions of an agent or a customer, the newest activity first."""
+        natural(limit, "limit")
+        statuses = statuses_of(None if status is None else [status])
+        return (yield from self._listed(tenant_id, filters, statuses, limit, after))
+
+    def _listed(
+        self,
+        tenant_id: Id,
+        filters: SessionFilters,
+        statuses: list[SessionStatus] | None,
+        limit: int,
+        after: Session | None,
+    ) -> Plan[list[Session]]:
+        tenant = self.tenant_of(tenant_id)
+        found: list[Session] = []
+        place = None if after is None else _row_at(instance(after, "after", Session))
+        while tenant is not None and len(found) < limit:
+            count = min(PAGE_SESSIONS, limit - len(found))
+            page = yield from self._page(tenant, filters, statuses, count, place)
+            for row in page:
+                one = yield from self.stored(tenant, row.session_id)
+                # It is read behind its row, and may have become another one meanwhile.
+                if one is not None and _fits(one, filters, statuses):
+                    found.append(one)
+            if len(page) < count:
+                break
+            place = page[-1]
+        return found
+
+    def _page(
+        self,
+        tenant: str,
+        filters: SessionFilters,
+        statuses: list[SessionStatus] | None,
+        limit: int,
+        after: SessionRow | None,
+    ) -> Plan[list[SessionRow]]:
+        """Return the next rows, of one status or another, in one order."""
+        merged: dict[str, SessionRow] = {}
+        for status in _meant(statuses):
+            asked: SessionFilters = {**filters, "status": status}
+            rows: list[SessionRow] = yield self.views.sessions(
+                tenant=tenant, limit=limit, after=after, **asked
+            )
+            merged |= {one.session_id: one for one in rows}
+        return sorted(merged.values(), key=_place, reverse=True)[:limit]
+
+    def find_sessions_by_step_hash(
+        self,
+        tenant_id: Id,
+        scenario_id: Id,
+        scenario_version: int,
+        step_content_hash: str,
+        scope_filter: ScopeFilter | None,
+    ) -> Plan[list[Session]]:
+        """Return the sessions that stand at a step, the longest inactive first, then by id."""
+        tenant = self.tenant_of(tenant_id)
+        asked = id_text(scenario_id, "scenario_id"), scenario_version, step_content_hash
+        found: list[Session] = []
+        now, last = self.clock(), None
+        while True:
+            # A tenant that is not this store's has nothing, but what is asked for is checked.
+            page: list[ScenarioPosition] = yield self.views.scenario_positions(
+                *asked,
+                tenant=tenant or "",
+                scope_filter=scope_filter,
+                now=now,
+                limit=0 if tenant is None else PAGE_SESSIONS,
+                after=last,
+            )
+            for position in page:
+                rows = yield from self.rows(position.session.tenant, position.session.session_id)
+                one = self.session_of(rows) if stands(rows, *asked) else None
+                found += [] if one is None else [one]
+            if len(page) < PAGE_SESSIONS:
+                break
+            last = page[-1]
+        return sorted(found, key=lambda one: (one.last_activity_at, str(one.session_id)))
+
+
+def _is_whole(found: dict[str, list[Any]], limit: int | None) -> bool:
+    """Whether nothing is missing of what was read; of the steps the last ones are enough."""
+    if limit is None:
+        return True
+    steps_max = limit if limit < STEP_HISTORY_MAX else limit + 1
+    return all(
+        len(rows) < (steps_max if name == STEP_VISITS.name else limit)
+        for name, rows in found.items()
+    )
+
+
+def _as_read(rows: Rows) -> Rows:
+    """Return rows as they are read: of very many steps only the last ones."""
+    counts = {name: len(found) for name, found in rows.views.items()}
+    if counts.pop(STEP_VISITS.name) <= STEP_HISTORY_MAX or max(counts.values()) >= STEP_HISTORY_MAX:
+        return rows
+    return rows.with_last_visits(STEP_HISTORY_MAX)
+
+
+def remainder_of(rows: Rows) -> Remainder:
+    """Return what was kept beside the facts, nothing if there is nothing."""
+    kept = rows.remainder
+    if kept is None:
+        return Remainder()
+    try:
+        return msgspec.convert(kept.state, Remainder)
+    except msgspec.ValidationError as error:
+        raise RemainderUnreadable(kept.session_id, kept.last_sequence, str(error)) from error
+
+
+def id_text(value: Any, name: str) -> str:
+    """Return the text of a UUID, which may be given in either of its text forms."""
+    try:
+        return str(value if isinstance(value, UUID) else UUID(value))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InvalidArgument(name, f"expected a UUID, got {value!r}") from error
+
+
+def channel_of(value: Any) -> Channel:
+    """Return a channel, which may be given by its text."""
+    try:
+        return Channel(value)
+    except ValueError as error:
+        raise InvalidArgument("channel", str(error)) from error
+
+
+def statuses_of(values: Collection[Any] | None) -> list[SessionStatus] | None:
+    """Return statuses, which may be given by their texts, each once."""
+    try:
+        return None if values is None else sorted({SessionStatus(one) for one in values})
+    except (ValueError, TypeError) as error:
+        raise InvalidArgument("status", str(error)) from error
+
+
+def stands(rows: Rows, scenario_id: str, version: int, step_content_hash: str) -> bool:
+    """Whether an active session stands at a step, in an active scenario."""
+    row = rows.session
+    return (
+        row is not None
+        and row.status == ACTIVE
+        and any(
+            (one.scenario_id, one.scenario_version, one.step_content_hash, one.status)
+            == (scenario_id, version, step_content_hash, ACTIVE)
+            for one in rows.scenarios
+        )
+    )
+
+
+def _fits(session: Session, filters: SessionFilters, statuses: list[SessionStatus] | None) -> bool:
+    said = session.model_dump(mode="json", include=set(filters))
+    return said == filters and (statuses is None or session.status in statuses)
+
+
+def _meant(wanted: list[SessionStatus] | None) -> list[str | None]:
+    """Return the statuses of rows that are one of soldier's; None is any."""
+    if wanted is None:
+        return [None]
+    return [one for status in wanted for one in _MEANT.get(status, (status.value,))]
+
+
+def _place(row: SessionRow) -> tuple[datetime, str]:
+    return row.last_activity_at, row.session_id
+
+
+def _row_at(session: Session) -> SessionRow:
+    """Return a row that only has the place of a session in a list."""
+    moment = session.last_activity_at
+    return SessionRow(
+        tenant=str(session.tenant_id),
+        session_id=str(session.session_id),
+        first_sequence=0,
+        last_sequence=0,
+        position=0,
+        status="",
+        created_at=moment,
+        last_activity_at=moment,
+        updated_at=moment,
+    )

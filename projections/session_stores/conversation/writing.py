@@ -1,0 +1,255 @@
+"""How a conversation is saved: as the facts that turn what is stored into it. Plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+from ledger import Append, InvalidArgument, NewEvent, SequenceConflict
+from ledger.codec import check_json
+from ledger.events import Event
+from ledger.plans import Plan
+
+from ...folds.sessions import Session as SessionRow
+from ...readers.arguments import several
+from ..snapshot.errors import SessionBusy
+from .bases import Base
+from .drafts import AnyFact
+from .facts import facts_of_save
+from .fields import is_conversation, leaves
+from .models import STEP_HISTORY_MAX, Session, SessionStatus, base_of, keep
+from .reading import ROUNDS_MAX, ConversationReading, Id, id_text, remainder_of
+from .remainders import Shown
+from .rows import REMAINDER, Rows
+
+#: What changes a session that was read: a save from before would overwrite it.
+CHANGES = (
+    *("session.created", "session.rekeyed", "session.amended", "session.status_changed"),
+    *("session.closed", "turn.started", "rule.fired", "variable.set", "variable.unset"),
+    *("migration.marked", "migration.cleared", "scenario.started", "scenario.step_entered"),
+    *("scenario.relocalized", "scenario.paused", "scenario.resumed", "scenario.completed"),
+    *("scenario.cancelled", "scenario.exited", "snapshot.saved"),
+)
+# A channel's identity is claimed in a session of a tenant of its own, whose only use is that of two
+# who begin the first session of one at the same moment the second is refused, and finds the first's.
+CLAIMS = "\x1fchannels"
+CLAIMED = "channel.claimed"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A session that is to be saved: tenant and id, and copies as a model and as JSON has it."""
+
+    key: tuple[str, str]
+    session: Session
+    shown: Shown
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """What a save appends, and the version that the session then has, with its rows if known."""
+
+    append: Append
+    version: int
+    base: Base | None
+
+
+class ConversationWriting(ConversationReading):
+    """The writing half of a store."""
+
+    def save(self, session: Session, events: Sequence[AnyFact]) -> Plan[None]:
+        """Store a session, with events that happened on the way there."""
+        events = several(events, "events", "facts")
+        wanted = self._checked(session)
+        # Which of the events are stored already only the ledger knows.
+        known = None if events else self._changed(wanted, base_of(session))
+        for attempt in range(ROUNDS_MAX):
+            planned = None if attempt else known
+            # Where nothing has changed, no append tells whether the session is what it was.
+            if planned is None or not planned.append.events:
+                planned = yield from self._planned(wanted, events)
+            if planned.append.events:
+                try:
+                    yield self.ledger.append_many([planned.append])
+                except SequenceConflict:
+                    continue
+            return keep(session, planned.version, planned.base)
+        raise SessionBusy(wanted.key[1], ROUNDS_MAX)
+
+    def update(
+        self, session_id: Id, change: Callable[[Session], Session | None], tenant_id: Id | None
+    ) -> Plan[Session | None]:
+        """Read, change and save, and begin anew where somebody else was faster."""
+        key, tenant = id_text(session_id, "session_id"), self.tenant_of(tenant_id)
+        for _ in range(ROUNDS_MAX):
+            stored = None if tenant is None else (yield from self.stored(tenant, key))
+            if stored is None:
+                return None
+            identity = stored.tenant_id, stored.session_id, stored.version
+            changed = change(stored) or stored
+            if (changed.tenant_id, changed.session_id, changed.version) != identity:
+                raise InvalidArgument("change", "returned another session than it was given")
+            try:
+                yield from self.save(changed, ())
+            except SequenceConflict:
+                continue
+            return changed
+        raise SessionBusy(key, ROUNDS_MAX)
+
+    def get_or_create(self, session: Session, reuse: Collection[SessionStatus]) -> Plan[Session]:
+        """Return the session of a channel identity, or save this one as its first."""
+        wanted = self._checked(session)
+        if session.version:
+            raise InvalidArgument("session", "was saved already: expected one to begin with")
+        tenant, session_id = wanted.key
+        channel = wanted.session.channel, wanted.session.user_channel_id
+        claim, claims = f"{channel[0].value}:{channel[1]}", f"{tenant}{CLAIMS}"
+        taken = NewEvent({"session_id": session_id}, CLAIMED)
+        for attempt in range(ROUNDS_MAX):
+            claimed: int = yield self.ledger.head(claim, tenant=claims)
+            found = yield from self.get_by_channel(tenant, *channel, reuse)
+            if found is not None:
+                return found
+            planned = None if attempt else self._changed(wanted, None)
+            if planned is None:
+                planned = yield from self._planned(wanted, ())
+            claiming = Append(claim, [taken], tenant=claims, expected=claimed)
+            try:
+                yield self.ledger.append_many([planned.append, claiming])
+            except SequenceConflict:
+                continue
+            # The copy that was checked shares what it says with the facts.
+            saved = wanted.session.model_copy(deep=True)
+            keep(saved, planned.version, planned.base)
+            return saved
+        raise SessionBusy(session_id, ROUNDS_MAX)
+
+    def delete(self, session_id: Id, tenant_id: Id | None, reason: str | None) -> Plan[bool]:
+        """Hide a session from every reader."""
+        key, tenant = id_text(session_id, "session_id"), self.tenant_of(tenant_id)
+        if tenant is None:
+            return False
+        row: SessionRow | None = yield self.views.session(key, tenant=tenant)
+        if not is_conversation(row):
+            return False
+        deleted: bool = yield self.ledger.delete(key, tenant=tenant, reason=reason)
+        return deleted
+
+    def _checked(self, session: Session) -> Wanted:
+        if not isinstance(session, Session):
+            raise InvalidArgument("session", f"expected a Session, got {type(session).__name__}")
+        try:
+            plain: dict[str, Any] = session.model_dump(mode="json", warnings="error")
+            copy = Session.model_validate(plain)
+        except (ValidationError, PydanticSerializationError, UnicodeEncodeError) as error:
+            raise InvalidArgument("session", str(error)) from error
+        check_json(plain, "session")
+        ids = [one["scenario_id"] for one in plain["active_scenarios"]]
+        if len(set(ids)) < len(ids):
+            raise InvalidArgument("session", "is in one scenario twice: expected each once")
+        tenant = self.tenant_of(copy.tenant_id)
+        if tenant is None:
+            raise InvalidArgument("session", "is of another tenant than this store")
+        history: list[dict[str, Any]] = plain["step_history"][-STEP_HISTORY_MAX:]
+        return Wanted((tenant, str(copy.session_id)), copy, Shown(leaves(plain), history))
+
+    def _changed(self, wanted: Wanted, base: Base | None) -> Planned | None:
+        """Return what makes the session that was read the wanted one; None if nobody knows it.
+
+        Nothing is read. That the session is still what it was is for the append to find out, which
+        is refused if anybody wrote since.
+        """
+        version = wanted.session.version
+        if not version:
+            return self._told(wanted, Rows(), 0)  # as a session is that nobody began
+        if base is None or not base.is_of(self.ledger.ledger_id, wanted.key, version):
+            return None
+        return self._told(wanted, base.rows, version, said=base.shown)
+
+    def _told(
+        self,
+        wanted: Wanted,
+        rows: Rows,
+        head: int,
+        told: Sequence[AnyFact] = (),
+        repeated: Sequence[AnyFact] = (),
+        said: Shown | None = None,
+    ) -> Planned:
+        """Return what is to be appended to a session with these rows."""
+        now = self._moment(rows.session, wanted.session.last_activity_at)
+        kept = remainder_of(rows)
+        draft = facts_of_save(wanted.key, rows, kept, wanted.shown, told, head, now, said)
+        # What is stored already gets no number; the ledger looks whether it is the same.
+        append = Append(
+            wanted.key[1], [*draft.facts, *repeated], tenant=wanted.key[0], expected=head
+        )
+        # What a caller hands in may be stored in other words, and what is upcast is read in others.
+        is_known = not told and not any(
+            self.ledger.upcasts.has(str(fact.type)) for fact in draft.facts
+        )
+        base = self.base(wanted.key, draft.rows, wanted.shown) if is_known else None
+        return Planned(append, head + len(draft.facts), base)
+
+    def _planned(self, wanted: Wanted, events: Iterable[AnyFact]) -> Plan[Planned]:
+        """Return what makes the stored session the wanted one, for where the session is now."""
+        tenant, session_id = wanted.key
+        rows = yield from self.rows(tenant, session_id)
+        head = 0
+        if rows.session is None:
+            # Looked at again, because somebody may have begun the session before its head was read.
+            head = yield self.ledger.head(session_id, tenant=tenant)
+            rows = yield from self.rows(tenant, session_id)
+        row = rows.session
+        if row is not None:
+            head = row.last_sequence
+        yield from self._check_seen(wanted.session, row)
+        told, repeated = yield from self._known_apart(wanted.key, events)
+        return self._told(wanted, rows, head, told, repeated)
+
+    def _check_seen(self, wanted: Session, row: SessionRow | None) -> Plan[None]:
+        """Raise SequenceConflict unless a session was read behind all that saving it overwrites."""
+        seen, key = wanted.version, str(wanted.session_id)
+        if row is None or not is_conversation(row):
+            # What others began becomes a conversation by its first save.
+            if seen:
+                raise SequenceConflict(str(wanted.tenant_id), key, seen, 0)
+            return
+        last = row.last_sequence
+        if row.first_sequence <= seen <= last:
+            last = 0 if seen == last else (yield from self._changed_after(row, seen))
+            if last == 0:
+                return
+        raise SequenceConflict(row.tenant, key, seen, last)
+
+    def _changed_after(self, row: SessionRow, seen: int) -> Plan[int]:
+        """Return the sequence of the last change behind another; 0 if there is none."""
+        events: list[Event] = yield self.ledger.read(
+            row.session_id, tenant=row.tenant, after=seen, types=CHANGES
+        )
+        return max((one.sequence for one in events if _is_change(one)), default=0)
+
+    def _known_apart(
+        self, key: tuple[str, str], events: Iterable[AnyFact]
+    ) -> Plan[tuple[list[AnyFact], list[AnyFact]]]:
+        """Return the events that are not stored yet, and those that are, as of a repeated call."""
+        new: list[AnyFact] = []
+        repeated: list[AnyFact] = []
+        for event in events:
+            known: Event | None = None
+            if isinstance(event, NewEvent):
+                known = yield self.ledger.get(key[1], event.event_id, tenant=key[0])
+            (new if known is None else repeated).append(event)
+        return new, repeated
+
+    def _moment(self, row: SessionRow | None, given: datetime) -> datetime:
+        """Return when a save happens: when the caller says that something did, else now."""
+        if row is None or given > row.last_activity_at:
+            return given
+        return self.clock()
+
+
+def _is_change(event: Event) -> bool:
+    return event.type != "snapshot.saved" or event.data.get("name") == REMAINDER

@@ -1,0 +1,57 @@
+"""The maintenance port of an orchestrator: retention, pruning, health, for tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from .errors import answer_async
+from .store_async import AsyncOrchestratorStore
+from .upkeep_plans import MaintenancePlans, MaintenanceReport, RetentionPolicy, utc_now
+
+
+class AsyncOrchestratorMaintenance:
+    """The six calls of the maintenance port, for the tenant of a store; `now` is its clock."""
+
+    def __init__(
+        self,
+        store: AsyncOrchestratorStore,
+        *,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._plans = MaintenancePlans(store.plans, now)
+
+    async def execute(self, policy: RetentionPolicy) -> MaintenanceReport:
+        """Do everything that a policy asks for; one step that fails does not stop the next."""
+        return await answer_async(self._plans.execute(policy))
+
+    async def soft_delete_expired_sessions(self, policy: RetentionPolicy) -> int:
+        """Mark expired sessions as deleted and return how many.
+
+        One that is used meanwhile is left alone.
+        """
+        return await answer_async(self._plans.soft_delete(policy))
+
+    async def hard_delete_expired_sessions(self, policy: RetentionPolicy) -> int:
+        """Delete sessions that were marked long enough ago, each with all that belongs to it."""
+        return await answer_async(self._plans.hard_delete(policy))
+
+    async def prune_session_events(self, session_id: str, policy: RetentionPolicy) -> int:
+        """Hide a session's oldest events beyond the policy's number and return how many.
+
+        Those of `prune_event_types_first` go first, those that tell how a session or run began and
+        ended never do, so more than the number may be left.
+        """
+        return await answer_async(self._plans.prune(session_id, policy))
+
+    async def clean_orphaned_artifacts(self) -> int:
+        """Delete the artifacts of sessions that nobody saved and return how many; bytes stay."""
+        return await answer_async(self._plans.clean_artifacts())
+
+    async def health_check(self) -> list[str]:
+        """Return what is not as it should be; [] is healthy.
+
+        Recomputes the whole log's numbers, digests and hash chains, besides looking for events and
+        runs without a saved session.
+        """
+        return await answer_async(self._plans.health())

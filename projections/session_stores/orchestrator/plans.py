@@ -1,0 +1,317 @@
+"""The calls of an orchestrator's session store, as plans over a ledger and its views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from ledger import Append, Appended, AsyncLedger, Event, Ledger, NewEvent, SequenceConflict
+from ledger.arguments import list_limit, natural
+from ledger.plans import Plan
+from ledger.records import Head
+
+from ...folds.runs import Run
+from ...folds.sessions import Session
+from ...readers.listing_cursors import ViewPage
+from ...views import Views
+from ...views_async import AsyncViews
+from . import runs, sessions
+from .errors import StoreUnavailable
+from .events import from_ledger, to_ledger, types_read
+from .reading import EventFilters, one_or_several, session_events
+from .records import (
+    RUN_STATUSES,
+    SESSION_STATUSES,
+    EventRecord,
+    ExecutionResult,
+    RunRecord,
+    SessionRecord,
+    Texts,
+    check_events,
+    check_result,
+    check_run,
+    check_session,
+    invalid,
+)
+
+#: A save is decided anew so often while others write to its session.
+SAVE_TRIES_MAX = 10_000
+_PAGE_ROWS = 2_000
+# Rows that nobody saved may be among them.
+_PAGE_ROWS_MIN = 50
+
+Decision = Callable[[], Plan[list[NewEvent]]]
+
+
+class OrchestratorPlans:
+    """What the faces of the store do, for both of them."""
+
+    def __init__(
+        self,
+        ledger: Ledger | AsyncLedger,
+        views: Views | AsyncViews,
+        tenant: str,
+        *,
+        enforce_transitions: bool,
+    ) -> None:
+        self.ledger = ledger
+        self.views = views
+        self.tenant = tenant
+        self._enforced = enforce_transitions
+
+    def save_session(self, session: SessionRecord) -> Plan[None]:
+        """Append what differs."""
+        record = check_session(session)
+
+        def decide() -> Plan[list[NewEvent]]:
+            before = yield from self._session(record.id)
+            facts = sessions.session_facts(before, record, enforced=self._enforced)
+            return facts + sessions.touch(before, record, facts)
+
+        yield from self.append_decided(record.id, decide)
+
+    def update_session(
+        self, session_id: str, change: Callable[[SessionRecord], SessionRecord]
+    ) -> Plan[SessionRecord]:
+        """Change what the session is when the change is stored."""
+
+        def decide() -> Plan[list[NewEvent]]:
+            before = yield from self._session(session_id)
+            record = check_session(change(sessions.saved_record(before, session_id)))
+            if record.id != session_id:
+                raise invalid(f"expected session {session_id!r} changed, got {record.id!r}")
+            if before is not None and record.updated_at == before.updated_at:
+                record = msgspec.structs.replace(record, updated_at=None)
+            facts = sessions.session_facts(before, record, enforced=self._enforced)
+            return facts + sessions.touch(before, record, facts)
+
+        yield from self.append_decided(session_id, decide)
+        return (yield from self.session(session_id))
+
+    def session(self, session_id: str) -> Plan[SessionRecord]:
+        """Return a session that was saved."""
+        found = yield from self._session(session_id)
+        return sessions.saved_record(found, session_id)
+
+    def list_sessions(
+        self, status: Texts, agent_id: str | None, limit: int | None, offset: int
+    ) -> Plan[list[SessionRecord]]:
+        """Return sessions in the order of their creation."""
+        statuses = one_or_several(status, "status", SESSION_STATUSES)
+        first, count = natural(offset, "offset"), list_limit(limit)
+        end = None if count is None else first + count
+        found: dict[str, Session] = {}
+        # One may have moved from one status to the next between two of these lists.
+        for one in [None] if statuses is None else sessions.view_statuses(statuses):
+            rows = yield from self._sessions(end, agent_id=agent_id, status=one)
+            found |= {row.session_id: row for row in rows}
+        ordered = sorted(found.values(), key=lambda row: (row.created_at, row.session_id))
+        return list(map(sessions.session_record, ordered[first:end]))
+
+    def delete_session(self, session_id: str) -> Plan[None]:
+        """Hide a session."""
+        yield self.ledger.delete(session_id, tenant=self.tenant)
+
+    def save_run(self, run: RunRecord) -> Plan[None]:
+        """Append what differs."""
+        record = check_run(run)
+        yield from self.append_decided(record.session_id, lambda: self._run_facts(record))
+
+    def update_run(self, run_id: str, change: Callable[[RunRecord], RunRecord]) -> Plan[RunRecord]:
+        """Change what the run is when the change is stored."""
+        session_id = (yield from self.run(run_id)).session_id
+
+        def decide() -> Plan[list[NewEvent]]:
+            before = yield from self._run(session_id, run_id)
+            record = check_run(change(runs.saved_record(before, run_id)))
+            if (record.session_id, record.id) != (session_id, run_id):
+                raise invalid(f"expected run {run_id!r} changed, got {record.id!r}")
+            return runs.run_facts(before, record, enforced=self._enforced)
+
+        yield from self.append_decided(session_id, decide)
+        after = yield from self._run(session_id, run_id)
+        return runs.saved_record(after, run_id)
+
+    def run(self, run_id: str) -> Plan[RunRecord]:
+        """Return a run that was saved."""
+        found: Run | None = yield self.views.find_run(run_id, tenant=self.tenant)
+        return runs.saved_record(found, run_id)
+
+    def list_runs(
+        self, session_id: str, status: Texts = None, limit: int | None = None
+    ) -> Plan[list[RunRecord]]:
+        """Return a session's saved runs."""
+        statuses = one_or_several(status, "status", RUN_STATUSES)
+        count = list_limit(limit)
+        found: dict[str, Run] = {}
+        # One may have moved from one status to the next between two of these lists.
+        for one in [None] if statuses is None else sorted(statuses):
+            rows = yield from self._runs(session_id, one, count)
+            found |= {row.run_id: row for row in rows}
+        ordered = sorted(found.values(), key=lambda row: (row.first_sequence, row.run_id))
+        return list(map(runs.run_record, ordered[:count]))
+
+    def active_run(self, session_id: str) -> Plan[RunRecord | None]:
+        """Return the running run."""
+        found: Run | None = yield self.views.active_run(session_id, tenant=self.tenant)
+        return None if found is None else runs.run_record(found)
+
+    def append_events(self, events: Sequence[EventRecord]) -> Plan[list[EventRecord]]:
+        """Append events of any sessions in one call of the ledger."""
+        checked = check_events(events)
+        by_session: dict[str, list[EventRecord]] = {}
+        for event in checked:
+            by_session.setdefault(event.session_id, []).append(event)
+        if not checked:
+            return []
+        appends = []
+        for session_id, of_one in by_session.items():
+            drafts = yield from self._drafts(session_id, of_one)
+            appends.append(Append(session_id, drafts, tenant=self.tenant))
+        answers: list[list[Appended]] = yield self.ledger.append_many(appends)
+        in_order = {
+            session_id: iter(answer) for session_id, answer in zip(by_session, answers, strict=True)
+        }
+        stored = [from_ledger(next(in_order[event.session_id]).event) for event in checked]
+        return [event for event in stored if event is not None]
+
+    def flush(self, result: ExecutionResult) -> Plan[None]:
+        """Append all that differs, and the events, as one."""
+        whole = check_result(result)
+        session, run, events = whole.session, whole.run, whole.events
+
+        def decide() -> Plan[list[NewEvent]]:
+            before = yield from self._session(session.id)
+            of_session = sessions.session_facts(before, session, enforced=self._enforced)
+            of_run = yield from self._run_facts(run)
+            # Work that comes after an end would be marked as not fitting.
+            begins = [fact for fact in (*of_session, *of_run) if not _ends(fact)]
+            ends = [fact for fact in (*of_run, *of_session) if _ends(fact)]
+            drafts = yield from self._drafts(session.id, events)
+            facts = [*begins, *drafts, *ends]
+            # Of a repeated flush nothing is left but events, which are stored already.
+            return facts + sessions.touch(before, session, facts if begins or ends else [])
+
+        yield from self.append_decided(session.id, decide)
+
+    def events(self, session_id: str, filters: EventFilters) -> Plan[list[EventRecord]]:
+        """Return a session's events."""
+        return session_events(self.ledger, self.tenant, session_id, filters)
+
+    def latest_sequence(self, session_id: str) -> Plan[int]:
+        """Return the number of the newest event."""
+        newest: list[Event] = yield self.ledger.read(
+            session_id, tenant=self.tenant, types=types_read(None), newest_first=True, limit=1
+        )
+        return newest[0].sequence if newest else 0
+
+    def append_decided(self, session_id: str, decide: Decision) -> Plan[None]:
+        """Append what is decided about the session as it is; whoever was faster is taken in."""
+        for _ in range(SAVE_TRIES_MAX):
+            head: int = yield self.ledger.head(session_id, tenant=self.tenant)
+            facts = yield from decide()
+            if not facts:
+                return
+            try:
+                yield self.ledger.append(session_id, facts, tenant=self.tenant, expected=head)
+            except SequenceConflict:
+                continue
+            return
+        raise StoreUnavailable("timeout", f"Session {session_id!r} did not stand still.")
+
+    def each_session(
+        self, visit: Callable[[list[Session]], None], *, saved: bool = True, **filters: Any
+    ) -> Plan[None]:
+        """Visit the views of all sessions that were saved, or of those that were not, in pages."""
+        cursor = None
+        while True:
+            page = yield from self.session_page(cursor, _PAGE_ROWS, filters)
+            visit([row for row in page.items if sessions.is_saved(row) is saved])
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def each_run(
+        self, visit: Callable[[list[RunRecord]], None], session_id: str | None = None
+    ) -> Plan[None]:
+        """Visit all runs that were saved, or those of a session, in pages."""
+        cursor = None
+        while True:
+            page: ViewPage[Run] = yield self.views.runs_page(
+                tenant=self.tenant,
+                session_id=session_id,
+                limit=_PAGE_ROWS,
+                cursor=cursor,
+                consistency="strong" if cursor is None else "eventual",
+            )
+            visit([runs.run_record(run) for run in page.items if runs.is_saved(run)])
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def session_page(
+        self, cursor: str | None, limit: int, filters: dict[str, Any]
+    ) -> Plan[ViewPage[Session]]:
+        """Return a page of views of sessions, the first created first, then by id."""
+        page: ViewPage[Session] = yield self.views.sessions_page(
+            tenant=self.tenant,
+            order_by="created_at",
+            descending=False,
+            limit=limit,
+            cursor=cursor,
+            consistency="strong" if cursor is None else "eventual",
+            **({"archived": True} | filters),
+        )
+        return page
+
+    def _sessions(self, enough: int | None, **filters: Any) -> Plan[list[Session]]:
+        """Return so many views of sessions that were saved, None is all."""
+        found: list[Session] = []
+        cursor = None
+        while enough is None or len(found) < enough:
+            missing = _PAGE_ROWS if enough is None else enough - len(found)
+            limit = min(_PAGE_ROWS, max(_PAGE_ROWS_MIN, missing))
+            page = yield from self.session_page(cursor, limit, filters)
+            found += filter(sessions.is_saved, page.items)
+            cursor = page.cursor
+            if cursor is None:
+                break
+        return found
+
+    def _runs(self, session_id: str, status: str | None, enough: int | None) -> Plan[list[Run]]:
+        """Return so many views of runs of a session that were saved, None is all."""
+        # The views do not know what was never saved, so all are read where that is in the way.
+        for limit in (None,) if enough is None else (enough + _PAGE_ROWS_MIN, None):
+            rows: list[Run] = yield self.views.runs(
+                session_id, tenant=self.tenant, status=status, limit=limit
+            )
+            saved = list(filter(runs.is_saved, rows))
+            if limit is None or len(rows) < limit or len(saved) >= (enough or 0):
+                break
+        return saved[:enough]
+
+    def _session(self, session_id: str) -> Plan[Session | None]:
+        found: Session | None = yield self.views.session(session_id, tenant=self.tenant)
+        return found
+
+    def _run(self, session_id: str, run_id: str) -> Plan[Run | None]:
+        found: Run | None = yield self.views.run(session_id, run_id, tenant=self.tenant)
+        return found
+
+    def _run_facts(self, record: RunRecord) -> Plan[list[NewEvent]]:
+        before = yield from self._run(record.session_id, record.id)
+        return runs.run_facts(before, record, enforced=self._enforced)
+
+    def _drafts(self, session_id: str, events: Sequence[EventRecord]) -> Plan[list[NewEvent]]:
+        if not events:
+            return []
+        tenant, session_id = self.ledger.door.session_key(self.tenant, session_id)
+        bucket = self.ledger.door.bucket(tenant, session_id)
+        head: Head = yield self.ledger.backend.head(bucket, tenant, session_id)
+        return [to_ledger(event, head.deleted) for event in events]
+
+
+def _ends(fact: NewEvent) -> bool:
+    return fact.type in runs.ENDINGS or sessions.is_ending(fact)

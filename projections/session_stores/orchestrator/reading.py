@@ -1,0 +1,105 @@
+"""The events of a session as an orchestrator asks for them."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from ledger import AsyncLedger, Event, Ledger
+from ledger.arguments import list_limit, microseconds, natural
+from ledger.events import EPOCH
+from ledger.plans import Plan
+
+from .events import from_ledger, types_read
+from .records import EventRecord, invalid
+from .redactions import REDACTED, Redactions
+
+_MICROSECOND = timedelta(microseconds=1)
+_LAST_US = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
+
+
+class EventFilters(msgspec.Struct, frozen=True, kw_only=True):
+    """What events are asked for: all of it must hold; `since`, `after` and `before` exclude."""
+
+    run_id: str | None = None
+    type: str | None = None
+    since: datetime | None = None
+    after: int = 0
+    before: int | None = None
+    limit: int | None = None
+    wait_timeout_ms: int = 0
+
+
+def session_events(
+    ledger: Ledger | AsyncLedger, tenant: str, session_id: str, filters: EventFilters
+) -> Plan[list[EventRecord]]:
+    """Return the events that fit, the oldest first; if none do, wait for one until time is up.
+
+    An event that fits the types of the ledger may still be of another type of the orchestrator, so
+    what a page lacks is read from the next one.
+    """
+    place, before, limit = (
+        natural(filters.after, "after"),
+        filters.before,
+        list_limit(filters.limit),
+    )
+    deadline = time.monotonic() + natural(filters.wait_timeout_ms, "wait_timeout_ms") / 1_000
+    since_us = microseconds(filters.since, "since")
+    types = types_read(filters.type)
+    found: list[EventRecord] = []
+    if before is not None and natural(before, "before") <= place + 1:
+        return found  # nothing can ever be between them, so there is nothing to wait for
+    if since_us is not None and since_us >= _LAST_US:
+        return found
+    since = None if since_us is None else EPOCH + max(0, since_us + 1) * _MICROSECOND
+    if before is not None and filters.wait_timeout_ms:
+        head: int = yield ledger.head(session_id, tenant=tenant)
+        deadline = deadline if head < before - 1 else 0.0  # else nothing new can come before it
+    while limit is None or len(found) < limit:
+        missing = None if limit is None else limit - len(found)
+        page: list[Event] = yield ledger.read(
+            session_id,
+            tenant=tenant,
+            after=place,
+            before=before,
+            run_id=filters.run_id,
+            types=types,
+            since=since,
+            limit=missing,
+            wait=0 if found else max(0.0, deadline - time.monotonic()),
+        )
+        if page:
+            hidden = yield from _redactions(ledger, page[0])
+            found += _wanted(page, hidden, filters.type)
+            place = page[-1].sequence
+        exhausted = missing is None or len(page) < missing
+        if exhausted and (found or time.monotonic() >= deadline):
+            break
+    return found
+
+
+def _wanted(page: list[Event], hidden: Redactions, type: str | None) -> list[EventRecord]:
+    records = [from_ledger(event) for event in page if not hidden.hide(event)]
+    return [one for one in records if one is not None and type in (None, one.type)]
+
+
+def _redactions(ledger: Ledger | AsyncLedger, first: Event) -> Plan[Redactions]:
+    """Return what hides events from one on; a redaction comes later."""
+    found: list[Event] = yield ledger.read(
+        first.session_id, tenant=first.tenant, types=[REDACTED], after=first.sequence
+    )
+    return Redactions(found)
+
+
+def one_or_several(value: Any, name: str, allowed: tuple[str, ...]) -> frozenset[str] | None:
+    """Return what may be given as one text or as several, None for no condition; [] is nothing."""
+    if value is None:
+        return None
+    texts = [value] if isinstance(value, str) else value
+    listed = isinstance(texts, list | tuple | set | frozenset)
+    if not listed or not all(isinstance(one, str) and one in allowed for one in texts):
+        raise invalid(f"{name}: expected some of {', '.join(allowed)}, got {value!r}")
+    return frozenset(texts)

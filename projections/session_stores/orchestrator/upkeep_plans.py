@@ -1,0 +1,286 @@
+"""The upkeep of an orchestrator's sessions by a policy, as plans over the store's.
+
+The log is append-only, so nothing here removes a row: sessions are archived or deleted by facts,
+events that are pruned are hidden by one, and numbers are never reused.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ledger import LedgerError, NewEvent, SequenceConflict, VerifyReport
+from ledger.events import SESSION_DELETED
+from ledger.plans import Plan
+
+from ...folds.artifacts import Artifact
+from ...folds.sessions import Session
+from .plans import OrchestratorPlans
+from .reading import EventFilters, one_or_several
+from .records import EVENT_TYPES, SESSION_STATUSES, EventRecord, invalid
+from .redactions import REDACTED
+from .sessions import is_saved, record_status
+
+KEPT_TYPES = frozenset(
+    {"session_created", "run_started", "run_completed", "error_occurred", "run_failed"}
+)
+#: One fact lists so many events at most, to stay far below the bound of a payload.
+PRUNED_PER_FACT_MAX = 10_000
+BATCH_SIZE_MAX = 10_000
+Days = Annotated[int, Meta(ge=1)]
+
+#: Takes a named step; what it raises is reported.
+Step = Callable[[str, Plan[int]], Plan[int]]
+
+
+class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept for how long; None is for ever.
+
+    Ages of completed sessions count from their last change, `max_session_age_days` counts from
+    their beginning. Sessions of an exempt status or with an exempt tag are left alone.
+    `batch_size` sessions are read at a time.
+    """
+
+    max_session_age_days: Days | None = None
+    max_completed_session_age_days: Days | None = 90
+    max_events_per_session: Days | None = None
+    hard_delete_after_days: Days | None = 30
+    exempt_statuses: Sequence[str] = ("active", "paused")
+    exempt_tags: Sequence[str] = ("pinned",)
+    prune_event_types_first: Sequence[str] = ("message_streamed", "token_usage_updated")
+    batch_size: Annotated[int, Meta(ge=1, le=BATCH_SIZE_MAX)] = 100
+
+
+class MaintenanceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `execute` did; a step that failed is in `errors`, the others were done all the same."""
+
+    sessions_soft_deleted: int
+    sessions_hard_deleted: int
+    events_pruned: int
+    artifacts_cleaned: int
+    orphaned_sequences_cleaned: int
+    duration_ms: float
+    errors: list[str]
+
+
+class MaintenancePlans:
+    """What the faces of the maintenance port do, for both of them."""
+
+    def __init__(self, store: OrchestratorPlans, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._now = now
+
+    def execute(self, policy: RetentionPolicy) -> Plan[MaintenanceReport]:
+        """Take all steps; what a step raises is reported, and the next is taken all the same."""
+        check_policy(policy)
+        began = time.monotonic()
+        errors: list[str] = []
+
+        def step(name: str, plan: Plan[int]) -> Plan[int]:
+            try:
+                return (yield from plan)
+            except LedgerError as error:  # the report names it
+                errors.append(f"{name}: {error}")
+                return 0
+
+        soft = yield from step("soft delete", self.soft_delete(policy))
+        hard = yield from step("hard delete", self.hard_delete(policy))
+        pruned = yield from step("prune", self._prune_all(policy, step))
+        cleaned = yield from step("artifacts", self.clean_artifacts())
+        return MaintenanceReport(
+            sessions_soft_deleted=soft,
+            sessions_hard_deleted=hard,
+            events_pruned=pruned,
+            artifacts_cleaned=cleaned,
+            orphaned_sequences_cleaned=0,  # there is no counter beside the log
+            duration_ms=(time.monotonic() - began) * 1_000,
+            errors=errors,
+        )
+
+    def soft_delete(self, policy: RetentionPolicy) -> Plan[int]:
+        """Archive expired sessions."""
+        check_policy(policy)
+        if policy.max_session_age_days is None and policy.max_completed_session_age_days is None:
+            return 0
+        now = self._now()
+
+        def archive(row: Session) -> Plan[int]:
+            if not _is_expired(row, policy, now):
+                return 0
+            return (yield from self._mark(row, "session.archived"))
+
+        return (yield from self._each(policy, archive, archived=False))
+
+    def hard_delete(self, policy: RetentionPolicy) -> Plan[int]:
+        """Delete sessions that were archived long enough ago."""
+        check_policy(policy)
+        if policy.hard_delete_after_days is None:
+            return 0
+        before = _ago(self._now(), policy.hard_delete_after_days)
+
+        def delete(row: Session) -> Plan[int]:
+            if row.archived_at is None or row.archived_at >= before:
+                return 0
+            return (yield from self._mark(row, SESSION_DELETED))
+
+        return (yield from self._each(policy, delete))
+
+    def _prune_all(self, policy: RetentionPolicy, step: Step) -> Plan[int]:
+        most = policy.max_events_per_session
+        if most is None:
+            return 0
+
+        def prune(row: Session) -> Plan[int]:
+            # Facts that are no events are counted too, so this leaves none out.
+            if row.event_count <= most:
+                return 0
+            return (yield from step(f"prune {row.session_id}", self.prune(row.session_id, policy)))
+
+        return (yield from self._each(policy, prune))
+
+    def _each(
+        self, policy: RetentionPolicy, act: Callable[[Session], Plan[int]], **filters: Any
+    ) -> Plan[int]:
+        """Act on all saved sessions, some at a time, and return the sum."""
+        done, cursor = 0, None
+        while True:
+            page = yield from self._store.session_page(cursor, policy.batch_size, filters)
+            for row in filter(is_saved, page.items):
+                done += yield from act(row)
+            cursor = page.cursor
+            if cursor is None:
+                return done
+
+    def prune(self, session_id: str, policy: RetentionPolicy) -> Plan[int]:
+        """Hide the oldest events beyond the policy's number."""
+        check_policy(policy)
+        if policy.max_events_per_session is None:
+            return 0
+        pruned: list[EventRecord] = []
+
+        def decide() -> Plan[list[NewEvent]]:
+            nonlocal pruned
+            events = yield from self._store.events(session_id, EventFilters())
+            pruned = _beyond(events, policy)
+            return [
+                _pruning(pruned[at : at + PRUNED_PER_FACT_MAX], self._now())
+                for at in range(0, len(pruned), PRUNED_PER_FACT_MAX)
+            ]
+
+        # Whoever prunes at the same time is taken in, so nothing is pruned or counted twice.
+        yield from self._store.append_decided(session_id, decide)
+        return len(pruned)
+
+    def clean_artifacts(self) -> Plan[int]:
+        """Delete the artifacts of sessions that nobody saved."""
+        cleaned, tenant = 0, self._store.tenant
+        unsaved = yield from self._unsaved()
+        for session_id, head in unsaved.items():
+            found: list[Artifact] = yield self._store.views.artifacts(session_id, tenant=tenant)
+            facts = [
+                NewEvent({"artifact_id": one.artifact_id, "reason": "orphaned"}, "artifact.deleted")
+                for one in found
+            ]
+            if not facts:
+                continue
+            try:
+                yield self._store.ledger.append(session_id, facts, tenant=tenant, expected=head)
+            except SequenceConflict:  # somebody saved it, used it or cleaned it since it was read
+                continue
+            cleaned += len(facts)
+        return cleaned
+
+    def health(self) -> Plan[list[str]]:
+        """Return what is not as it should be."""
+        unsaved = yield from self._unsaved()
+        problems = [f"Events without session: {session_id}" for session_id in unsaved]
+        if unsaved:
+            yield from self._store.each_run(
+                lambda found: problems.extend(
+                    f"Run without session: {run.id}" for run in found if run.session_id in unsaved
+                )
+            )
+        report: VerifyReport = yield self._store.ledger.verify()
+        # What is found of a bucket as a whole is of no session and of no tenant.
+        return problems + [
+            str(finding)
+            for finding in report.findings
+            if not finding.session_id or finding.tenant == self._store.tenant
+        ]
+
+    def _unsaved(self) -> Plan[dict[str, int]]:
+        """Return the sessions of which there are events or runs alone, the first first.
+
+        Each with the sequence of its last fact.
+        """
+        found: dict[str, int] = {}
+        yield from self._store.each_session(
+            lambda rows: found.update((row.session_id, row.last_sequence) for row in rows),
+            saved=False,
+        )
+        return found
+
+    def _mark(self, row: Session, type: str) -> Plan[int]:
+        """Append a fact about a session, unless somebody used it since it was read."""
+        fact = NewEvent({"reason": "expired"}, type, occurred_at=self._now())
+        try:
+            yield self._store.ledger.append(
+                row.session_id, fact, tenant=self._store.tenant, expected=row.last_sequence
+            )
+        except SequenceConflict:
+            return 0
+        return 1
+
+
+def utc_now() -> datetime:
+    """Return the current time."""
+    return datetime.now(UTC)
+
+
+def check_policy(policy: RetentionPolicy) -> None:
+    """Refuse a policy whose numbers are not positive, or that names what there is not."""
+    if not isinstance(policy, RetentionPolicy):
+        raise invalid(f"expected a RetentionPolicy, got {policy!r}")
+    try:
+        msgspec.convert(msgspec.structs.asdict(policy), RetentionPolicy)
+    except msgspec.ValidationError as error:
+        raise invalid(str(error)) from error
+    one_or_several(policy.exempt_statuses, "exempt_statuses", SESSION_STATUSES)
+    one_or_several(policy.prune_event_types_first, "prune_event_types_first", EVENT_TYPES)
+
+
+def _is_expired(session: Session, policy: RetentionPolicy, now: datetime) -> bool:
+    exempt = record_status(session) in policy.exempt_statuses
+    if exempt or set(session.tags) & set(policy.exempt_tags):
+        return False
+    ages = (
+        (session.created_at, policy.max_session_age_days),
+        (session.updated_at, policy.max_completed_session_age_days),
+    )
+    return any(days is not None and since < _ago(now, days) for since, days in ages)
+
+
+def _ago(now: datetime, days: int) -> datetime:
+    try:
+        return now - timedelta(days=days)
+    except OverflowError:  # before all times that there are
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def _beyond(events: Sequence[EventRecord], policy: RetentionPolicy) -> list[EventRecord]:
+    """Return the events that go, the first ones first."""
+    surplus = max(0, len(events) - (policy.max_events_per_session or 0))
+    first = set(policy.prune_event_types_first)
+    may_go = [event for event in events if event.type not in KEPT_TYPES]
+    may_go.sort(key=lambda event: event.type not in first)
+    return may_go[:surplus]
+
+
+def _pruning(events: list[EventRecord], now: datetime) -> NewEvent:
+    listed = [event.sequence_number for event in events]
+    return NewEvent({"reason": "pruned", "sequences": listed}, REDACTED, occurred_at=now)

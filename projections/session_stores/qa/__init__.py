@@ -1,0 +1,41 @@
+"""Questions and answers of a session, with feedback, trace steps, guidance and recall."""
+
+from __future__ import annotations
+
+from .cache import CogneeCache
+from .cache_async import AsyncCogneeCache
+from .errors import IdTaken
+from .guidance import SessionContextEntry, SessionFeedbackEntry
+from .ids import default_session_id, ledger_session_id
+from .lifecycle import QALifecycle
+from .lifecycle_async import AsyncQALifecycle
+from .lifecycle_records import LifecycleDetail, LifecycleRecord, LifecycleStats, ModelCost
+from .recall import Recalled, as_messages, as_text
+from .records import SessionQAEntry, SessionQAUpdate, SessionTraceStep, Stored
+from .store import QAStore
+from .store_async import AsyncQAStore
+
+__all__ = [
+    "AsyncCogneeCache",
+    "AsyncQALifecycle",
+    "AsyncQAStore",
+    "CogneeCache",
+    "IdTaken",
+    "LifecycleDetail",
+    "LifecycleRecord",
+    "LifecycleStats",
+    "ModelCost",
+    "QALifecycle",
+    "QAStore",
+    "Recalled",
+    "SessionContextEntry",
+    "SessionFeedbackEntry",
+    "SessionQAEntry",
+    "SessionQAUpdate",
+    "SessionTraceStep",
+    "Stored",
+    "as_messages",
+    "as_text",
+    "default_session_id",
+    "ledger_session_id",
+]

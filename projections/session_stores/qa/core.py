@@ -1,0 +1,259 @@
+"""How a question-and-answer store reads and writes one session of a user. Plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ledger import (
+    Appended,
+    AsyncLedger,
+    InvalidArgument,
+    Ledger,
+    NewEvent,
+    SequenceConflict,
+)
+from ledger.events import SESSION_DELETED, SESSION_FORKED, Event
+from ledger.plans import Plan
+
+from ...engine.projection import payload
+from ...folds.sessions import Session
+from ...readers.listing_cursors import ViewPage
+from ...views import Views
+from ...views_async import AsyncViews
+from ..snapshot.errors import SessionBusy
+from .ids import NAMES, Key, Place, place_of, place_of_row
+
+Clock = Callable[[], datetime]
+
+#: So often a plan begins anew because others wrote to the session; in each round one of them won.
+ROUNDS_MAX = 1_000
+PAGE_SESSIONS = 1_000
+EXPIRED = "expired"
+BEGINNINGS = ("session.created", SESSION_FORKED)
+
+
+class QACore:
+    """The sessions of a tenant, over the sync or the async faces of ledger and views.
+
+    A session that nobody wrote to for `ttl_s` is absent for every reader here; who writes to it
+    then begins it anew.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger | AsyncLedger,
+        views: Views | AsyncViews,
+        tenant: str,
+        ttl_s: float | None,
+        clock: Clock | None,
+    ) -> None:
+        self.ledger = ledger
+        self.views = views
+        self.tenant = ledger.door.tenant_key(tenant)
+        self.ttl = ttl_of(ttl_s, "session_ttl_s")
+        self.clock = clock
+
+    def now(self) -> datetime:
+        """Return the current time by the store's clock."""
+        now = datetime.now(UTC) if self.clock is None else self.clock()
+        if now.tzinfo is None:
+            raise InvalidArgument("clock", "expected a time with a time zone, got a naive one")
+        return now
+
+    def fact(self, type_: str, payload: Mapping[str, Any]) -> NewEvent:
+        """Return a fact of this moment."""
+        return NewEvent(payload, type_, occurred_at=None if self.clock is None else self.clock())
+
+    def place(self, session_id: Key, user_id: Key | None) -> Place:
+        """Return the place of a user's session, checked."""
+        return place_of(session_id, user_id)
+
+    def row(self, place: Place) -> Plan[Session | None]:
+        """Return the row of a session, None if it is not there or has expired."""
+        row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
+        if row is None or not self.has_expired(row):
+            return row
+        return row if (yield from self.is_visible(place)) else None
+
+    def has_expired(self, row: Session) -> bool:
+        """Whether nobody wrote to a session for too long, as far as its row tells."""
+        return self._is_over(row.updated_at)
+
+    def _is_over(self, last_write: datetime) -> bool:
+        return self.ttl is not None and self.now() - last_write >= self.ttl
+
+    def _written_at(self, event: Event) -> datetime:
+        # Without a clock of its own the store goes by the log's, for what others bring in may have
+        # happened long ago and be written only now.
+        return event.recorded_at if self.clock is None else event.occurred_at
+
+    def is_there(self, place: Place) -> Plan[bool]:
+        """Whether what a session has may be shown; without an expiry always, and no question."""
+        if self.ttl is None:
+            return True
+        return (yield from self.is_visible(place))
+
+    def is_visible(self, place: Place) -> Plan[bool]:
+        """Whether a session has anything and has not expired: its last event tells, no view."""
+        last: list[Event] = yield self.ledger.read(
+            place.ledger_id, tenant=self.tenant, newest_first=True, limit=1
+        )
+        return bool(last) and not self._is_over(self._written_at(last[0]))
+
+    def write(
+        self, place: Place, facts: Sequence[NewEvent], dataset_id: str | None = None
+    ) -> Plan[list[Appended]]:
+        """Append facts to a session, which begins with them if it is not there."""
+        if facts and dataset_id is None and (yield from self._has_begun(place)):
+            appended: list[Appended] = yield self.ledger.append(
+                place.ledger_id, facts, tenant=self.tenant
+            )
+            if not (yield from self._is_begun(place)):
+                yield from self._begin_again(place)
+            return appended
+        return (yield from self._begin(place, facts, dataset_id))
+
+    def _begin(
+        self, place: Place, facts: Sequence[NewEvent], dataset_id: str | None
+    ) -> Plan[list[Appended]]:
+        for _ in range(ROUNDS_MAX):
+            head: int = yield self.ledger.head(place.ledger_id, tenant=self.tenant)
+            stored = yield from self.append_at(place, head, facts, dataset_id)
+            if stored is not None:
+                return stored
+        raise SessionBusy(place.ledger_id, ROUNDS_MAX)
+
+    def _begin_again(self, place: Place) -> Plan[None]:
+        """Say whose a session is that was deleted just before facts were appended, not after them."""
+        for _ in range(ROUNDS_MAX):
+            head: int = yield self.ledger.head(place.ledger_id, tenant=self.tenant)
+            last: list[Event] = yield self.ledger.read(
+                place.ledger_id, tenant=self.tenant, newest_first=True, limit=1
+            )
+            if not last or (yield from self.append_at(place, head, [])) is not None:
+                return
+        raise SessionBusy(place.ledger_id, ROUNDS_MAX)
+
+    def _has_begun(self, place: Place) -> Plan[bool]:
+        begun = yield from self._is_begun(place)
+        return begun and (yield from self.is_there(place))
+
+    def _is_begun(self, place: Place) -> Plan[bool]:
+        # Asked of the log: bringing a view up to date for each write would cost more than the write.
+        begun: list[Event] = yield self.ledger.read(
+            place.ledger_id, tenant=self.tenant, types=BEGINNINGS, limit=1
+        )
+        if not begun or place.user_id is None:
+            return bool(begun)
+        # Who began it may not have said whose it is: a fork never does, nor does another store.
+        return payload(begun[0]).get("owner_id") is not None
+
+    def append_at(
+        self,
+        place: Place,
+        head: int,
+        facts: Sequence[NewEvent],
+        dataset_id: str | None = None,
+    ) -> Plan[list[Appended] | None]:
+        """Append facts behind a head, with what begins the session; None if others were faster."""
+        row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
+        opening: list[NewEvent] = []
+        if row is not None and not (yield from self.is_there(place)):
+            opening, row = [self.fact(SESSION_DELETED, {"reason": EXPIRED})], None
+        opening += self._opening(place, row, dataset_id)
+        if not opening and not facts:
+            return []
+        try:
+            appended: list[Appended] = yield self.ledger.append(
+                place.ledger_id, [*opening, *facts], tenant=self.tenant, expected=head
+            )
+        except SequenceConflict:
+            return None
+        return appended[len(opening) :]
+
+    def _opening(self, place: Place, row: Session | None, dataset_id: str | None) -> list[NewEvent]:
+        """Return what has to be said of a session before anything else: whose it is."""
+        dataset = {} if dataset_id is None else {"dataset_id": dataset_id}
+        if row is None or (row.created_sequence is None and row.forked_from is None):
+            said: dict[str, Any] = {"status": "active"} | dataset
+            if place.user_id is not None:
+                said["owner_id"] = place.user_id
+            if place.is_long:
+                names = {"session_id": place.session_id, "user_id": place.user_id}
+                said["metadata"] = {NAMES: names}
+            return [self.fact("session.created", said)]
+        missing = dataset if row.dataset_id is None else {}
+        if place.user_id is not None and row.owner_id is None:
+            missing = missing | {"owner_id": place.user_id}
+        return [self.fact("session.rekeyed", missing)] if missing else []
+
+    def change(
+        self, place: Place, decide: Callable[[], Plan[Sequence[NewEvent] | None]]
+    ) -> Plan[bool]:
+        """Append what is decided on by what is stored, and decide anew where others were faster.
+
+        False if that is None, because what is to change is not there; nothing is nothing to do.
+        """
+
+        def here() -> Plan[Sequence[NewEvent] | None]:
+            return (yield from decide()) if (yield from self.is_there(place)) else None
+
+        return (yield from self.decide(place.ledger_id, here))
+
+    def decide(
+        self, ledger_id: str, decide: Callable[[], Plan[Sequence[NewEvent] | None]]
+    ) -> Plan[bool]:
+        """Do as `change`, whether or not the session has expired."""
+        for _ in range(ROUNDS_MAX):
+            head: int = yield self.ledger.head(ledger_id, tenant=self.tenant)
+            facts = yield from decide()
+            if facts is None:
+                return False
+            if not facts:
+                return True
+            try:
+                yield self.ledger.append(ledger_id, facts, tenant=self.tenant, expected=head)
+            except SequenceConflict:
+                continue
+            return True
+        raise SessionBusy(ledger_id, ROUNDS_MAX)
+
+    def rows(self, *, expired: bool = False, **filters: Any) -> Plan[list[Session]]:
+        """Return the rows of all sessions, each once, archived ones too, `expired` ones if asked."""
+        found: dict[str, Session] = {}
+        cursor: str | None = None
+        while True:
+            page: ViewPage[Session] = yield self.views.sessions_page(
+                tenant=self.tenant, archived=True, limit=PAGE_SESSIONS, cursor=cursor, **filters
+            )
+            shown = (one for one in page.items if expired or not self.has_expired(one))
+            found |= {one.session_id: one for one in shown}
+            cursor = page.cursor
+            if cursor is None:
+                return list(found.values())
+
+    def owned_rows(
+        self, user_id: Key | None, *, everyone: bool, **filters: Any
+    ) -> Plan[list[Session]]:
+        """Return the rows of one owner, by last activity; nobody is an owner too."""
+        if everyone:
+            if user_id is not None:
+                raise InvalidArgument("user_id", "expected none together with `everyone`")
+            return (yield from self.rows(**filters))
+        user = None if user_id is None else place_of("s", user_id).user_id
+        rows = yield from self.rows(owner_id=user, **filters)
+        return [row for row in rows if place_of_row(row).user_id == user]
+
+
+def ttl_of(seconds: Any, name: str) -> timedelta | None:
+    """Return an expiry; None and 0 are none."""
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise InvalidArgument(name, f"expected seconds, 0 or more, got {seconds!r}")
+    try:
+        return timedelta(seconds=seconds) if seconds else None
+    except OverflowError as error:
+        raise InvalidArgument(name, f"{seconds} is too long") from error

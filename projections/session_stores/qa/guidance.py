@@ -1,0 +1,241 @@
+"""What a session has learned, and the feedback it learned from: cognee's session context. Plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ledger import InvalidArgument, NewEvent, new_event_id
+from ledger.arguments import natural
+from ledger.plans import Plan
+
+from ...folds.context import ContextEntry
+from ...folds.feedback import Feedback
+from .core import QACore
+from .ids import Key, Place, canonical
+from .records import Stored, lists
+
+#: So many ids stand in one fact at most.
+IDS_MAX = 1_000
+
+
+class SessionContextEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of guidance, or with another `kind` a row that a pipeline keeps for itself.
+
+    `context_profile` is qa or agent, `confidence` from 0 to 1. Without an `id` it gets one.
+    `extra` is any JSON object.
+    """
+
+    id: str | None = None
+    kind: str = "context"
+    section: str | None = None
+    context_profile: str | None = None
+    content: str | None = None
+    normalized_content: str | None = None
+    confidence: float | None = None
+    helpful_count: int = 0
+    harmful_count: int = 0
+    source_feedback_ids: list[str] = msgspec.field(default_factory=list)
+    source_trace_ids: list[str] = msgspec.field(default_factory=list)
+    priority: float | None = None
+    created_at: datetime | None = None
+    last_served_at: datetime | None = None
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class SessionFeedbackEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody said about answers, as it was understood. Without an `id` it gets one."""
+
+    id: str | None = None
+    raw_text: str | None = None
+    rating: Any = None
+    referenced_qa_ids: list[str] = msgspec.field(default_factory=list)
+    referenced_qa_rating: Any = None
+    influencing_context_ids: list[str] = msgspec.field(default_factory=list)
+    candidate_updates: list[dict[str, Any]] = msgspec.field(default_factory=list)
+
+
+Guidance = SessionContextEntry | SessionFeedbackEntry
+
+_EMPTIED = {
+    **dict.fromkeys(("source_feedback_ids", "source_trace_ids", "referenced_qa_ids"), list),
+    **dict.fromkeys(("influencing_context_ids", "candidate_updates"), list),
+    "extra": dict,
+}
+#: What is counted is said as a difference, so that of two who count at once both are heard.
+_COUNTED = {"helpful_count": "helpful_delta", "harmful_count": "harmful_delta"}
+_FIXED = ("id", "kind", "created_at")
+#: No amendment says these, so that an entry of which they change is put again, whole.
+_PUT_AGAIN = ("last_served_at",)
+
+
+def create(core: QACore, place: Place, entry: Guidance) -> Plan[Stored]:
+    """Put an entry, in the place of one with its id."""
+    if not isinstance(entry, SessionContextEntry | SessionFeedbackEntry):
+        raise InvalidArgument("entry", f"expected guidance, got {type(entry).__name__}")
+    own_id = new_event_id() if entry.id is None else canonical(entry.id, "id")
+    fact = _fact(core, own_id, entry)
+    before = []
+    if isinstance(entry, SessionFeedbackEntry) and entry.id is not None:
+        # The first feedback of an id stands, so the one before has to go.
+        before = [core.fact("context.deleted", {"context_ids": [own_id]})]
+    appended = yield from core.write(place, [*before, fact])
+    return Stored(own_id, appended[-1].sequence)
+
+
+def _fact(core: QACore, own_id: str, entry: Guidance) -> NewEvent:
+    said = {name: getattr(entry, name) for name in entry.__struct_fields__ if name != "id"}
+    said = {name: lists(value) for name, value in said.items() if value is not None}
+    for name in ("created_at", "last_served_at"):
+        if isinstance(said.get(name), datetime):
+            said[name] = said[name].isoformat()
+    if isinstance(entry, SessionFeedbackEntry):
+        return core.fact("feedback.given", {"feedback_id": own_id} | said)
+    return core.fact("context.put", {"context_id": own_id} | said)
+
+
+def entries(core: QACore, place: Place) -> Plan[list[Guidance]]:
+    """Return guidance and feedback of a session in the order in which they were first put."""
+    rows = yield from _rows(core, place)
+    return [_entry(one) for one in rows]
+
+
+def _rows(core: QACore, place: Place) -> Plan[list[ContextEntry | Feedback]]:
+    if not (yield from core.is_there(place)):
+        return []
+    put: list[ContextEntry] = yield core.views.context(place.ledger_id, tenant=core.tenant)
+    given: list[Feedback] = yield core.views.feedback(place.ledger_id, tenant=core.tenant)
+    said = [one for one in given if _is_general(one)]
+    return sorted([*put, *said], key=lambda one: one.first_sequence)
+
+
+def _is_general(given: Feedback) -> bool:
+    # What judges an answer or a run is in its row, and is no entry of the session's context.
+    return given.qa_id is None and given.judged_run_id is None
+
+
+def _entry(row: ContextEntry | Feedback) -> Guidance:
+    kind = SessionContextEntry if isinstance(row, ContextEntry) else SessionFeedbackEntry
+    own_id = row.context_id if isinstance(row, ContextEntry) else row.feedback_id
+    names = [name for name in kind.__struct_fields__ if name != "id"]
+    entry: Guidance = kind(id=own_id, **{name: getattr(row, name) for name in names})
+    return entry
+
+
+def _row(core: QACore, place: Place, own_id: str) -> Plan[ContextEntry | Feedback | None]:
+    put: ContextEntry | None = yield core.views.context_entry(
+        place.ledger_id, own_id, tenant=core.tenant
+    )
+    if put is not None:
+        return put
+    key = (core.tenant, place.ledger_id, own_id)
+    given: Feedback | None = yield core.views.row("feedback", key)
+    return given if given is not None and _is_general(given) else None
+
+
+def update(core: QACore, place: Place, entry_id: Key, changes: Mapping[str, Any]) -> Plan[bool]:
+    """Change fields of an entry; feedback is replaced, and is then the newest."""
+    own_id = canonical(entry_id, "entry_id")
+    if not isinstance(changes, Mapping):
+        raise InvalidArgument("changes", f"expected fields, got {type(changes).__name__}")
+
+    def decide() -> Plan[Sequence[NewEvent] | None]:
+        row = yield from _row(core, place, own_id)
+        if row is None:
+            return None
+        _check_names(_entry(row), changes)
+        if isinstance(row, Feedback):
+            return _given_again(core, own_id, row, changes)
+        return _amended(core, own_id, row, changes)
+
+    return (yield from core.change(place, decide))
+
+
+def _check_names(entry: Guidance, changes: Mapping[str, Any]) -> None:
+    unknown = sorted({*changes} - ({*entry.__struct_fields__} - {*_FIXED}))
+    if unknown:
+        raise InvalidArgument("changes", f"cannot change {', '.join(map(str, unknown))}")
+
+
+def _given_again(
+    core: QACore, own_id: str, row: Feedback, changes: Mapping[str, Any]
+) -> list[NewEvent]:
+    if not changes:
+        return []
+    again = msgspec.structs.replace(_entry(row), **_listed(changes))
+    gone = core.fact("context.deleted", {"context_ids": [own_id]})
+    return [gone, _fact(core, own_id, again)]
+
+
+def _listed(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return changes as JSON has them; None clears a list as an empty one does."""
+    said = {name: lists(value) for name, value in changes.items()}
+    empty = {name: kind() for name, kind in _EMPTIED.items() if said.get(name, said) is None}
+    return said | empty
+
+
+def _amended(
+    core: QACore, own_id: str, row: ContextEntry, changes: Mapping[str, Any]
+) -> list[NewEvent]:
+    for name in _COUNTED:
+        natural(changes.get(name, 0), name)
+    if any(name in changes for name in _PUT_AGAIN):
+        return [_fact(core, own_id, msgspec.structs.replace(_entry(row), **_listed(changes)))]
+    named = {"context_id": own_id}
+    plain = {name: value for name, value in changes.items() if name not in _COUNTED}
+    plain = _listed(plain)
+    deltas = {
+        delta: changes[name] - getattr(row, name)
+        for name, delta in _COUNTED.items()
+        if name in changes
+    }
+    facts = [core.fact("context.amended", named | plain)] if plain else []
+    return facts + ([core.fact("context.rated", named | deltas)] if any(deltas.values()) else [])
+
+
+def rate(core: QACore, place: Place, entry_id: Key, helpful: int, harmful: int) -> Plan[bool]:
+    """Count how often an entry helped or did harm."""
+    own_id = canonical(entry_id, "entry_id")
+    said = {"context_id": own_id, "helpful_delta": helpful, "harmful_delta": harmful}
+    fact = core.fact("context.rated", said)
+    core.ledger.door.draft(core.tenant, place.ledger_id, fact)
+
+    def decide() -> Plan[Sequence[NewEvent] | None]:
+        row = yield from _row(core, place, own_id)
+        if not isinstance(row, ContextEntry):
+            return None
+        return [fact] if helpful or harmful else []
+
+    return (yield from core.change(place, decide))
+
+
+def delete(core: QACore, place: Place, entry_id: Key) -> Plan[bool]:
+    """Remove one entry."""
+    own_id = canonical(entry_id, "entry_id")
+
+    def decide() -> Plan[Sequence[NewEvent] | None]:
+        row = yield from _row(core, place, own_id)
+        return None if row is None else _gone(core, [own_id])
+
+    return (yield from core.change(place, decide))
+
+
+def delete_all(core: QACore, place: Place) -> Plan[bool]:
+    """Remove all entries of a session; False if there are none."""
+
+    def decide() -> Plan[Sequence[NewEvent] | None]:
+        rows = yield from _rows(core, place)
+        ids = [str(_entry(one).id) for one in rows]
+        return _gone(core, ids) if ids else None
+
+    return (yield from core.change(place, decide))
+
+
+def _gone(core: QACore, ids: Sequence[str]) -> list[NewEvent]:
+    return [
+        core.fact("context.deleted", {"context_ids": list(ids[start : start + IDS_MAX])})
+        for start in range(0, len(ids), IDS_MAX)
+    ]

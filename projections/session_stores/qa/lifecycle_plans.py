@@ -1,0 +1,280 @@
+"""How cognee's lifecycle rows are written and listed, and who has worked through what. Plans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ledger import InvalidArgument, NewEvent
+from ledger.arguments import list_limit, natural
+from ledger.plans import Plan
+
+from ...folds.consumers import Consumer
+from ...folds.qa import QAEntry
+from ...folds.session_status import ABANDONED_AFTER_S, TERMINAL
+from ...folds.sessions import Session
+from ...readers.listing_cursors import ViewPage
+from ..snapshot.errors import SessionBusy
+from . import entries, steps
+from .core import ROUNDS_MAX, QACore
+from .filtered_pages import PAGE_ROWS, fitting
+from .ids import Key, Place, canonical, dataset_uuid, place_of, place_of_row
+from .lifecycle_records import (
+    ENTRIES_SHOWN,
+    ORDERS,
+    STATUSES,
+    LifecycleDetail,
+    LifecycleOrder,
+    LifecycleRecord,
+    LifecycleStats,
+    LifecycleStatus,
+    ModelCost,
+    costs_of,
+    record_of,
+    stats_of,
+)
+from .records import SessionQAEntry, SessionTraceStep, entry_of
+
+#: A hundred years; what was longer ago than the first datetime cannot be told.
+ABANDONED_AFTER_S_MAX = 3_155_760_000
+ENDINGS = ("completed", "failed")
+
+
+class LifecyclePlans:
+    """The lifecycle of the sessions of a store; `abandoned_after_s` is when one counts as left."""
+
+    def __init__(self, core: QACore, abandoned_after_s: float = ABANDONED_AFTER_S) -> None:
+        given: Any = abandoned_after_s
+        is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        if not is_number or not 0 <= given <= ABANDONED_AFTER_S_MAX:
+            raise InvalidArgument(
+                "abandoned_after_s", f"expected 0 to {ABANDONED_AFTER_S_MAX} seconds, got {given!r}"
+            )
+        self.core = core
+        self.abandoned_after_s = abandoned_after_s
+
+    def touch(self, place: Place, dataset_id: Key | None) -> Plan[LifecycleRecord]:
+        """Begin a session, or note that somebody is at it, unless it has ended."""
+        dataset = None if dataset_id is None else dataset_uuid(dataset_id)
+        for _ in range(ROUNDS_MAX):
+            row = yield from self.core.row(place)
+            if row is None or row.status not in TERMINAL:
+                # A fact that says nothing new; that it was said is what moves the last activity.
+                facts = [] if row is None else [self.core.fact("session.amended", {})]
+                yield from self.core.write(place, facts, dataset)
+            record = yield from self.record(place)
+            if record is not None:  # nobody deleted it in this very moment
+                return record
+        raise SessionBusy(place.ledger_id, ROUNDS_MAX)
+
+    def accumulate(self, place: Place, used: dict[str, Any]) -> Plan[int | None]:
+        """Add what a call used, as one fact; None if that is nothing."""
+        said = {name: value for name, value in used.items() if value not in (None, 0, False)}
+        if not said.keys() - {"model"}:
+            return None
+        appended = yield from self.core.write(place, [self.core.fact("usage.recorded", said)])
+        return appended[0].sequence
+
+    def end(self, place: Place, status: str, reason: str | None) -> Plan[bool]:
+        """End a session; False if it is not there or has ended already."""
+        if status not in ENDINGS:
+            raise InvalidArgument("status", f"expected completed or failed, got {status!r}")
+        said = {"status": status} | ({} if reason is None else {"reason": reason})
+        fact = self.core.fact("session.status_changed", said)
+
+        def decide() -> Plan[Sequence[NewEvent] | None]:
+            row = yield from self.core.row(place)
+            return None if row is None or row.status in TERMINAL else [fact]
+
+        return (yield from self.core.change(place, decide))
+
+    def record(self, place: Place) -> Plan[LifecycleRecord | None]:
+        """Return the record of a session, or None."""
+        row = yield from self.core.row(place)
+        return None if row is None else self._record(row)
+
+    def _record(self, row: Session) -> LifecycleRecord:
+        return record_of(row, self.core.now(), self.abandoned_after_s)
+
+    def page(
+        self,
+        user_id: Key | None,
+        *,
+        everyone: bool,
+        status: LifecycleStatus | None,
+        order_by: LifecycleOrder,
+        limit: int,
+        cursor: str | None,
+        descending: bool,
+        **filters: Any,
+    ) -> Plan[ViewPage[LifecycleRecord]]:
+        """Return a page of records; what a page of rows has of others is left out."""
+        user, asked = self._asked(user_id, everyone, status, filters)
+        if order_by not in tuple(ORDERS):
+            orders = ", ".join(ORDERS)
+            raise InvalidArgument("order_by", f"expected one of {orders}, got {order_by!r}")
+        count = natural(limit, "limit")
+
+        def fetch(size: int, behind: str | None) -> Plan[ViewPage[Session]]:
+            page: ViewPage[Session] = yield self.core.views.sessions_page(
+                tenant=self.core.tenant,
+                archived=True,
+                order_by=ORDERS[order_by],
+                descending=descending,
+                limit=size,
+                cursor=behind,
+                **asked,
+            )
+            return page
+
+        def fits(rows: Sequence[Session]) -> Plan[list[LifecycleRecord | None]]:
+            yield from ()  # nothing has to be asked for
+            return [self._fit(row, user, everyone, status) for row in rows]
+
+        return (yield from fitting(fetch, fits, count, cursor))
+
+    def records(
+        self,
+        user_id: Key | None,
+        *,
+        everyone: bool,
+        status: LifecycleStatus | None = None,
+        **filters: Any,
+    ) -> Plan[list[LifecycleRecord]]:
+        """Return all records that fit."""
+        user, asked = self._asked(user_id, everyone, status, filters)
+        rows = yield from self.core.rows(**asked)
+        return list(self._fitting(rows, user, everyone, status))
+
+    def count(self, user_id: Key | None, **options: Any) -> Plan[int]:
+        """Return how many records fit."""
+        found = yield from self.records(user_id, **options)
+        return len(found)
+
+    def stats(self, user_id: Key | None, **options: Any) -> Plan[LifecycleStats]:
+        """Return the sums over all records that fit."""
+        found = yield from self.records(user_id, **options)
+        return stats_of(found)
+
+    def costs(
+        self, user_id: Key | None, *, everyone: bool, **filters: Any
+    ) -> Plan[list[ModelCost]]:
+        """Return what each model was used for."""
+        user, asked = self._asked(user_id, everyone, None, filters)
+        rows = yield from self.core.rows(**asked)
+        return costs_of(row for row in rows if everyone or place_of_row(row).user_id == user)
+
+    def _asked(
+        self,
+        user_id: Key | None,
+        everyone: bool,
+        status: LifecycleStatus | None,
+        filters: dict[str, Any],
+    ) -> tuple[str | None, dict[str, Any]]:
+        if everyone and user_id is not None:
+            raise InvalidArgument("user_id", "expected none together with `everyone`")
+        if status is not None and status not in STATUSES:
+            raise InvalidArgument(
+                "status", f"expected one of {', '.join(STATUSES)}, got {status!r}"
+            )
+        user = None if user_id is None else place_of("s", user_id).user_id
+        dataset_id = filters.pop("dataset_id", None)
+        dataset = None if dataset_id is None else dataset_uuid(dataset_id)
+        return user, {**filters, "owner_id": user, "dataset_id": dataset}
+
+    def _fitting(
+        self, rows: Sequence[Session], user: str | None, everyone: bool, status: str | None
+    ) -> Iterator[LifecycleRecord]:
+        found = (self._fit(row, user, everyone, status) for row in rows)
+        return (one for one in found if one is not None)
+
+    def _fit(
+        self, row: Session, user: str | None, everyone: bool, status: str | None
+    ) -> LifecycleRecord | None:
+        if self.core.has_expired(row):
+            return None
+        record = self._record(row)
+        fits = (everyone or record.user_id == user) and status in (None, record.effective_status)
+        return record if fits else None
+
+    def detail(self, place: Place) -> Plan[LifecycleDetail | None]:
+        """Return a session with its last answers and steps, or None."""
+        record = yield from self.record(place)
+        if record is None:
+            return None
+        count: int = yield self.core.views.count_qa(
+            tenant=self.core.tenant, session_id=place.ledger_id
+        )
+        traces = yield from steps.steps(self.core, place, None)
+        return LifecycleDetail(
+            record=record,
+            msg_count=count,
+            tool_calls=len(traces),
+            qas=(yield from entries.entries(self.core, place, ENTRIES_SHOWN)),
+            traces=traces[-ENTRIES_SHOWN:],
+        )
+
+    def offset(self, place: Place, consumer: str) -> Plan[Consumer | None]:
+        """Return how far a consumer has come, or None."""
+        name = canonical(consumer, "consumer")
+        if not (yield from self.core.is_there(place)):
+            return None
+        found: Consumer | None = yield self.core.views.consumer(
+            place.ledger_id, name, tenant=self.core.tenant
+        )
+        return found
+
+    def advance(
+        self, place: Place, consumer: str, sequence: int, state: Any, *, back: bool
+    ) -> Plan[bool]:
+        """Note that a consumer is done up to a sequence; False if it was further already."""
+        name = canonical(consumer, "consumer")
+        said: dict[str, Any] = {"consumer": name, "sequence": natural(sequence, "sequence")}
+        said |= {} if state is None else {"state": state}
+        fact = self.core.fact("consumer.offset_advanced", said)
+
+        def decide() -> Plan[Sequence[NewEvent] | None]:
+            if not (yield from self.core.is_visible(place)):
+                return None
+            head: int = yield self.core.ledger.head(place.ledger_id, tenant=self.core.tenant)
+            if sequence > head:
+                reason = f"expected at most the session's last sequence, {head}, got {sequence}"
+                raise InvalidArgument("sequence", reason)
+            mark = yield from self.offset(place, name)
+            known = 0 if mark is None else mark.sequence or 0
+            return [fact] if back or sequence > known else None
+
+        return (yield from self.core.change(place, decide))
+
+    def new_entries(
+        self, place: Place, consumer: str, limit: int | None
+    ) -> Plan[list[SessionQAEntry]]:
+        """Return the answers that a consumer has not seen, oldest first."""
+        count = list_limit(limit)
+        seen = yield from self._seen(place, consumer)
+        if not (yield from self.core.is_there(place)):
+            return []
+        found: list[QAEntry] = []
+        cursor: str | None = None
+        # From the end, so that what was done long ago is not read again.
+        while True:
+            page: ViewPage[QAEntry] = yield self.core.views.qa_page(
+                tenant=self.core.tenant, session_id=place.ledger_id, limit=PAGE_ROWS, cursor=cursor
+            )
+            found += [one for one in page.items if one.first_sequence > seen]
+            cursor = page.cursor
+            if cursor is None or page.items[-1].first_sequence <= seen:
+                return [entry_of(one, place) for one in reversed(found)][:count]
+
+    def new_steps(
+        self, place: Place, consumer: str, limit: int | None
+    ) -> Plan[list[SessionTraceStep]]:
+        """Return the steps that a consumer has not seen, oldest first."""
+        count = list_limit(limit)
+        seen = yield from self._seen(place, consumer)
+        kept = yield from steps.steps(self.core, place, None)
+        return [one for one in kept if one.sequence > seen][:count]
+
+    def _seen(self, place: Place, consumer: str) -> Plan[int]:
+        mark = yield from self.offset(place, consumer)
+        return 0 if mark is None else mark.sequence or 0

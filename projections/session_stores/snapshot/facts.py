@@ -1,0 +1,109 @@
+"""The facts of a save, and what decides whether there is one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from ledger import NewEvent, new_event_id
+from ledger.events import Fact
+
+from ...folds.approvals import Approval
+from ...folds.sessions import Session
+from .agent_sessions import AgentSession, SessionId
+from .message_changes import Window
+from .records import SNAPSHOT, Stored
+
+TOOL_TYPES = ("tool.started", "tool.finished", "tool.failed")
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a save appends before its snapshot, and the window behind it."""
+
+    facts: list[NewEvent]
+    window: Window
+
+
+def said_by(event: NewEvent) -> Mapping[str, Any]:
+    """Return what an event that is to be appended says; nothing if that is not JSON. Pure."""
+    if isinstance(event.payload, Fact):
+        return event.payload.model_dump()
+    return event.payload if isinstance(event.payload, Mapping) else {}
+
+
+def open_call(facts: Iterable[tuple[str | None, Mapping[str, Any]]], tool_name: Any) -> str | None:
+    """Return the oldest call of a tool that was started and has not ended, by its facts. Pure."""
+    calls: dict[str, None] = {}
+    for type_, data in facts:
+        call_id = data.get("call_id")
+        if call_id is None:
+            continue  # not said as JSON
+        if type_ == "tool.started" and data.get("tool_name") == tool_name:
+            calls[call_id] = None
+        elif type_ in TOOL_TYPES:
+            calls.pop(call_id, None)
+    return next(iter(calls), None)
+
+
+def has_seen(session: AgentSession, stored: Stored | None) -> bool:
+    """Whether a session was loaded behind everything that saving it would overwrite."""
+    if stored is None or session.version == 0:
+        return session.version == 0 and (stored is None or stored.changed == 0)
+    # Before the first sequence is what was deleted, under the same id.
+    first, last = stored.row.first_sequence, stored.row.last_sequence
+    return max(first, stored.changed) <= session.version <= last
+
+
+def type_of(event: NewEvent) -> str | None:
+    """Return the type that an event will have, as far as it says so."""
+    return event.type or getattr(event.payload, "event_type", None)
+
+
+def identity(id_: SessionId, row: Session | None) -> list[NewEvent]:
+    """Return what has to be said of a session as a whole."""
+    alias = {} if id_.external_id is None else {"external_id": id_.external_id}
+    if row is None or (row.created_sequence is None and row.forked_from is None):
+        return [NewEvent({"status": "active"} | alias, "session.created")]
+    if alias and row.external_id != id_.external_id:
+        return [NewEvent(alias, "session.rekeyed")]
+    return []
+
+
+def allowed_fact(action_key: str, asked: Approval | None) -> NewEvent:
+    """Return the decision to allow an action always; of what was asked for, if somebody asked."""
+    approval_id = new_event_id() if asked is None else asked.approval_id
+    decided = {
+        "approval_id": approval_id,
+        "decision": "allow_always",
+        "action_key": action_key,
+    }
+    return NewEvent(decided, "approval.decided")
+
+
+def snapshot_fact(
+    session: AgentSession, stored: Stored | None, facts: Facts, head: int
+) -> NewEvent | None:
+    """Return the fact of the save, None if it changes nothing."""
+    if stored is not None and not facts.facts:
+        before = stored.session
+        counters = before.run_state == session.run_state
+        if (
+            counters
+            and before.total_tool_calls == session.total_tool_calls
+            and stored.window == facts.window
+        ):
+            return None
+    said = {
+        "name": SNAPSHOT,
+        "state": {
+            "format": 1,
+            "prefix_through": facts.window.prefix_through,
+            "rest_from": facts.window.rest_from,
+        },
+        "run_state": msgspec.to_builtins(session.run_state),
+        "total_tool_calls": session.total_tool_calls,
+    }
+    through = head + len(facts.facts)
+    return NewEvent(said | ({"through_sequence": through} if through else {}), "snapshot.saved")

@@ -1,0 +1,125 @@
+"""What has to be said so that stored messages become the ones of a saved session. Pure.
+
+The log only grows at its end, so of what is stored one piece stays, and what the session says
+behind it is appended. Turns that were trimmed in front of that piece are not deleted: a window
+leaves them out of the session, and they stay in the transcript. What was popped or replaced leaves
+the transcript too, and stays in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ledger import NewEvent
+from ledger.catalogue import MessageAmended, MessageDeleted
+
+from ...folds.messages import Message
+from .chat_messages import (
+    NAMES,
+    ChatMessage,
+    appended,
+    chat_message,
+    listed,
+    system_prefix,
+)
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Which messages a session has: those up to one sequence, and those from another one on."""
+
+    prefix_through: int = 0
+    rest_from: int = 0
+
+    def holds(self, message: Message) -> bool:
+        """Whether a message belongs to the session, and not only to its transcript."""
+        sequence = message.first_sequence
+        inside = sequence <= self.prefix_through or sequence >= self.rest_from
+        return inside and not message.is_partial
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """The facts to append, in order, and the window behind them."""
+
+    facts: list[NewEvent]
+    window: Window
+
+
+def changes(
+    stored: Sequence[Message], wanted: Sequence[ChatMessage], window: Window, next_sequence: int
+) -> Changes:
+    """Return what turns the stored messages of a window into the wanted ones.
+
+    `next_sequence` is the sequence that the first of the facts will have.
+    """
+    said = [chat_message(message) for message in stored]
+    prefix = min(system_prefix(said), system_prefix(wanted))
+    if window.rest_from:
+        # A window has one gap, so nothing behind it may become part of what stands before it.
+        before = sum(message.first_sequence <= window.prefix_through for message in stored)
+        prefix = min(prefix, before)
+    facts = [
+        _amended(stored[place], said[place], new)
+        for place, new in enumerate(wanted[:prefix])
+        if new != said[place]
+    ]
+    rest, ahead = stored[prefix:], wanted[prefix:]
+    trimmed, kept = _kept(said[prefix:], ahead)
+    facts += [_deleted(message) for message in rest[trimmed + kept :]]
+    rest_from = next_sequence + len(facts)
+    facts += [appended(message) for message in ahead[kept:]]
+    if trimmed:
+        first_kept = rest[trimmed].first_sequence if kept else rest_from
+        through = stored[prefix - 1].first_sequence if prefix else 0
+        window = Window(through, first_kept)
+    return Changes(facts, window)
+
+
+def _deleted(stored: Message) -> NewEvent:
+    deleted = {"message_id": stored.message_id, "reason": "replaced"}
+    return NewEvent(deleted, MessageDeleted.event_type)
+
+
+def _amended(stored: Message, said: ChatMessage, wanted: ChatMessage) -> NewEvent:
+    """Return what changes in its place; a role stays, only standing instructions are amended."""
+    amended: dict[str, Any] = {"message_id": stored.message_id}
+    for name in wanted.__struct_fields__:
+        value = getattr(wanted, name)
+        if value != getattr(said, name):
+            amended[NAMES.get(name, name)] = listed(msgspec.to_builtins(value))
+    return NewEvent(amended, MessageAmended.event_type)
+
+
+def _kept(stored: Sequence[ChatMessage], wanted: Sequence[ChatMessage]) -> tuple[int, int]:
+    """Return how many stored messages are trimmed, and how many behind them the session begins with.
+
+    Of several pieces that fit the one that reaches the end of what is stored, else the longest.
+    """
+    if not wanted:
+        return len(stored), 0
+    runs = _common_prefixes(wanted, stored)
+    for place, run in enumerate(runs):
+        if run == len(stored) - place:
+            return place, run
+    best = max(range(len(runs)), key=runs.__getitem__, default=0)
+    return (best, runs[best]) if runs and runs[best] else (0, 0)
+
+
+def _common_prefixes(wanted: Sequence[ChatMessage], stored: Sequence[ChatMessage]) -> list[int]:
+    """Return for each place of `stored` how much of `wanted` begins there: the Z-function.
+
+    In linear time: a loop of a model that repeats itself would make anything else slow.
+    """
+    line: list[ChatMessage | None] = [*wanted, None, *stored]
+    found = [0] * len(line)
+    left = right = 0
+    for place in range(1, len(line)):
+        run = min(right - place, found[place - left]) if place < right else 0
+        while place + run < len(line) and line[run] == line[place + run]:
+            run += 1
+        if place + run > right:
+            left, right = place, place + run
+        found[place] = run
+    return found[len(wanted) + 1 :]

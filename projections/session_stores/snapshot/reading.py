@@ -1,0 +1,194 @@
+"""How a stored agent session is read: which rows it is made of, at one moment. Plans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from ledger import AsyncLedger, InvalidArgument, Ledger
+from ledger.events import SESSION_DELETED, Event
+from ledger.plans import Plan
+
+from ...engine.projection import payload
+from ...folds.messages import Message
+from ...folds.sessions import Session
+from ...folds.snapshots import Snapshot
+from ...readers.history_places import Moment
+from ...readers.listing_cursors import ViewPage
+from ...views import Views
+from ...views_async import AsyncViews
+from ..uuid_texts import hyphenated
+from .agent_sessions import AgentSession, SessionId
+from .errors import SessionBusy
+from .records import (
+    MESSAGE_TYPES,
+    PAGE_SESSIONS,
+    ROUNDS_MAX,
+    SNAPSHOT,
+    Checkpoint,
+    SavedVersion,
+    SessionKey,
+    Stored,
+    checkpoint_of,
+    stored_of,
+)
+
+
+class SnapshotReading:
+    """The reading half of a store, over the sync or the async faces of ledger and views."""
+
+    def __init__(
+        self, ledger: Ledger | AsyncLedger, views: Views | AsyncViews, tenant: str
+    ) -> None:
+        self.ledger = ledger
+        self.views = views
+        self.tenant = ledger.door.tenant_key(tenant)
+
+    def resolve(self, key: SessionKey) -> Plan[str]:
+        """Return the id of the session that has this id, else this external id; else the id."""
+        ids, external_id = self._names(key)
+        for session_id in ids:
+            row = yield self.views.session(session_id, tenant=self.tenant)
+            if row is not None:
+                return session_id
+        holder = None if external_id is None else (yield from self.holder(external_id))
+        return holder or ids[-1]
+
+    def _names(self, key: SessionKey) -> tuple[list[str], str | None]:
+        """Return the ids that are meant, the one of a session to be made last, and the external id."""
+        if isinstance(key, SessionId):
+            names = key.id, key.external_id
+        elif isinstance(key, bool) or not isinstance(key, str | int | UUID):
+            kind = type(key).__name__
+            raise InvalidArgument("session_id", f"expected an id, text or a number, got {kind}")
+        else:
+            names = str(key), str(key)
+        self.ledger.door.session_key(self.tenant, names[0])
+        return list(dict.fromkeys((names[0], hyphenated(names[0])))), names[1]
+
+    def holder(self, external_id: str) -> Plan[str | None]:
+        """Return the id of the session that has an external id, or None."""
+        rows: list[Session] = yield self.views.sessions(
+            tenant=self.tenant, external_id=external_id, archived=True, limit=1
+        )
+        return rows[0].session_id if rows else None
+
+    def load(self, key: SessionKey, version: int | None) -> Plan[AgentSession | None]:
+        """Return a session as it is, or as it was behind a version."""
+        if version is not None:
+            session_id = yield from self.resolve(key)
+            found = yield from self._at(session_id, version)
+        else:
+            found = yield from self._known(key)
+        return None if found is None else found.session
+
+    def _known(self, key: SessionKey) -> Plan[Stored | None]:
+        """Return the stored session that has this id, else this external id, or None."""
+        ids, external_id = self._names(key)
+        for session_id in ids:
+            found = yield from self.stored(session_id)
+            if found is not None:
+                return found
+        holder = None if external_id is None else (yield from self.holder(external_id))
+        return None if holder is None else (yield from self.stored(holder))
+
+    def stored(self, session_id: str) -> Plan[Stored | None]:
+        """Return a session as it is now: all of its rows at one moment, the one of its own row."""
+        for _ in range(ROUNDS_MAX):
+            rows: dict[str, list[Any]] = yield self.views.together(
+                session_id, ("sessions", "messages"), tenant=self.tenant
+            )
+            if not rows["sessions"]:
+                return None
+            row: Session = rows["sessions"][0]
+            messages = [one for one in rows["messages"] if one.missing_since is None]
+            # By its name, for others may keep large states in the session.
+            kept = yield self.views.snapshot(session_id, SNAPSHOT, tenant=self.tenant)
+            last = yield from self._last_change(session_id)
+            found = stored_of(row, messages, kept, last if last >= row.first_sequence else 0)
+            if max(last, found.changed) <= row.last_sequence:
+                return found
+        raise SessionBusy(session_id, ROUNDS_MAX)
+
+    def _last_change(self, session_id: str) -> Plan[int]:
+        """Return the sequence of the last fact about messages, or of a deletion behind it."""
+        events: list[Event] = yield self.ledger.read(
+            session_id,
+            tenant=self.tenant,
+            types=(*MESSAGE_TYPES, SESSION_DELETED),
+            newest_first=True,
+            limit=1,
+            deleted=True,
+        )
+        return events[0].sequence if events else 0
+
+    def _at(self, session_id: str, moment: Moment) -> Plan[Stored | None]:
+        """Return a session as it was; what the log holds of a moment never changes."""
+        row: Session | None = yield self.views.session(session_id, tenant=self.tenant, as_of=moment)
+        if row is None:
+            return None
+        found: list[Message] = yield self.views.rows(
+            "messages", session_id, tenant=self.tenant, as_of=moment
+        )
+        messages = sorted(found, key=lambda one: (one.first_sequence, one.message_id))
+        kept: Snapshot | None = yield self.views.snapshot(
+            session_id, SNAPSHOT, tenant=self.tenant, as_of=moment
+        )
+        return stored_of(row, messages, kept, 0)
+
+    def page(self, limit: int, cursor: str | None) -> Plan[ViewPage[SessionId]]:
+        """Return a page of the ids of all sessions, the newest activity first."""
+        rows: ViewPage[Session] = yield self.views.sessions_page(
+            tenant=self.tenant, limit=limit, cursor=cursor
+        )
+        ids = [SessionId(row.session_id, row.external_id) for row in rows.items]
+        return ViewPage(ids, rows.cursor)
+
+    def all_ids(self) -> Plan[list[SessionId]]:
+        """Return the ids of all sessions, each once, though they may move from page to page."""
+        found: dict[str, SessionId] = {}
+        cursor: str | None = None
+        while True:
+            page = yield from self.page(PAGE_SESSIONS, cursor)
+            found |= {one.id: one for one in page.items}
+            cursor = page.cursor
+            if cursor is None:
+                return list(found.values())
+
+    def versions(self, key: SessionKey) -> Plan[list[SavedVersion]]:
+        """Return the saves of a session, oldest first."""
+        session_id = yield from self.resolve(key)
+        saves = yield from self._read(session_id, ("snapshot.saved",))
+        return [
+            SavedVersion(one.sequence, one.recorded_at)
+            for one in saves
+            if payload(one).get("name") == SNAPSHOT
+        ]
+
+    def events(self, key: SessionKey, **options: Any) -> Plan[list[Event]]:
+        """Return the events of a session; options are those of `Ledger.read`."""
+        session_id = yield from self.resolve(key)
+        events: list[Event] = yield self.ledger.read(session_id, tenant=self.tenant, **options)
+        return events
+
+    def checkpoints(
+        self, key: SessionKey, limit: int | None, newest_first: bool
+    ) -> Plan[list[Checkpoint]]:
+        """Return the checkpoints of a session."""
+        session_id = yield from self.resolve(key)
+        saved = yield from self._read(
+            session_id, ("checkpoint.saved",), limit=limit, newest_first=newest_first
+        )
+        return [checkpoint_of(event) for event in saved if payload(event)]
+
+    def checkpoint(self, key: SessionKey) -> Plan[Checkpoint | None]:
+        """Return the last checkpoint of a session."""
+        found = yield from self.checkpoints(key, 1, True)
+        return found[0] if found else None
+
+    def _read(self, session_id: str, types: Iterable[str], **options: Any) -> Plan[list[Event]]:
+        events: list[Event] = yield self.ledger.read(
+            session_id, tenant=self.tenant, types=types, **options
+        )
+        return events
