@@ -13,10 +13,9 @@ import msgspec
 from .digests import (
     HASH_BYTES,
     SALT_BYTES,
-    body_digest,
+    body_digest_of,
     bucket_of,
     event_hash,
-    meta_digest,
     payload_digest,
 )
 from .records import Record
@@ -58,27 +57,7 @@ def recompute(record: Record, previous: bytes) -> bytes:
 
     Raises struct.error or UnicodeEncodeError if they cannot be hashed.
     """
-    meta = meta_digest(
-        record.actor,
-        record.causation_id,
-        record.correlation_id,
-        record.trace_id,
-        record.span_id,
-        record.metadata,
-    )
-    body = body_digest(
-        record.tenant,
-        record.session_id,
-        record.event_id,
-        record.occurred_us,
-        record.type,
-        record.schema_version,
-        record.run_id,
-        record.content_type,
-        meta,
-        record.payload_digest,
-    )
-    return event_hash(previous, record.sequence, record.recorded_us, body)
+    return event_hash(previous, record.sequence, record.recorded_us, body_digest_of(record))
 
 
 class Checker:

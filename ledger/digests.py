@@ -20,6 +20,10 @@ import os
 from functools import lru_cache
 from hashlib import sha256
 from struct import Struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .records import Record
 
 SALT_BYTES = 32
 HASH_BYTES = 32
@@ -95,6 +99,30 @@ def body_digest(
             )
         )
     ).digest()
+
+
+def body_digest_of(record: Record) -> bytes:
+    """Return the body digest that a stored row's columns give, its payload by its digest."""
+    meta = meta_digest(
+        record.actor,
+        record.causation_id,
+        record.correlation_id,
+        record.trace_id,
+        record.span_id,
+        record.metadata,
+    )
+    return body_digest(
+        record.tenant,
+        record.session_id,
+        record.event_id,
+        record.occurred_us,
+        record.type,
+        record.schema_version,
+        record.run_id,
+        record.content_type,
+        meta,
+        record.payload_digest,
+    )
 
 
 def event_hash(prev_hash: bytes, sequence: int, recorded_us: int, body: bytes) -> bytes:

@@ -16,6 +16,7 @@ from .batch import Door
 from .errors import InvalidArgument, LedgerClosed, RetryableError
 from .events import Event
 from .paging import PageSize
+from .pauses import Pauses
 from .plans import Plan, run
 from .reading import Storage, feed_page, read_session
 from .records import Record, event_of_record
@@ -131,7 +132,7 @@ def next_page(
     closed: Callable[[], bool],
 ) -> Plan[list[Record]]:
     """Wait for a page that is not empty; [] once the follower or the ledger was closed."""
-    pause_s = _PAUSE_FIRST_S
+    pauses = Pauses(_PAUSE_FIRST_S, _PAUSE_LONGEST_S)
     while not closed():
         try:
             token = yield backend.token(source.bucket)
@@ -139,13 +140,12 @@ def next_page(
             if records:
                 return records
             yield backend.wait(source.bucket, token, FOLLOW_WAIT_S)
-            pause_s = _PAUSE_FIRST_S
+            pauses.reset()
         except LedgerClosed:
             break
         except RetryableError:
             # A server that restarts is a pause for its followers, not an end.
-            yield sleep(pause_s)
-            pause_s = min(2 * pause_s, _PAUSE_LONGEST_S)
+            yield sleep(pauses.next_s())
     return []
 
 

@@ -29,7 +29,7 @@ class ProjectionFailed(StopError):
         self.reason = reason
         super().__init__(
             f"Projection {projection} version {version} stopped in bucket {bucket}"
-            f" at position {position}, event {event_id!r}: {_shown(reason)}."
+            f" at position {position}, event {event_id!r}: {shown(reason)}."
         )
 
 
@@ -51,7 +51,7 @@ class HandlerFailed(StopError):
         self.reason = reason
         super().__init__(
             f"Handler {handler} version {version} stopped in bucket {bucket}"
-            f" at position {position}, event {event_id!r}: {_shown(reason)}."
+            f" at position {position}, event {event_id!r}: {shown(reason)}."
         )
 
 
@@ -113,7 +113,6 @@ class RebuildInterrupted(RetryableError):
     """Run the rebuild again: it goes on where it stopped, and nothing is folded twice."""
 
 
-def _shown(reason: str) -> str:
-    if len(reason) > REASON_CHARS_MAX:
-        reason = reason[:REASON_CHARS_MAX] + "…"
-    return safe(reason)
+def shown(text: str) -> str:
+    """Return what an error says so that every database takes it and a terminal shows it."""
+    return safe(text if len(text) <= REASON_CHARS_MAX else text[:REASON_CHARS_MAX] + "…")

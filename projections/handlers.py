@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ledger import Ledger, LedgerClosed, RetryableError
+from ledger.pauses import Pauses
 from ledger.plans import run
 
 from .backends import open_views
@@ -15,7 +16,7 @@ from .engine.handling import Handling
 from .engine.handling_pace import CHECKPOINT_S, CLAIM_S, REPEATS_MAX, Pace
 from .engine.handling_reports import HandlingReport
 from .engine.handling_skips import HandlerSkips
-from .engine.handling_watching import WAIT_S, Pauses, check_some_left, tell
+from .engine.handling_watching import PAUSE_FIRST_S, WAIT_S, check_some_left, tell
 from .engine.stops import Skip
 from .errors import HandlerFailed
 
@@ -85,7 +86,7 @@ class Handlers:
         reached is tried again; `on_retry` is told why. Raises HandlerSuperseded if there are
         higher versions of all handlers.
         """
-        pauses = Pauses()
+        pauses = Pauses(PAUSE_FIRST_S, WAIT_S)
         with self._running:
             while not self._stopped.is_set():
                 try:

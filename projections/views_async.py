@@ -120,7 +120,8 @@ class AsyncViews:
         `limit` keeps the oldest, or the newest with `newest_first`; None is all.
         """
         return await arun(
-            self._reader.runs(
+            self._reader.listed(
+                "runs",
                 (tenant, session_id),
                 consistency,
                 limit=limit,
@@ -145,7 +146,7 @@ class AsyncViews:
         consistency: Consistency = "strong",
     ) -> list[QAEntry]:
         """Return a session's answered questions, or the last of them, always oldest first."""
-        return await arun(self._reader.qa((tenant, session_id), consistency, last_n=last_n))
+        return await arun(self._reader.last("qa", (tenant, session_id), consistency, last_n))
 
     async def qa_entry(
         self,
@@ -177,7 +178,8 @@ class AsyncViews:
         `limit` keeps the oldest, or the newest with `newest_first`; None is all.
         """
         return await arun(
-            self._reader.messages(
+            self._reader.listed(
+                "messages",
                 (tenant, session_id),
                 consistency,
                 limit=limit,

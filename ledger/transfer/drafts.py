@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..digests import body_digest, meta_digest
+from ..digests import body_digest_of
 from ..records import Draft, Record
 
 
@@ -25,29 +25,6 @@ def draft_of(record: Record) -> Draft:
         record.payload,
         record.salt,
         record.payload_digest,
-        _body(record),
+        body_digest_of(record),
         record.recorded_us,
-    )
-
-
-def _body(record: Record) -> bytes:
-    meta = meta_digest(
-        record.actor,
-        record.causation_id,
-        record.correlation_id,
-        record.trace_id,
-        record.span_id,
-        record.metadata,
-    )
-    return body_digest(
-        record.tenant,
-        record.session_id,
-        record.event_id,
-        record.occurred_us,
-        record.type,
-        record.schema_version,
-        record.run_id,
-        record.content_type,
-        meta,
-        record.payload_digest,
     )

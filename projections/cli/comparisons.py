@@ -8,6 +8,7 @@ from rich.table import Table
 from ..engine.comparing import VersionComparison
 from .options import output
 from .safe_text import cell
+from .tables import table_of
 
 
 def print_comparison(found: VersionComparison) -> None:
@@ -22,9 +23,7 @@ def print_comparison(found: VersionComparison) -> None:
 
 
 def _differences(found: VersionComparison) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("key", "field", f"version {found.old}", f"version {found.new}"):
-        table.add_column(title, overflow="fold")
+    table = table_of("key", "field", f"version {found.old}", f"version {found.new}")
     for one in found.differences:
         for field, (old, new) in one.fields.items():
             table.add_row(cell(" ".join(one.key), 60), field, cell(repr(old)), cell(repr(new)))

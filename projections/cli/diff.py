@@ -12,8 +12,9 @@ from ..readers.history_differences import Difference
 from ..views import Views
 from .main import app
 from .options import DEFAULT_URL, AsJson, Session, Tenant, Url, open_existing, output, place
-from .own_projections import Own, check_name, known_projections
+from .own_projections import Own, known_projections
 from .safe_text import ascii_json, cell
+from .tables import table_of
 
 Moment = Annotated[str, typer.Argument(help="A sequence, or a time in ISO 8601.")]
 
@@ -34,8 +35,7 @@ def diff(
 ) -> None:
     """Print the fields of a session's view, or of all rows of one, that changed."""
     moments = (place(before, "before"), place(after, "after"))
-    known = known_projections(projections)
-    check_name(known, projection)
+    known = known_projections(projections, projection)
     with open_existing(url) as ledger:
         views = Views(ledger, projections=known)
         found = views.diff(projection, (tenant, session), *moments, deleted=deleted)
@@ -53,10 +53,9 @@ def _fields(one: Difference) -> dict[str, Any]:
 
 
 def _table(found: list[Difference]) -> Table:
-    table = Table(header_style="dim", pad_edge=False, box=None)
     keyed = any(one.key for one in found)
-    for name in (*(["row"] if keyed else []), "field", "before", "after"):
-        table.add_column(name, overflow="fold")
+    columns = (*(["row"] if keyed else []), "field", "before", "after")
+    table = table_of(*columns, header_style="dim")
     for one in found:
         said = _fields(one)
         row = [cell(" ".join(one.key), 60)] if keyed else []

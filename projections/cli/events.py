@@ -12,6 +12,7 @@ from rich.text import Text
 from ledger import Event
 
 from .safe_text import ascii_json, cell
+from .tables import table_of
 
 _PLAIN = (
     "tenant",
@@ -56,10 +57,7 @@ def event_line(event: Event, *, with_session: bool) -> Text:
 
 def event_table(events: Iterable[Event]) -> Table:
     """Return events of one session as a table."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("seq", justify="right")
-    for name in ("recorded", "type", "run", "data"):
-        table.add_column(name, overflow="fold")
+    table = table_of("seq", "recorded", "type", "run", "data", right=("seq",))
     for event in events:
         table.add_row(
             str(event.sequence),

@@ -35,9 +35,15 @@ Name = Annotated[
 ]
 
 
-def known_projections(paths: Iterable[str] | None) -> list[Projection]:
-    """Return the built-in projections and those at some paths, `package.module:NAME`."""
-    return [*BUILTIN, *(one for path in paths or () for one in _imported(path))]
+def known_projections(paths: Iterable[str] | None, name: str | None = None) -> list[Projection]:
+    """Return the built-in projections and those at some paths, `package.module:NAME`.
+
+    Refuses the name of none of them.
+    """
+    known = [*BUILTIN, *(one for path in paths or () for one in _imported(path))]
+    if name is not None:
+        _check_name(known, name)
+    return known
 
 
 def chosen_names(
@@ -45,11 +51,11 @@ def chosen_names(
 ) -> list[str] | None:
     """Return the names that `--projection` gave, None for all; refuses those that nobody knows."""
     for name in names or ():
-        check_name(known, name, stored)
+        _check_name(known, name, stored)
     return list(names) if names else None
 
 
-def check_name(known: Sequence[Projection], name: str, stored: Iterable[str] = ()) -> None:
+def _check_name(known: Sequence[Projection], name: str, stored: Iterable[str] = ()) -> None:
     """Refuse the name of no projection."""
     there = sorted({*(one.name for one in known), *stored})
     if name not in there:

@@ -17,7 +17,7 @@ from ..views import Views
 from .comparisons import print_comparison
 from .main import app
 from .options import DEFAULT_URL, Url, notices, open_existing
-from .own_projections import Name, Own, check_name, known_projections
+from .own_projections import Name, Own, known_projections
 from .safe_text import safe
 
 STOPPED = 4
@@ -54,8 +54,7 @@ def rebuild(
     May be ended at any moment, and goes on from there when it is called again. Exit code 1 if the
     comparison finds differences (nothing is switched then), 4 if the fold fails at an event.
     """
-    known = known_projections(projections)
-    check_name(known, name)
+    known = known_projections(projections, name)
     with open_existing(url) as ledger:
         views = Views(ledger, projections=known)
         wanted = _wanted(known, name, version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -20,9 +21,11 @@ from ..views import Views
 from .main import app
 from .options import DEFAULT_URL, AsOf, Tenant, Url, open_existing, output, place
 from .safe_text import cell
+from .tables import table_of
 
 SHOWN_MAX = 1_000
 DEPTH_MAX = 16
+_table = partial(table_of, header_style="dim")  # the title above it is bold
 
 
 @app.command()
@@ -83,13 +86,6 @@ def _in_order(found: list[Any]) -> list[Any]:
 def _section(title: Text, table: Table) -> RenderableType:
     title.stylize("bold")
     return Group(Text(""), title, table)
-
-
-def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    table = Table(header_style="dim", pad_edge=False, box=None)
-    for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    return table
 
 
 def _sessions(sessions: list[Session]) -> Table:

@@ -12,8 +12,9 @@ from ..engine.stops import Skip
 from ..views import Views
 from .main import app
 from .options import DEFAULT_URL, AsJson, Url, open_existing, output
-from .own_projections import Name, Names, Own, check_name, chosen_names, known_projections
+from .own_projections import Name, Names, Own, chosen_names, known_projections
 from .safe_text import ascii_json, cell, safe
+from .tables import table_of
 
 
 @app.command()
@@ -31,8 +32,7 @@ def skip(
 
     Refused if the event can be folded by now, or if the projection stands elsewhere.
     """
-    known = known_projections(projections)
-    check_name(known, name)
+    known = known_projections(projections, name)
     with open_existing(url) as ledger:
         done = Views(ledger, projections=known).skip(
             name, bucket=bucket, position=position, reason=reason, by=by, version=version
@@ -77,12 +77,8 @@ def skip_line(skip: Skip) -> str:
 
 
 def _table(found: list[Skip]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("projection", overflow="fold")
-    for name in ("version", "bucket", "position"):
-        table.add_column(name, justify="right")
-    for name in ("event", "at", "by", "reason", "error"):
-        table.add_column(name, overflow="fold")
+    numbers = ("version", "bucket", "position")
+    table = table_of("projection", *numbers, "event", "at", "by", "reason", "error", right=numbers)
     for one in found:
         table.add_row(
             cell(one.projection, 60),

@@ -17,6 +17,7 @@ from .options import DEFAULT_URL, AsJson, Url, open_existing, output
 from .own_projections import Names, Own, chosen_names, known_projections
 from .safe_text import ascii_json, cell, safe
 from .skips import skip_line
+from .tables import table_of
 
 UNHEALTHY = 1
 
@@ -84,12 +85,8 @@ def _print(found: Status) -> None:
 
 
 def _views(found: Status) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("view", overflow="fold")
-    table.add_column("version", justify="right")
-    table.add_column("state")
-    for name in ("behind", "most", "seconds", "stopped", "skipped"):
-        table.add_column(name, justify="right")
+    numbers = ("behind", "most", "seconds", "stopped", "skipped")
+    table = table_of("view", "version", "state", *numbers, right=("version", *numbers))
     for view in found.views:
         table.add_row(
             cell(view.projection, 60),

@@ -13,6 +13,7 @@ from ledger.verify import VerifyReport
 from .main import app
 from .options import DEFAULT_URL, Tenant, Url, notices, open_existing, output
 from .safe_text import cell
+from .tables import table_of
 
 
 @app.command()
@@ -41,12 +42,7 @@ def verify(
 
 
 def _findings(report: VerifyReport) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("bucket", justify="right")
-    for name in ("tenant", "session"):
-        table.add_column(name, overflow="fold")
-    table.add_column("seq", justify="right")
-    table.add_column("problem", overflow="fold")
+    table = table_of("bucket", "tenant", "session", "seq", "problem", right=("bucket", "seq"))
     for finding in report.findings:
         table.add_row(
             str(finding.bucket),

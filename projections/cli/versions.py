@@ -15,8 +15,9 @@ from ..views import Views
 from .comparisons import print_comparison
 from .main import app
 from .options import DEFAULT_URL, AsJson, Url, open_existing, output
-from .own_projections import Name, Names, Own, check_name, chosen_names, known_projections
+from .own_projections import Name, Names, Own, chosen_names, known_projections
 from .safe_text import ascii_json, cell
+from .tables import table_of
 
 Version = Annotated[int, typer.Argument(metavar="VERSION", help="The number of the version.")]
 
@@ -53,8 +54,7 @@ def compare(
     limit: Annotated[int, typer.Option(help="How many differing rows to print.")] = 20,
 ) -> None:
     """Compare the rows of two versions of a projection; exit code 1 if they differ."""
-    known = known_projections(projections)
-    check_name(known, name)
+    known = known_projections(projections, name)
     with open_existing(url) as ledger:
         views = Views(ledger, projections=known)
         found = views.compare(name, old=old, new=new, limit=limit)
@@ -65,8 +65,7 @@ def compare(
 @app.command()
 def switch(name: Name, version: Version, url: Url = DEFAULT_URL, projections: Own = None) -> None:
     """Make readers read a version that is built; the one before is kept going until it is dropped."""
-    known = known_projections(projections)
-    check_name(known, name)
+    known = known_projections(projections, name)
     with open_existing(url) as ledger:
         Views(ledger, projections=known).switch(name, version)
     _say_read(name, version)
@@ -75,8 +74,7 @@ def switch(name: Name, version: Version, url: Url = DEFAULT_URL, projections: Ow
 @app.command("switch-back")
 def switch_back(name: Name, url: Url = DEFAULT_URL, projections: Own = None) -> None:
     """Make readers read the version before: the highest built one below the one they read."""
-    known = known_projections(projections)
-    check_name(known, name)
+    known = known_projections(projections, name)
     with open_existing(url) as ledger:
         views = Views(ledger, projections=known)
         there = [one for one in views.versions() if one.projection == name]
@@ -107,8 +105,7 @@ def drop(name: Name, version: Version, url: Url = DEFAULT_URL, projections: Own 
 @app.command()
 def accept(name: Name, version: Version, url: Url = DEFAULT_URL, projections: Own = None) -> None:
     """Take a version whose code was changed for one that the code of today has made."""
-    known = known_projections(projections)
-    check_name(known, name)
+    known = known_projections(projections, name)
     with open_existing(url) as ledger:
         Views(ledger, projections=known).accept(name, version)
     typer.echo(f"Version {version} of {name} counts as made by the code of today.")
@@ -119,12 +116,8 @@ def _say_read(name: str, version: int) -> None:
 
 
 def _table(found: list[ViewVersion]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("projection", overflow="fold")
-    table.add_column("version", justify="right")
-    table.add_column("state")
-    table.add_column("events", justify="right")
-    table.add_column("code")
+    columns = ("projection", "version", "state", "events", "code")
+    table = table_of(*columns, right=("version", "events"))
     for one in found:
         table.add_row(
             cell(one.projection, 60),

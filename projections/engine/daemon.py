@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from ledger import InvalidArgument, Ledger, LedgerClosed, RetryableError
+from ledger.pauses import Pauses
 from ledger.plans import run
 
 from ..backends import open_views
@@ -77,21 +78,20 @@ class Daemon:
 
     def watch(self) -> None:
         """Fold until `stop`; ends within half a second of it, or of the page that is folded."""
-        pause_s = _PAUSE_FIRST_S
+        pauses = Pauses(_PAUSE_FIRST_S, _PAUSE_LONGEST_S)
         while not self._stopped.is_set():
             try:
                 token = self._log.token(None)
                 self.advance()
                 self._log.wait(None, token, WAIT_S)
-                pause_s = _PAUSE_FIRST_S
+                pauses.reset()
             except LedgerClosed:
                 if not self._stopped.is_set():
                     raise
             except RetryableError as error:
                 if self._on_retry is not None:
                     self._on_retry(error)
-                self._stopped.wait(pause_s)
-                pause_s = min(2 * pause_s, _PAUSE_LONGEST_S)
+                self._stopped.wait(pauses.next_s())
 
     def advance(self) -> list[ProjectionFailed]:
         """Fold up to where the log ends now; return what stopped on the way, the new ones."""

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from ledger.records import Record
 
-from ..errors import HandlerFailed
+from ..errors import HandlerFailed, shown
 from .handlers import Handler
-from .stops import Failure, said, shown
+from .stops import Failure, said
 
 
 def failed(handler: Handler, record: Record, error: Exception) -> HandlerFailed:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from ledger import InvalidArgument
-from ledger.arguments import natural
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.plans import Plan
 from ledger.refusals import shown
@@ -17,7 +16,7 @@ from ledger.refusals import shown
 from ..backends.base import AsyncViewBackend, Overview, ViewBackend
 from ..readers.arguments import text
 from .handling_places import Places
-from .skips import TEXT_BYTES_MAX
+from .skips import check_asked, recorded
 from .stops import Skip
 
 
@@ -38,13 +37,9 @@ class HandlerSkips:
 
     def skip(self, name: str, bucket: int, position: int, reason: str, by: str) -> Plan[Skip]:
         """Record a skip of the event at which a handler stands stopped."""
-        for argument, said in (("reason", reason), ("by", by)):
-            text(said, argument, TEXT_BYTES_MAX)
+        check_asked(self._log, bucket, position, reason, by)
         if text(name, "handler") not in self._places:
             raise InvalidArgument("handler", f"there is none named {shown(name)} here")
-        if natural(bucket, "bucket") >= self._log.info.buckets:
-            raise InvalidArgument("bucket", f"there are {self._log.info.buckets} of them")
-        natural(position, "position")
         yield from self._prepare()
         identity = self._places[name].progress.identity
         overview: Overview = yield self._views.overview()
@@ -69,11 +64,8 @@ class HandlerSkips:
             error=failed.error,
             at=datetime.now(UTC),
         )
-        if not (yield self._views.skip(skip)):
-            # A repeat after a lost reply finds its own record.
-            overview = yield self._views.overview()
-            if skip not in overview.skips:
-                raise self._refusal(name, bucket)
+        if not (yield from recorded(self._views, skip)):
+            raise self._refusal(name, bucket)
         return skip
 
     def _refusal(self, name: str, bucket: int) -> InvalidArgument:

@@ -10,24 +10,8 @@ from .handling_reports import HandlingReport
 #: One wait's length. It bounds how long `stop` goes unnoticed, and when what others have claimed,
 #: or what is to be tried again, is looked at.
 WAIT_S = 0.5
-_PAUSE_FIRST_S = 0.05
-_PAUSE_LONGEST_S = WAIT_S
-
-
-class Pauses:
-    """The waits between tries to reach a server, which double."""
-
-    def __init__(self) -> None:
-        self._next_s = _PAUSE_FIRST_S
-
-    def reset(self) -> None:
-        """Begin with the shortest one: the server was reached."""
-        self._next_s = _PAUSE_FIRST_S
-
-    def next_s(self) -> float:
-        """Return how long to wait now."""
-        now_s, self._next_s = self._next_s, min(2 * self._next_s, _PAUSE_LONGEST_S)
-        return now_s
+#: The first wait between tries to reach a server; they double up to WAIT_S.
+PAUSE_FIRST_S = 0.05
 
 
 def tell(

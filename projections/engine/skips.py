@@ -42,13 +42,9 @@ class Skips:
         self, name: str, version: int | None, bucket: int, position: int, reason: str, by: str
     ) -> Plan[Skip]:
         """Record a skip of the event at which a version stands stopped."""
-        for argument, said in (("reason", reason), ("by", by)):
-            text(said, argument, TEXT_BYTES_MAX)
-        natural(position, "position")
+        check_asked(self._log, bucket, position, reason, by)
         if not self._versions.knows(name):
             raise InvalidArgument("projection", f"these views have none named {shown(name)}")
-        if natural(bucket, "bucket") >= self._log.info.buckets:
-            raise InvalidArgument("bucket", f"there are {self._log.info.buckets} of them")
         yield from self._prepare()
         if version is None:
             chosen = yield from self._projector.chosen([name])
@@ -76,9 +72,26 @@ class Skips:
             error=failed.reason,
             at=datetime.now(UTC),
         )
-        if not (yield self._views.skip(skip)):
-            # A repeat after a lost reply finds its own record.
-            overview: Overview = yield self._views.overview()
-            if skip not in overview.skips:
-                raise InvalidArgument("position", f"{stopped} is not stopped there any more")
+        if not (yield from recorded(self._views, skip)):
+            raise InvalidArgument("position", f"{stopped} is not stopped there any more")
         return skip
+
+
+def check_asked(
+    log: Backend | AsyncBackend, bucket: int, position: int, reason: str, by: str
+) -> None:
+    """Refuse what can be no skip, whatever stands where."""
+    for argument, said in (("reason", reason), ("by", by)):
+        text(said, argument, TEXT_BYTES_MAX)
+    natural(position, "position")
+    if natural(bucket, "bucket") >= log.info.buckets:
+        raise InvalidArgument("bucket", f"there are {log.info.buckets} of them")
+
+
+def recorded(views: ViewBackend | AsyncViewBackend, skip: Skip) -> Plan[bool]:
+    """Record a skip; False if nothing is stopped there any more."""
+    if (yield views.skip(skip)):
+        return True
+    # A repeat after a lost reply finds its own record.
+    overview: Overview = yield views.overview()
+    return skip in overview.skips

@@ -7,8 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from ..errors import REASON_CHARS_MAX, ProjectionFailed
-from ..visible_text import safe
+from ..errors import ProjectionFailed, shown
 from .tables import Identity
 
 
@@ -62,11 +61,6 @@ def said(error: Exception) -> str:
         return f"{kind}: {error}"
     except Exception as mistake:
         return f"{kind}: its text cannot be told ({type(mistake).__name__})"
-
-
-def shown(text: str) -> str:
-    """Return what an error says so that every database takes it and a terminal shows it."""
-    return safe(text if len(text) <= REASON_CHARS_MAX else text[:REASON_CHARS_MAX] + "…")
 
 
 def failure_of(failed: ProjectionFailed, at: datetime) -> Failure:

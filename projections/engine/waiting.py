@@ -13,6 +13,7 @@ import msgspec
 from ledger import Appended, Event, InvalidArgument
 from ledger.arguments import natural
 from ledger.backends.base import AsyncBackend, Backend
+from ledger.pauses import Pauses
 from ledger.plans import Plan
 from ledger.refusals import shown
 
@@ -171,7 +172,7 @@ class Waiting:
         yield from self._prepare()
         deadline = time.monotonic() + timeout_s
         behind = self._behind_log if fold else self._behind_tables
-        pause_s = _PAUSE_FIRST_S
+        pauses = Pauses(_PAUSE_FIRST_S, _PAUSE_LONGEST_S)
         while True:
             token: int = yield self._log.token(None)
             left = yield from behind(wanted, names)
@@ -184,8 +185,7 @@ class Waiting:
                 yield self._log.wait(None, token, min(left_s, _LOG_WAIT_S))
             else:
                 # Nobody calls when a table has moved.
-                yield sleep(min(pause_s, left_s))
-                pause_s = min(2 * pause_s, _PAUSE_LONGEST_S)
+                yield sleep(min(pauses.next_s(), left_s))
 
     def _check(self, names: Sequence[str]) -> Sequence[str]:
         for name in several(names, "projections", "projections"):

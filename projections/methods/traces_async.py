@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ledger.plans import arun
 
 from ..folds.traces import Span
-from ..readers.arguments import count_limit
 from ..readers.consistency import Consistency
 from ..readers.span_trees import SpanNode, tree
 
@@ -32,7 +31,8 @@ async def traces(
     with `newest_first`; None is all.
     """
     return await arun(
-        self._reader.traces(
+        self._reader.listed(
+            "traces",
             (tenant, session_id),
             consistency,
             limit=limit,
@@ -52,18 +52,9 @@ async def steps(
     consistency: Consistency = "strong",
 ) -> list[Span]:
     """Return the flat steps of a session, or the last of them, always oldest first."""
-    newest_first = count_limit(last_n, "last_n") is not None
-    found: list[Span] = await arun(
-        self._reader.traces(
-            (tenant, session_id),
-            consistency,
-            limit=last_n,
-            newest_first=newest_first,
-            run_id=None,
-            source="step",
-        )
+    return await arun(
+        self._reader.last("traces", (tenant, session_id), consistency, last_n, source="step")
     )
-    return found[::-1] if newest_first else found
 
 
 async def span_tree(
@@ -79,13 +70,6 @@ async def span_tree(
     Each is in exactly one place; one whose parent is not there is a root.
     """
     found: list[Span] = await arun(
-        self._reader.traces(
-            (tenant, session_id),
-            consistency,
-            limit=None,
-            newest_first=False,
-            run_id=run_id,
-            source=None,
-        )
+        self._reader.listed("traces", (tenant, session_id), consistency, run_id=run_id)
     )
     return tree(found)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 from ledger import Ledger
 from tests.bench import raw
-from tests.bench.harness import WARM_UP_ROUNDS, Comparison, alternate
+from tests.bench.harness import WARM_UP_ROUNDS, Report, alternate
 from tests.bench.sizes import Sizes
 from tests.bench.workload import BATCH, Rows, event, events
-
-Report = Callable[[Comparison], None]
 
 
 def prepared_rows(buckets: int, sizes: Sizes, per_round: int) -> list[raw.Row]:

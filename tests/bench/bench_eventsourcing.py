@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ledger.codec import encode_json
-from tests.bench.harness import Comparison, alternate
+from tests.bench.harness import NAMES, Comparison, Report, alternate
 from tests.bench.sizes import Sizes
 from tests.bench.workload import payload
 
@@ -21,17 +21,9 @@ if TYPE_CHECKING:
     # At run time in the fixture alone, because importing it patches dataclasses.
     from eventsourcing.persistence import ApplicationRecorder
 
-Report = Callable[[Comparison], None]
 Pair = tuple["ApplicationRecorder", "ApplicationRecorder"]
-NAMES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 # What both sides' pools can serve without anybody waiting for longer than the pools allow.
 THREADS_MAX = 16
-
-
-@pytest.fixture(params=["postgres", "sqlite"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """The database."""
-    return str(request.param)
 
 
 @pytest.fixture

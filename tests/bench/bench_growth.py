@@ -8,12 +8,11 @@ from pathlib import Path
 
 from ledger import Ledger
 from tests.bench import raw
-from tests.bench.harness import Comparison, alternate
+from tests.bench.harness import Comparison, Report, alternate
 from tests.bench.sizes import Sizes
 from tests.bench.workload import Rows, event
 from tests.support.postgres_databases import PostgresDatabases
 
-Report = Callable[[Comparison], None]
 COST_RATIO_MAX = 1.25
 PER_SESSION = 200
 # Sessions that go on at the same time, spread over the whole log.

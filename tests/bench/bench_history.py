@@ -4,45 +4,27 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from ledger import Ledger
 from projections import Views
 from tests.bench import raw
-from tests.bench.harness import Comparison
+from tests.bench.harness import NAMES, Comparison, Report
 from tests.bench.sizes import Sizes
 from tests.bench.workload import Rows
 
-Report = Callable[[Comparison], None]
-NAMES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 PROMISED_US = 50_000
 QUESTIONS = 40
 
 
-@pytest.fixture(params=["postgres", "sqlite"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """The database."""
-    return str(request.param)
-
-
 @pytest.fixture
-def long_session(
-    kind: str, request: pytest.FixtureRequest, sizes: Sizes
-) -> Iterator[tuple[Ledger, str]]:
+def long_session(url: str, sizes: Sizes) -> Iterator[tuple[Ledger, str]]:
     """A ledger with one session, and its id."""
-    path: Path = request.getfixturevalue("sqlite_path")
-    url = f"sqlite:///{path}"
-    if kind == "postgres":
-        url = request.getfixturevalue("postgres_url")
     with Ledger.open(url) as ledger:
         rows = Rows(ledger.buckets, sizes.feed)
-    if kind == "postgres":
-        raw.fill_postgres(url, rows, sizes.feed)
-    else:
-        raw.fill_sqlite(path, rows, sizes.feed)
+    raw.fill(url, rows, sizes.feed)
     with Ledger.open(url) as ledger:
         yield ledger, rows.sessions[0]
 

@@ -10,17 +10,15 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from ledger import Ledger
 from tests.bench import raw
-from tests.bench.harness import Comparison
+from tests.bench.harness import Comparison, Report
 from tests.bench.sizes import Sizes
 from tests.bench.workload import Rows
 from tests.support.postgres_databases import PostgresDatabases
 
-Report = Callable[[Comparison], None]
 ROOT = Path(__file__).resolve().parents[2]
 PER_SESSION = 200
 # Few, so that the short log fills a bucket's pages too: then both peaks are that of a full page.

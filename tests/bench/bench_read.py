@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import apsw
@@ -13,36 +12,21 @@ import pytest
 
 from ledger import Ledger
 from tests.bench import raw
-from tests.bench.harness import Comparison, alternate
+from tests.bench.harness import NAMES, Report, alternate
 from tests.bench.sizes import Sizes
 from tests.bench.workload import Rows
 
-Report = Callable[[Comparison], None]
 Fetch = Callable[[str, tuple[Any, ...]], list[raw.Row]]
-NAMES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
-
-
-@pytest.fixture(params=["postgres", "sqlite"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """The database."""
-    return str(request.param)
 
 
 @pytest.fixture
-def filled(
-    kind: str, request: pytest.FixtureRequest, sizes: Sizes
-) -> Iterator[tuple[Ledger, list[str], Fetch]]:
+def filled(kind: str, url: str, sizes: Sizes) -> Iterator[tuple[Ledger, list[str], Fetch]]:
     """A ledger with sessions of equal length, their ids, and a way to fetch rows without it."""
-    if kind == "postgres":
-        url = request.getfixturevalue("postgres_url")
-    else:
-        path: Path = request.getfixturevalue("sqlite_path")
-        url = f"sqlite:///{path}"
     with Ledger.open(url) as ledger:
         rows = Rows(ledger.buckets, sizes.session)
+    raw.fill(url, rows, sizes.feed)
     connection: Any
     if kind == "postgres":
-        raw.fill_postgres(url, rows, sizes.feed)
         connection = psycopg.connect(url, autocommit=True)
 
         def fetch(statement: str, parameters: tuple[Any, ...]) -> list[raw.Row]:
@@ -53,8 +37,7 @@ def filled(
             ).fetchall()
             return found
     else:
-        raw.fill_sqlite(path, rows, sizes.feed)
-        connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE)
+        connection = apsw.Connection(url.removeprefix("sqlite:///"), apsw.SQLITE_OPEN_READWRITE)
 
         def fetch(statement: str, parameters: tuple[Any, ...]) -> list[raw.Row]:
             return list(connection.execute(statement, parameters).fetchall())

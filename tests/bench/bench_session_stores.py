@@ -17,30 +17,14 @@ from projections.session_stores.conversation import ConversationStore
 from projections.session_stores.orchestrator import EventRecord, OrchestratorStore, SessionRecord
 from projections.session_stores.qa import QAStore, SessionQAUpdate
 from projections.session_stores.snapshot import AgentSession, ChatMessage, SessionId, SnapshotStore
-from tests.bench.harness import Comparison, alternate
+from tests.bench.harness import NAMES, Comparison, Report, alternate
 from tests.bench.raw_documents import RawDocuments
 from tests.bench.sizes import Sizes
 from tests.bench.workload import BATCH, events, payload
 from tests.support.conversations import SCENARIO, TENANT, standing
 
-Report = Callable[[Comparison], None]
-NAMES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 #: Of a session's whole document, which is what the table by hand keeps.
 DOCUMENT_BYTES = 1_500
-
-
-@pytest.fixture(params=["postgres", "sqlite"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """The database."""
-    return str(request.param)
-
-
-@pytest.fixture
-def url(kind: str, request: pytest.FixtureRequest) -> str:
-    """An empty database."""
-    if kind == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
-    return f"sqlite:///{request.getfixturevalue('sqlite_path')}"
 
 
 @pytest.fixture

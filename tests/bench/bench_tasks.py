@@ -17,11 +17,10 @@ from ledger.codec import encode_json
 from ledger.rounds import numbers_or_raise
 from tests.bench import raw
 from tests.bench.bench_append import prepared_rows
-from tests.bench.harness import Comparison, alternate
+from tests.bench.harness import Report, alternate
 from tests.bench.sizes import Sizes
 from tests.bench.workload import event, payload
 
-Report = Callable[[Comparison], None]
 AppendOne = Callable[[str], Awaitable[Any]]
 # What did best here of 4, 8, 16 and 32, for both baselines.
 POOL_SIZE = 16

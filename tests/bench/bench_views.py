@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import apsw
@@ -16,12 +16,10 @@ from projections.builtin import BUILTIN
 from projections.folds.sessions import SESSIONS, Session
 from tests.bench import raw
 from tests.bench.conversations import Conversations
-from tests.bench.harness import Comparison, alternate
+from tests.bench.harness import NAMES, Report, alternate
 from tests.bench.raw_sessions import PAGE_EVENTS, PostgresLoop, SqliteLoop
 from tests.bench.sizes import Sizes
 
-Report = Callable[[Comparison], None]
-NAMES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 CASES = [
     pytest.param(BUILTIN, f"all {len(BUILTIN)} views", 0.3, id="all"),
     pytest.param((SESSIONS,), "one view", 0.6, id="one"),
@@ -32,33 +30,12 @@ _DIFFERENT = (
 )
 
 
-@pytest.fixture(params=["postgres", "sqlite"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """The database."""
-    return str(request.param)
-
-
 @pytest.fixture
-def url(kind: str, request: pytest.FixtureRequest) -> str:
-    """An empty database."""
-    if kind == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
-    return f"sqlite:///{request.getfixturevalue('sqlite_path')}"
-
-
-@pytest.fixture
-def more(kind: str, url: str, sizes: Sizes) -> Callable[[], None]:
+def more(url: str, sizes: Sizes) -> Callable[[], None]:
     """Let the log grow, behind the back of whoever has it open."""
     with Ledger.open(url) as ledger:
         rows = Conversations(ledger.buckets)
-
-    def fill() -> None:
-        if kind == "postgres":
-            raw.fill_postgres(url, rows, sizes.folded)
-        else:
-            raw.fill_sqlite(Path(url.removeprefix("sqlite:///")), rows, sizes.folded)
-
-    return fill
+    return partial(raw.fill, url, rows, sizes.folded)
 
 
 @pytest.mark.parametrize(("projections", "what", "target"), CASES)

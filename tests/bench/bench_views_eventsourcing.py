@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -17,11 +17,10 @@ from psycopg import sql
 from ledger import Event, Ledger
 from projections import Projection, Views
 from tests.bench import raw
-from tests.bench.harness import Comparison, alternate
+from tests.bench.harness import Report, alternate
 from tests.bench.sizes import Sizes
 from tests.bench.workload import Rows, payload
 
-Report = Callable[[Comparison], None]
 PER_SESSION = 50
 WAIT_S = 120.0
 

@@ -13,29 +13,13 @@ import pytest
 from ledger import Ledger
 from projections import Views
 from projections.folds.sessions import SESSIONS
-from tests.bench.harness import Comparison, alternate
+from tests.bench.harness import NAMES, Report, alternate
 from tests.bench.sizes import Sizes
 from tests.bench.workload import event
 
-Report = Callable[[Comparison], None]
 Fetch = Callable[[str, Sequence[Any]], list[Any]]
-NAMES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 LISTED = 100
 STATUSES = ("active", "idle", "processing", "paused", "completed", "cancelled", "failed", "closed")
-
-
-@pytest.fixture(params=["postgres", "sqlite"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """The database."""
-    return str(request.param)
-
-
-@pytest.fixture
-def url(kind: str, request: pytest.FixtureRequest) -> str:
-    """An empty database."""
-    if kind == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
-    return f"sqlite:///{request.getfixturevalue('sqlite_path')}"
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -12,10 +11,8 @@ from projections import Rebuild
 from projections.folds.sessions import SESSIONS
 from tests.bench import raw
 from tests.bench.conversations import Conversations
-from tests.bench.harness import Comparison, alternate
+from tests.bench.harness import Report, alternate
 from tests.bench.sizes import Sizes
-
-Report = Callable[[Comparison], None]
 
 
 def test_two_processes(postgres_url: str, sizes: Sizes, report: Report) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.bench.harness import Comparison, flush_ms, table
+from tests.bench.harness import NAMES, Comparison, Report, flush_ms, table
 from tests.bench.sizes import FULL, SMOKE, Sizes
 
 _comparisons: list[Comparison] = []
@@ -23,7 +22,7 @@ def sizes(request: pytest.FixtureRequest) -> Sizes:
 
 
 @pytest.fixture
-def report() -> Callable[[Comparison], None]:
+def report() -> Report:
     """Put a comparison into the table that the run ends with."""
     return _comparisons.append
 
@@ -32,6 +31,20 @@ def report() -> Callable[[Comparison], None]:
 def sqlite_path(tmp_path: Path) -> Path:
     """A file that does not exist yet."""
     return tmp_path / "ledger.db"
+
+
+@pytest.fixture(params=NAMES)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The database."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(kind: str, request: pytest.FixtureRequest) -> str:
+    """An empty database."""
+    if kind == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{request.getfixturevalue('sqlite_path')}"
 
 
 def pytest_terminal_summary(

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+#: The databases that are measured, by the name of their backend.
+NAMES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 WARM_UP_ROUNDS = 1
 FLUSHES = 50
 
@@ -40,6 +42,9 @@ class Comparison:
         """Whether the median ratio is as good as wanted."""
         ratio = statistics.median(self.ratios)
         return ratio <= self.target if self.at_most else ratio >= self.target
+
+
+Report = Callable[[Comparison], None]
 
 
 def alternate(

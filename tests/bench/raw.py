@@ -63,6 +63,14 @@ def sqlite(ledger_path: Path) -> Iterator[apsw.Connection]:
     connection.close()
 
 
+def fill(url: str, rows: Rows, count: int) -> None:
+    """Put rows into a ledger that is open nowhere, see those for each database."""
+    if url.startswith("sqlite:"):
+        fill_sqlite(Path(url.removeprefix("sqlite:///")), rows, count)
+    else:
+        fill_postgres(url, rows, count)
+
+
 def fill_postgres(url: str, rows: Rows, count: int) -> None:
     """Put rows into a ledger that is open nowhere, and leave nothing to be cleaned up later."""
     with psycopg.connect(url, autocommit=True) as connection:

@@ -11,6 +11,7 @@ from ledger import AsyncLedger, Ledger
 from ledger.backends.base import Place
 from ledger.records import Record
 from tests.support.blocking import Blocking, LoopThread
+from tests.support.postgres_plugin import used_by_one_test
 
 if TYPE_CHECKING:
     from tests.support.postgres_databases import PostgresDatabases
@@ -21,8 +22,6 @@ STYLES = ("sync", "async")
 
 # A new database per test takes several times as long as most of these tests do.
 EMPTY_AGAIN = r"""
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid();
 DO $$
 DECLARE name text;
 BEGIN
@@ -46,12 +45,7 @@ def contract_database(postgres_server: "PostgresDatabases") -> Iterator[str]:
 @pytest.fixture
 def postgres_url(contract_database: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of an empty database that nobody else uses."""
-    import psycopg
-
-    request.node.add_marker(pytest.mark.postgres)  # for those who ask by getfixturevalue
-    yield contract_database
-    with psycopg.connect(contract_database, autocommit=True) as connection:
-        connection.execute(EMPTY_AGAIN)
+    yield from used_by_one_test(contract_database, request, EMPTY_AGAIN)
 
 
 @pytest.fixture(params=BACKENDS)

@@ -7,8 +7,7 @@ import pytest
 
 from tests.contract.conftest import loop, open_ledger
 from tests.support.postgres import PostgresServer
-from tests.support.postgres_install import PostgresUnavailable
-from tests.support.postgres_plugin import postgres_is_required
+from tests.support.postgres_plugin import running
 
 __all__ = ["loop", "open_ledger", "server", "url"]
 
@@ -24,12 +23,5 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     """A server of the test file's own, to be stopped and killed; it flushes every commit."""
-    server = PostgresServer(durable=True)
-    try:
-        server.start()
-    except PostgresUnavailable as error:
-        if postgres_is_required():
-            raise
-        pytest.skip(f"PostgreSQL unavailable: {error}")
-    with server:
+    with running(PostgresServer(durable=True)) as server:
         yield server

@@ -19,42 +19,15 @@ C-15  agent-base's JSON is read by `session_of_json`; stored facts are for ever,
 C-16  Trimming to no turn at all is refused, where agent-base ignores it.
 """
 
-from typing import NamedTuple
-
-
-class Deviation(NamedTuple):
-    """Why no test here bears a line's id; `held_by` is the file and test that do, if any."""
-
-    reason: str
-    held_by: tuple[str, str] | None = None
-
-
-def _contract(file: str, test: str) -> tuple[str, str]:
-    return f"tests/contract/{file}.py", test
-
+from tests.stores.deviations import OF_EVERY_STORE, Deviation
 
 DEVIATIONS = {
-    "U-01": Deviation(
-        "the ledger numbers events, for every store",
-        _contract("test_concurrency", "test_u_01_50_writers_of_20_appends_each_give_exactly_1"),
-    ),
-    "U-04": Deviation(
-        "a save is one append, which is all or nothing", _contract("test_append_many", "test_u_04")
-    ),
-    "U-05": Deviation(
-        "the store keeps nothing besides the views, which rebuild equal",
-        _contract(
-            "test_views_rebuild_equal", "test_a_rebuild_equals_what_incremental_folding_made"
-        ),
-    ),
+    **OF_EVERY_STORE,
     "U-08": Deviation("the interface has no last_n; `events` and `checkpoints` have a limit"),
     "U-09": Deviation("the interface has no entries to update; see C-05 and U-14 for sessions"),
     "U-11": Deviation("a session has no flags; what is allowed merges, see C-17"),
     "U-13": Deviation("the interface has no prune"),
     "U-15": Deviation("the interface has no expiry; agent-base deletes files by their age"),
-    "U-19": Deviation(
-        "processes share a file through the ledger", _contract("test_processes", "test_u_19")
-    ),
     "U-21": Deviation("agent-base has no scenarios; the views of the ledger have them"),
     "U-22": Deviation("agent-base has no status; the row of the session has one"),
     "U-23": Deviation("agent-base has no feedback"),

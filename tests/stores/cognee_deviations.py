@@ -38,24 +38,13 @@ L-06   Pages have cursors instead of offsets, orders are refused if unknown and 
 L-08   A closed session counts as completed, a cancelled one as failed.
 """
 
-from typing import NamedTuple
-
-
-class Deviation(NamedTuple):
-    """Why no test here bears a line's id; `held_by` is the file and test that do, if any."""
-
-    reason: str
-    held_by: tuple[str, str] | None = None
-
-
-def _contract(file: str, test: str) -> tuple[str, str]:
-    return f"tests/contract/{file}.py", test
-
+from tests.stores.deviations import OF_EVERY_STORE, Deviation, by_contract
 
 FLOW = "this is about a caller of the store, which is not part of it: "
 MODEL = "this asks a model, which no store does: "
 
 DEVIATIONS = {
+    **OF_EVERY_STORE,  # U-01 is asked of this store's own writes in BR-21 besides
     "BR-26": Deviation("every backend has traces, so there is nothing to refuse"),
     "BR-35": Deviation(FLOW + "its pipeline's lock; two that improve at once share a watermark"),
     "BP-45": Deviation("there are no locks to acquire: every write is atomic on every backend"),
@@ -69,25 +58,10 @@ DEVIATIONS = {
     "M-23": Deviation(MODEL + "lessons; its windows go by watermarks, see M-22"),
     "M-24": Deviation(FLOW + "which guidance a prompt has room for; the counters are BP-31"),
     "L-07": Deviation("there is no HTTP interface; its limits are the limits of pages"),
-    "U-01": Deviation(
-        "the ledger numbers events, for every store; see BR-21 for this one",
-        _contract("test_concurrency", "test_u_01_50_writers_of_20_appends_each_give_exactly_1"),
-    ),
-    "U-02": Deviation(
+    "U-02": by_contract(
         "callers of this store have no expectations, changes are repeated",
-        _contract("test_append", "test_u_02_a_stale_expectation_conflicts"),
-    ),
-    "U-04": Deviation(
-        "a write is one append, which is all or nothing", _contract("test_append_many", "test_u_04")
-    ),
-    "U-05": Deviation(
-        "the store keeps nothing besides the views, which rebuild equal",
-        _contract(
-            "test_views_rebuild_equal", "test_a_rebuild_equals_what_incremental_folding_made"
-        ),
-    ),
-    "U-19": Deviation(
-        "processes share a file through the ledger", _contract("test_processes", "test_u_19")
+        "test_append",
+        "test_u_02_a_stale_expectation_conflicts",
     ),
     "U-21": Deviation("cognee has no scenarios; the views of the ledger have them"),
 }

@@ -10,6 +10,7 @@ from projections.session_stores.orchestrator import OrchestratorStore
 from tests.contract.conftest import ledger, loop, open_ledger, stored, url
 from tests.stores.orchestrator_cases import open_store
 from tests.support.blocking import LoopThread
+from tests.support.postgres_plugin import used_by_one_test
 
 if TYPE_CHECKING:
     from tests.support.postgres_databases import PostgresDatabases
@@ -63,8 +64,6 @@ def _names(given: str | Sequence[str]) -> list[str]:
 # Making the tables of all views takes longer than most of these tests do, so the tables stay. That
 # they are made is seen to by the contract of the views.
 NOTHING_IN_THEM = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid();
 DO $$
 DECLARE name text;
 BEGIN
@@ -92,12 +91,7 @@ def stores_database(postgres_server: "PostgresDatabases") -> Iterator[str]:
 @pytest.fixture
 def postgres_url(stores_database: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a database in which there is nothing but tables, and which nobody else uses."""
-    import psycopg
-
-    request.node.add_marker(pytest.mark.postgres)  # for those who ask by getfixturevalue
-    yield stores_database
-    with psycopg.connect(stores_database, autocommit=True) as connection:
-        connection.execute(NOTHING_IN_THEM)
+    yield from used_by_one_test(stores_database, request, NOTHING_IN_THEM)
 
 
 @pytest.fixture

@@ -22,29 +22,19 @@ A-49  Which statuses are used again can be said; by default all but closed.
 U-12  Of other stores' data in the session nothing is left either.
 """
 
-from typing import NamedTuple
-
-
-class Deviation(NamedTuple):
-    """Why no test here bears a line's id; `held_by` is the file and test that do, if any."""
-
-    reason: str
-    held_by: tuple[str, str] | None = None
-
-
-def _contract(file: str, test: str) -> tuple[str, str]:
-    return f"tests/contract/{file}.py", test
-
+from tests.stores.deviations import OF_EVERY_STORE, Deviation, by_contract
 
 _TIERS = "there is one store and no cache in front of it; what is stored stays until it is deleted"
 _ENGINE = "the migration engine decides it, which reads and saves sessions through the store"
 
 DEVIATIONS = {
+    **OF_EVERY_STORE,
     "A-44": Deviation(f"{_TIERS}, so there is nothing to promote or demote"),
     "A-45": Deviation(f"{_TIERS}, so none can be missing or fallen back from"),
-    "A-46": Deviation(
+    "A-46": by_contract(
         "the ledger and its views tell their health, for every store",
-        _contract("test_views_health", "test_a_view_at_the_head_is_healthy"),
+        "test_views_health",
+        "test_a_view_at_the_head_is_healthy",
     ),
     "A-47": Deviation(
         "HTTP codes are the program's; what it asks is None or False, see A-02, A-09"
@@ -58,29 +48,14 @@ DEVIATIONS = {
     "A-W5": Deviation("the tests here are that contract, and these lines are complete"),
     "A-W6": Deviation("a deployment counts what it marked, see A-53; the lookup is A-36"),
     "A-W7": Deviation("exact numbers in A-53, turns that were really stored in A-48"),
-    "U-01": Deviation(
-        "the ledger numbers events, for every store",
-        _contract("test_concurrency", "test_u_01_50_writers_of_20_appends_each_give_exactly_1"),
-    ),
-    "U-04": Deviation(
-        "a save is one append, which is all or nothing", _contract("test_append_many", "test_u_04")
-    ),
-    "U-05": Deviation(
-        "the store keeps nothing besides the views, which rebuild equal",
-        _contract(
-            "test_views_rebuild_equal", "test_a_rebuild_equals_what_incremental_folding_made"
-        ),
-    ),
     "U-08": Deviation("the interface has no last_n; a limit of a list is A-25"),
     "U-11": Deviation("a session has no flags; what turns change together is A-W1"),
     "U-13": Deviation("the interface has no prune"),
     "U-15": Deviation(f"the interface has no expiry: {_TIERS}"),
-    "U-19": Deviation(
-        "processes share a file through the ledger", _contract("test_processes", "test_u_19")
-    ),
-    "U-22": Deviation(
+    "U-22": by_contract(
         "soldier has no abandoned sessions and opens closed ones again; the views compute the first",
-        _contract("test_views_sessions", "test_abandoned_is_computed_and_never_stored"),
+        "test_views_sessions",
+        "test_abandoned_is_computed_and_never_stored",
     ),
     "U-23": Deviation("soldier has no feedback"),
     "U-24": Deviation(

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ledger import Event, NewEvent
+from ledger import Append, Event, Ledger, NewEvent
+from ledger.records import Unit
 
 T = TypeVar("T")
 
@@ -33,6 +34,11 @@ def note(text: str = "", **header: Any) -> NewEvent:
 def notes(texts: Iterable[str], **header: Any) -> list[NewEvent]:
     """Return one note per text."""
     return [note(text, **header) for text in texts]
+
+
+def unit_of_notes(ledger: Ledger, session_id: str, *words: str) -> Unit:
+    """Return notes of one session as a ledger hands them to its backend."""
+    return ledger.door.batch([Append(session_id, notes(words))]).unit
 
 
 def texts(events: Iterable[Event]) -> list[str]:

@@ -2,14 +2,19 @@
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 if TYPE_CHECKING:
+    from tests.support.postgres import PostgresServer
     from tests.support.postgres_databases import PostgresDatabases
 
 _UNAVAILABLE = "PostgreSQL unavailable"
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid();
+"""
 _skipped_although_required: list[str] = []
 
 
@@ -27,18 +32,12 @@ def postgres_server() -> Iterator["PostgresDatabases"]:
     try:
         from tests.support.postgres import URL_VARIABLE, PostgresServer
         from tests.support.postgres_databases import PostgresDatabases
-        from tests.support.postgres_install import PostgresUnavailable
     except ImportError as error:
         _give_up(f"{error}; install the extras: pip install -e '.[postgres,dev]'")
     if url := os.environ.get(URL_VARIABLE):
         yield PostgresDatabases(url)
         return
-    server = PostgresServer()
-    try:
-        server.start()
-    except PostgresUnavailable as error:
-        _give_up(str(error))
-    with server:
+    with running(PostgresServer()) as server:
         yield server.databases
 
 
@@ -52,7 +51,28 @@ def postgres_url(
         yield url
 
 
-def _give_up(reason: str) -> None:
+def running(server: "PostgresServer") -> "PostgresServer":
+    """Start a server and return it; where PostgreSQL cannot be had the test skips, or fails."""
+    from tests.support.postgres_install import PostgresUnavailable
+
+    try:
+        server.start()
+    except PostgresUnavailable as error:
+        _give_up(str(error))
+    return server
+
+
+def used_by_one_test(url: str, request: pytest.FixtureRequest, cleaning: str) -> Iterator[str]:
+    """Yield a database that tests use one after the other, and clean it when this one is over."""
+    import psycopg
+
+    request.node.add_marker(pytest.mark.postgres)  # for those who ask by getfixturevalue
+    yield url
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_END_OTHERS + cleaning)
+
+
+def _give_up(reason: str) -> NoReturn:
     if postgres_is_required():
         pytest.fail(f"{_UNAVAILABLE}: {reason}", pytrace=False)
     pytest.skip(f"{_UNAVAILABLE}: {reason}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,7 +14,7 @@ from psycopg import sql
 
 from ledger.backends.base import OpenOptions, SessionQuery
 from ledger.backends.postgres import PostgresBackend, open_postgres, open_postgres_async
-from ledger.backends.postgres.errors import translated, translated_within
+from ledger.backends.postgres.errors import sentences, translated, translated_within
 from ledger.digests import bucket_of, event_hash, genesis
 from ledger.errors import (
     AccessDenied,
@@ -254,9 +255,20 @@ def test_an_unreachable_server_is_named_without_its_password() -> None:
     with pytest.raises(BackendUnavailable) as async_error:
         asyncio.run(open_postgres_async(url, OpenOptions()))
     assert "secret" not in f"{sync_error.value} {async_error.value}"
+    for one in (sync_error, async_error):
+        assert re.search(r"[^.?!]\. Is the server [^.?!]*\? Check that the server", str(one.value))
     with pytest.raises(InvalidArgument, match="url") as malformed:
         open_postgres("postgresql://someone:sec%ret@host", OpenOptions())
     assert "sec" not in str(malformed.value)
+
+
+def test_what_the_driver_says_over_several_lines_becomes_sentences() -> None:
+    said = "bad: refused\n\tIs it running?\n\nAll failures were:\n- host  'a': refused.\n- 'b'\n"
+    told = "bad: refused. Is it running? All failures were: - host 'a': refused. - 'b'."
+    assert sentences(said) == told
+    assert translated(psycopg.OperationalError(said)).problem == (
+        f"PostgreSQL is not available: {told.removesuffix('.')} (connection)."
+    )
 
 
 def test_a_role_that_may_only_append_and_read_is_enough(

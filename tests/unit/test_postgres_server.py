@@ -14,8 +14,7 @@ import pytest
 
 from tests.support.postgres import URL_VARIABLE, PostgresServer
 from tests.support.postgres_databases import PostgresDatabases
-from tests.support.postgres_install import PostgresUnavailable
-from tests.support.postgres_plugin import postgres_is_required
+from tests.support.postgres_plugin import running
 
 # Every test needs what `server` finds out: whether there is a PostgreSQL at all.
 pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("server")]
@@ -25,14 +24,7 @@ WAIT_S = 20.0
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    try:
-        server.start()
-    except PostgresUnavailable as error:
-        if postgres_is_required():
-            raise
-        pytest.skip(f"PostgreSQL unavailable: {error}")
-    with server:
+    with running(PostgresServer()) as server:
         yield server
 
 

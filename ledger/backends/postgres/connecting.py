@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 from ...errors import AccessDenied, BackendUnavailable, InvalidArgument, LedgerError
 from ..base import OpenOptions
 from .addresses import parameters_of
+from .errors import sentences
 from .silence import AsyncPatientConnection, PatientConnection
 
 READ_ATTEMPTS_MAX = 3
@@ -74,9 +75,8 @@ class Target:
             for name in ("host", "port", "dbname", "user")
             if self.parameters.get(name)
         )
-        why = " ".join(str(error).split()).rstrip(".")
         kind = AccessDenied if _is_denied(error) else BackendUnavailable
-        return kind(f"No connection to PostgreSQL ({where or 'defaults'}): {why}.")
+        return kind(f"No connection to PostgreSQL ({where or 'defaults'}): {sentences(str(error))}")
 
 
 def _is_denied(error: psycopg.OperationalError) -> bool:

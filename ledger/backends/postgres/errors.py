@@ -36,6 +36,7 @@ _MISSING = ("3F000", "42P01", "42703", "42883")
 # Appends number under a lock, so a number that is taken, or breaks a rule, was not given by one.
 _CONTRADICTED = "23"
 _REFUSED_VALUES = ("22", "54")
+_STOPS = (".", "?", "!", ":", ",", ";")
 
 
 def is_broken(error: psycopg.Error) -> bool:
@@ -90,7 +91,13 @@ def translating() -> Iterator[None]:
         raise translated(error) from error
 
 
+def sentences(words: str) -> str:
+    """Return what the driver says over several lines in one, each line with its full stop."""
+    lines = [" ".join(line.split()) for line in words.splitlines()]
+    return " ".join(line if line.endswith(_STOPS) else f"{line}." for line in lines if line)
+
+
 def _told(error: psycopg.Error) -> str:
     """Return the server's own words, for people: no decision depends on them."""
     words = error.diag.message_primary or str(error) or type(error).__name__
-    return f"{' '.join(words.split()).rstrip('.')} ({error.sqlstate or 'connection'})"
+    return f"{sentences(words).rstrip('.')} ({error.sqlstate or 'connection'})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import sql
@@ -12,6 +12,7 @@ from ledger.backends.queries import load_queries
 
 from ...engine.stops import Failure, Skip
 from ..base import Overview, Standing
+from ..stop_rows import failure_of_row, skip_of_row
 from .statements import Call
 
 _TEMPLATES = load_queries(__package__, "stops.sql")
@@ -51,10 +52,10 @@ def overview(results: Sequence[tuple[list[Any], int]]) -> Overview:
     """Return what the calls of `Stops.overview` returned."""
     (now,), standings, failures, skips = (rows for rows, _ in results)
     return Overview(
-        now=now[0].astimezone(UTC),
+        now=_utc(now[0]),
         standings=[standing(row) for row in standings],
-        failures=[_failure(row) for row in failures],
-        skips=[_skip(row) for row in skips],
+        failures=[failure_of_row(row, _utc) for row in failures],
+        skips=[skip_of_row(row, _utc) for row in skips],
     )
 
 
@@ -71,29 +72,5 @@ def standing(row: Any) -> Standing:
     )
 
 
-def _failure(row: Any) -> Failure:
-    projection, version, bucket, position, event_id, error, at = row
-    return Failure(
-        projection=projection,
-        version=version,
-        bucket=bucket,
-        position=position,
-        event_id=event_id,
-        error=error,
-        at=at.astimezone(UTC),
-    )
-
-
-def _skip(row: Any) -> Skip:
-    projection, version, bucket, position, event_id, reason, by, error, at = row
-    return Skip(
-        projection=projection,
-        version=version,
-        bucket=bucket,
-        position=position,
-        event_id=event_id,
-        reason=reason,
-        by=by,
-        error=error,
-        at=at.astimezone(UTC),
-    )
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)

@@ -12,6 +12,7 @@ from ledger.backends.queries import load_queries
 
 from ...engine.stops import Failure, Skip
 from ..base import Overview, Standing
+from ..stop_rows import failure_of_row, skip_of_row
 from .statements import moment_text
 
 _SQL = load_queries(__package__, "stops.sql")
@@ -50,8 +51,8 @@ def overview(connection: apsw.Connection) -> Overview:
     return Overview(
         now=datetime.now(UTC),
         standings=[_standing(row) for row in standings],
-        failures=[_failure(row) for row in failures],
-        skips=[_skip(row) for row in skips],
+        failures=[failure_of_row(row, datetime.fromisoformat) for row in failures],
+        skips=[skip_of_row(row, datetime.fromisoformat) for row in skips],
     )
 
 
@@ -64,32 +65,4 @@ def _standing(row: Any) -> Standing:
         built=bool(built),
         fold_digest=digest,
         positions=msgspec.json.decode(positions),
-    )
-
-
-def _failure(row: Any) -> Failure:
-    projection, version, bucket, position, event_id, error, at = row
-    return Failure(
-        projection=projection,
-        version=version,
-        bucket=bucket,
-        position=position,
-        event_id=event_id,
-        error=error,
-        at=datetime.fromisoformat(at),
-    )
-
-
-def _skip(row: Any) -> Skip:
-    projection, version, bucket, position, event_id, reason, by, error, at = row
-    return Skip(
-        projection=projection,
-        version=version,
-        bucket=bucket,
-        position=position,
-        event_id=event_id,
-        reason=reason,
-        by=by,
-        error=error,
-        at=datetime.fromisoformat(at),
     )

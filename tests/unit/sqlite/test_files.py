@@ -15,11 +15,6 @@ from ledger.backends.sqlite import open_sqlite
 from tests.support.builders import note, notes
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.db"
-
-
 def test_a_read_only_file_is_a_storage_failure(path: Path) -> None:
     Ledger.open(f"sqlite:///{path}").close()
     with read_only(path), pytest.raises(StorageFailed, match=r"cannot be written"):
