@@ -12,6 +12,7 @@ from .errors import (
     CallError,
     EventIdReused,
     ForkedProcess,
+    IncarnationConflict,
     IntegrityError,
     InvalidArgument,
     InvalidCursor,
@@ -33,6 +34,7 @@ from .following import Follower
 from .ledger import Ledger
 from .limits import Limits
 from .pages import FeedPage, SessionIds
+from .records import Head
 from .transfer import ImportReport
 from .upcasts import Upcasts
 from .verify import Finding, VerifyReport
@@ -56,7 +58,9 @@ __all__ = [
     "Finding",
     "Follower",
     "ForkedProcess",
+    "Head",
     "ImportReport",
+    "IncarnationConflict",
     "IntegrityError",
     "InvalidArgument",
     "InvalidCursor",

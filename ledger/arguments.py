@@ -62,12 +62,16 @@ def session_query(door: Door, given: SessionArguments) -> SessionQuery:
 
 
 def one_append(
-    session_id: str, events: object, tenant: str, expected: int | None
+    session_id: str,
+    events: object,
+    tenant: str,
+    expected: int | None,
+    incarnation: int | None,
 ) -> tuple[Append, bool]:
     """Return the Append of an `append` call, and whether it was given a single event."""
     if isinstance(events, Sequence) and not isinstance(events, str | bytes):
-        return Append(session_id, tuple(events), tenant, expected), False
-    return Append(session_id, (events,), tenant, expected), True
+        return Append(session_id, tuple(events), tenant, expected, incarnation), False
+    return Append(session_id, (events,), tenant, expected, incarnation), True
 
 
 def many_appends(appends: Iterable[Append]) -> list[Append]:
@@ -78,12 +82,28 @@ def many_appends(appends: Iterable[Append]) -> list[Append]:
     for append in appends:
         if not isinstance(append, Append):
             raise InvalidArgument("appends", f"expected Append, got {type(append).__name__}")
-        checked.append(
-            one_append(append.session_id, append.events, append.tenant, append.expected)[0]
+        one, _ = one_append(
+            append.session_id, append.events, append.tenant, append.expected, append.incarnation
         )
+        checked.append(one)
     if not checked:
         raise InvalidArgument("appends", "nothing to append")
     return checked
+
+
+def session_places(door: Door, tenant: str, session_ids: Iterable[str]) -> dict[str, int]:
+    """Return the buckets of a tenant's sessions; an append may have as many, too."""
+    if isinstance(session_ids, str) or not isinstance(session_ids, Iterable):
+        raise InvalidArgument("session_ids", f"expected several ids, got {shown(session_ids)}")
+    places: dict[str, int] = {}
+    most = max(SESSION_IDS_LIMIT_MAX, door.limits.batch_events_max)
+    tenant = door.tenant_key(tenant)
+    for given in session_ids:
+        _, session_id = door.session_key(tenant, given)
+        places[session_id] = door.bucket(tenant, session_id)
+        if len(places) > most:
+            raise InvalidArgument("session_ids", f"expected at most {most} at once")
+    return places
 
 
 def natural(value: object, name: str) -> int:

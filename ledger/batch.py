@@ -78,11 +78,12 @@ class Batch(msgspec.Struct, frozen=True):
 class _Gathered:
     """One session's share of a batch so far; an id that comes again has the draft it had."""
 
-    __slots__ = ("drafts", "expected", "number", "places")
+    __slots__ = ("drafts", "expected", "incarnation", "number", "places")
 
-    def __init__(self, number: int, expected: int | None) -> None:
+    def __init__(self, number: int, expected: int | None, incarnation: int | None) -> None:
         self.number = number
         self.expected = expected
+        self.incarnation = incarnation
         self.drafts: list[Draft] = []
         self.places: dict[str, int] = {}
 
@@ -119,9 +120,15 @@ class Door:
             key = self.session_key(append.tenant, append.session_id)
             gathered = sessions.get(key)
             if gathered is None:
-                gathered = sessions[key] = _Gathered(len(sessions), _expected(append.expected))
+                gathered = sessions[key] = _Gathered(
+                    len(sessions),
+                    _condition(append.expected, "expected"),
+                    _condition(append.incarnation, "incarnation"),
+                )
             elif append.expected is not None:
                 raise InvalidArgument("expected", "only a session's first append may carry it")
+            elif append.incarnation is not None:
+                raise InvalidArgument("incarnation", "only a session's first append may carry it")
             places.append(
                 tuple([gathered.add(key, self._draft_of(key, event)) for event in append.events])
             )
@@ -133,6 +140,7 @@ class Door:
                     gathered.expected,
                     genesis(*key),
                     tuple(gathered.drafts),
+                    gathered.incarnation,
                 )
                 for key, gathered in sessions.items()
             ]
@@ -255,9 +263,9 @@ class Door:
             )
 
 
-def _expected(value: object) -> int | None:
+def _condition(value: object, name: str) -> int | None:
     if value is not None and (type(value) is not int or not 0 <= value <= SEQUENCE_MAX):
-        raise InvalidArgument("expected", f"a sequence from 0 or None, not {shown(value)}")
+        raise InvalidArgument(name, f"a sequence from 0 or None, not {shown(value)}")
     return value
 
 

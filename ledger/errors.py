@@ -10,6 +10,7 @@
         InvalidEvent            one field of one event breaks a rule (also a ValueError)
         InvalidArgument         an argument breaks a rule (also a ValueError)
         SequenceConflict        `expected` is not the session's head: read again, then decide
+        IncarnationConflict     the session was deleted meanwhile: decide for the new one
         EventIdReused           the id belongs to another content
         InvalidCursor           the token is malformed or belongs to another ledger
         InvalidImport           a line of an import file is not acceptable
@@ -108,6 +109,22 @@ class SequenceConflict(CallError):
         self.actual = actual
         super().__init__(
             f"Session {session_id!r} is at sequence {actual}, {expected} was expected."
+        )
+
+
+class IncarnationConflict(CallError):
+    """Nothing was stored: ask `heads` which incarnation goes on, decide again, append for that.
+
+    An incarnation is called by the sequence of the deletion before it, the first one 0.
+    """
+
+    def __init__(self, tenant: str, session_id: str, expected: int, actual: int) -> None:
+        self.tenant = tenant
+        self.session_id = session_id
+        self.expected = expected
+        self.actual = actual
+        super().__init__(
+            f"Session {session_id!r} is in incarnation {actual}, {expected} was expected."
         )
 
 

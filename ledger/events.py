@@ -167,3 +167,4 @@ class Append(msgspec.Struct, frozen=True):
     events: Any
     tenant: str = ""
     expected: int | None = None
+    incarnation: int | None = None

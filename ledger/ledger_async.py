@@ -19,23 +19,23 @@ from .arguments import (
     natural,
     one_append,
     session_ids_limit,
+    session_places,
     session_query,
     wait_seconds,
 )
 from .backends import open_backend_async
 from .backends.base import AsyncBackend, OpenOptions
 from .batch import Batch, Door
-from .errors import SequenceConflict
 from .events import Append, Appended, Event
 from .following import source_of
 from .following_async import AsyncFollower
 from .group_commit_async import AsyncGroupCommit
-from .lifecycle import deletion, deletion_expected, fork_batch
+from .lifecycle import deleting, fork_batch
 from .limits import Limits
 from .pages import FeedPage, SessionIds, decode_place, encode_place
 from .plans import arun
-from .reading import feed_page, read_lineage, read_pages, read_session
-from .records import event_of_record, events_of_records
+from .reading import feed_page, read_event, read_lineage, read_pages, read_session
+from .records import Head, event_of_record, events_of_records
 from .rounds import numbers_or_raise
 from .upcasts import Upcasts
 from .verify import Progress, VerifyReport, verify_everything, verify_session
@@ -114,6 +114,7 @@ class AsyncLedger:
         *,
         tenant: str = "",
         expected: int | None = None,
+        incarnation: int | None = None,
         connection: Any = None,
     ) -> Appended: ...
     @overload
@@ -124,6 +125,7 @@ class AsyncLedger:
         *,
         tenant: str = "",
         expected: int | None = None,
+        incarnation: int | None = None,
         connection: Any = None,
     ) -> list[Appended]: ...
     async def append(
@@ -133,6 +135,7 @@ class AsyncLedger:
         *,
         tenant: str = "",
         expected: int | None = None,
+        incarnation: int | None = None,
         connection: Any = None,
     ) -> Appended | list[Appended]:
         """Append one event, or several as one, to a session and return what became of each.
@@ -140,18 +143,21 @@ class AsyncLedger:
         Stored durably when the call returns, all or nothing, with the next sequences of the
         session. Appends without `expected` queue and never fail because of others; with it the
         session must be at that sequence (0: empty). An event whose id the session already has is
-        not stored again: the original is returned, also when the expectation no longer holds. A
-        lost connection is survived by repeating, which the fixed ids make safe.
+        not stored again: the original is returned, also when a condition no longer holds. A lost
+        connection is survived by repeating, which the fixed ids make safe.
+
+        `incarnation` is the sequence of the session's last deletion, 0 for none, as `heads` tells
+        it: if the session was deleted since, nothing new is stored.
 
         With `connection`, an open psycopg or apsw transaction of the caller, the events become
         visible when that transaction commits and vanish when it rolls back. Until then it holds
         the lock of the session's bucket, so one in B of all sessions waits for it.
 
-        Raises InvalidEvent, InvalidArgument, SequenceConflict, EventIdReused, AppendTimeout,
-        BackendUnavailable, OutcomeUnknown, StorageFailed or LedgerClosed; nothing is stored then,
-        except that after BackendUnavailable the event may be found stored.
+        Raises InvalidEvent, InvalidArgument, SequenceConflict, IncarnationConflict, EventIdReused,
+        AppendTimeout, BackendUnavailable, OutcomeUnknown, StorageFailed or LedgerClosed; nothing
+        is stored then, except that after BackendUnavailable the event may be found stored.
         """
-        append, single = one_append(session_id, events, tenant, expected)
+        append, single = one_append(session_id, events, tenant, expected, incarnation)
         answer = (await self._store(self.door.batch([append]), connection))[0]
         return answer[0] if single else answer
 
@@ -184,17 +190,8 @@ class AsyncLedger:
         Nothing is removed: readers with `deleted=True` still see the events. Events appended
         later begin a new incarnation with the next sequences.
         """
-        tenant, session_id = self.door.session_key(tenant, session_id)
-        while True:
-            plan = deletion_expected(self.backend, tenant, session_id, self.buckets)
-            expected = await arun(plan)
-            if expected is None:
-                return False
-            try:
-                await self.append(session_id, deletion(reason), tenant=tenant, expected=expected)
-            except SequenceConflict:
-                continue
-            return True
+        key = self.door.session_key(tenant, session_id)
+        return await arun(deleting(self.backend, self.append, key, self.buckets, reason))
 
     async def read(
         self,
@@ -243,17 +240,10 @@ class AsyncLedger:
         self, session_id: str, event_id: str, *, tenant: str = "", deleted: bool = False
     ) -> Event | None:
         """Return one event of a session by its id, or None; deleted ones only if asked for."""
-        tenant, session_id = self.door.session_key(tenant, session_id)
-        bucket = self.door.bucket(tenant, session_id)
-        record = await self.backend.get(bucket, tenant, session_id, event_key(event_id))
-        if record is None:
-            return None
-        if (
-            not deleted
-            and record.sequence <= (await self.backend.head(bucket, tenant, session_id)).deleted
-        ):
-            return None
-        return event_of_record(record, self.upcasts)
+        key = self.door.session_key(tenant, session_id)
+        place = self.door.bucket(*key), key, event_key(event_id)
+        record = await arun(read_event(self.backend, *place, deleted=deleted))
+        return None if record is None else event_of_record(record, self.upcasts)
 
     async def head(self, session_id: str, *, tenant: str = "") -> int:
         """Return a session's last sequence, 0 if it has none; deletion does not reset it."""
@@ -261,6 +251,17 @@ class AsyncLedger:
         return (
             await self.backend.head(self.door.bucket(tenant, session_id), tenant, session_id)
         ).sequence
+
+    async def heads(self, session_ids: Iterable[str], *, tenant: str = "") -> dict[str, Head]:
+        """Return the ends of sessions at one moment: sequence, hash, last deletion, incarnation.
+
+        In the order given, each session once; one that has nothing ends at Head(). Up to 10,000, or
+        as many as an append may have events.
+        """
+        places = session_places(self.door, tenant, session_ids)
+        keys = [(bucket, session_id) for session_id, bucket in places.items()]
+        found = await self.backend.heads(tenant, keys) if keys else []
+        return dict(zip(places, found, strict=True))
 
     async def feed(
         self,

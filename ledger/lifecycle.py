@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from .backends.base import SessionQuery
 from .batch import Batch, Door
 from .digests import bucket_of
-from .errors import InvalidArgument
+from .errors import InvalidArgument, SequenceConflict
 from .events import SESSION_DELETED, SESSION_FORKED, NewEvent
 from .limits import SEQUENCE_MAX
 from .plans import Plan
@@ -51,14 +54,22 @@ def fork_batch(
     return Batch(Unit((part,)), (((0, 0),),))
 
 
-def deletion_expected(
-    backend: Storage, tenant: str, session_id: str, buckets: int
-) -> Plan[int | None]:
-    """Return the head that a deletion must find, or None when there is nothing to delete."""
-    head: Head = yield backend.head(bucket_of(tenant, session_id, buckets), tenant, session_id)
-    return head.sequence if head.visible else None
-
-
-def deletion(reason: str | None) -> NewEvent:
-    """Return the fact that hides a session."""
-    return NewEvent({} if reason is None else {"reason": reason}, SESSION_DELETED)
+def deleting(
+    backend: Storage,
+    append: Callable[..., Any],
+    key: tuple[str, str],
+    buckets: int,
+    reason: str | None,
+) -> Plan[bool]:
+    """Append the fact that hides a session, as soon as nobody is faster; False if it has nothing."""
+    tenant, session_id = key
+    while True:
+        head: Head = yield backend.head(bucket_of(*key, buckets), *key)
+        if not head.visible:
+            return False
+        fact = NewEvent({} if reason is None else {"reason": reason}, SESSION_DELETED)
+        try:
+            yield append(session_id, fact, tenant=tenant, expected=head.sequence)
+        except SequenceConflict:
+            continue
+        return True

@@ -9,7 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from .digests import event_hash
-from .errors import EventIdReused, SequenceConflict
+from .errors import EventIdReused, IncarnationConflict, SequenceConflict
+from .events import SESSION_DELETED
 from .records import Head, Numbered, Outcome, Part, Record, Unit, record_of, same_content
 
 
@@ -21,7 +22,10 @@ class BucketHead(msgspec.Struct):
 
 
 class Numbering:
-    """The state one locked transaction works on: heads it read, rows it will insert."""
+    """The state one locked transaction works on: heads it read, rows it will insert.
+
+    A head needs its last deletion only where a part of the session asks for an incarnation.
+    """
 
     def __init__(
         self,
@@ -47,7 +51,7 @@ class Numbering:
             self._number(part, numbers)
         return numbers
 
-    def _refusal(self, part: Part) -> SequenceConflict | EventIdReused | None:
+    def _refusal(self, part: Part) -> SequenceConflict | IncarnationConflict | EventIdReused | None:
         new = False
         for draft in part.drafts:
             known = self.known.get((part.tenant, part.session_id, draft.event_id))
@@ -55,17 +59,25 @@ class Numbering:
                 new = True
             elif not same_content(known, draft):
                 return EventIdReused(part.tenant, part.session_id, draft.event_id)
-        head = self.heads.get((part.tenant, part.session_id), Head())
-        if new and part.expected is not None and part.expected != head.sequence:
-            return SequenceConflict(part.tenant, part.session_id, part.expected, head.sequence)
+        if not new:
+            # What is stored already is told as ever, whatever became of the session since: the
+            # first answer may have been lost.
+            return None
+        session = (part.tenant, part.session_id)
+        head = self.heads.get(session, Head())
+        if part.incarnation is not None and part.incarnation != head.deleted:
+            return IncarnationConflict(*session, part.incarnation, head.deleted)
+        if part.expected is not None and part.expected != head.sequence:
+            return SequenceConflict(*session, part.expected, head.sequence)
         return None
 
     def _number(self, part: Part, numbers: list[Numbered]) -> None:
         session = (part.tenant, part.session_id)
         bucket = self.buckets[part.bucket]
         head = self.heads.get(session, Head())
-        sequence = head.sequence
+        sequence, deleted = head.sequence, head.deleted
         hash_ = head.event_hash if sequence else part.genesis
+        recorded_us = 0
         for draft in part.drafts:
             known = self.known.get((*session, draft.event_id))
             if known is not None:
@@ -80,12 +92,13 @@ class Numbering:
                     )
                 )
                 continue
-            recorded_us = draft.recorded_us
-            if recorded_us is None:
-                recorded_us = max(self.now_us, bucket.recorded_us)
+            given_us = draft.recorded_us
+            recorded_us = max(self.now_us, bucket.recorded_us) if given_us is None else given_us
             bucket.recorded_us = max(bucket.recorded_us, recorded_us)
             bucket.position += 1
             sequence += 1
+            if draft.type == SESSION_DELETED:
+                deleted = sequence
             hash_ = event_hash(hash_, sequence, recorded_us, draft.body_digest)
             number = Numbered(
                 sequence, bucket.position, draft.occurred_us, recorded_us, hash_, True
@@ -95,4 +108,4 @@ class Numbering:
             self.rows.append(record)
             numbers.append(number)
         if sequence > head.sequence:
-            self.heads[session] = Head(sequence, hash_, head.deleted)
+            self.heads[session] = Head(sequence, hash_, deleted, recorded_us)

@@ -15,7 +15,7 @@ from .events import SESSION_FORKED
 from .limits import FEED_SCAN_EVENTS_MAX, READ_PAGE_EVENTS
 from .lineage import fork_place
 from .plans import Plan
-from .records import Record
+from .records import Head, Record
 
 Storage = Backend | AsyncBackend
 Pages = Callable[[Storage, SessionQuery, int | None], Plan[list[Record]]]
@@ -42,6 +42,17 @@ def read_pages(backend: Storage, query: SessionQuery, limit: int | None) -> Plan
         bound = {"before": last} if query.newest_first else {"after": last}
         query = msgspec.structs.replace(query, **bound)
     return found
+
+
+def read_event(
+    backend: Storage, bucket: int, key: tuple[str, str], event_id: str, *, deleted: bool
+) -> Plan[Record | None]:
+    """Read one event of a session by its id, unless it was deleted."""
+    record: Record | None = yield backend.get(bucket, *key, event_id)
+    if record is None or deleted:
+        return record
+    head: Head = yield backend.head(bucket, *key)
+    return record if record.sequence > head.deleted else None
 
 
 def read_session(

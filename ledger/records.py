@@ -72,7 +72,10 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One session's share of a unit; `genesis` is the hash before its first event."""
+    """One session's share of a unit; `genesis` is the hash before its first event.
+
+    New events need the session to be at sequence `expected` and in `incarnation`; None is any.
+    """
 
     bucket: int
     tenant: str
@@ -80,6 +83,7 @@ class Part(msgspec.Struct, frozen=True):
     expected: int | None
     genesis: bytes
     drafts: tuple[Draft, ...]
+    incarnation: int | None = None
 
 
 class Unit(msgspec.Struct, frozen=True):
@@ -115,16 +119,25 @@ Outcome = Sequence[Numbered] | LedgerError | Busy
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
-    """The end of a session; `deleted` is the sequence of its last deletion, 0 for none."""
+    """The end of a session; `deleted` is the sequence of its last deletion, 0 for none.
+
+    `recorded_us` is when its last event was stored, by the store's clock.
+    """
 
     sequence: int = 0
     event_hash: bytes = b""
     deleted: int = 0
+    recorded_us: int = 0
 
     @property
     def visible(self) -> bool:
         """Whether anything happened after the last deletion."""
         return self.sequence > self.deleted
+
+    @property
+    def incarnation(self) -> int:
+        """What the session's life behind its last deletion is called in an append's condition."""
+        return self.deleted
 
 
 def same_content(first: Record | Draft, again: Draft) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from ..errors import InvalidArgument, LedgerClosed
-from ..events import SESSION_DELETED
 from ..limits import BUCKETS_MAX
 from ..numbering import BucketHead, Numbering
 from ..records import Head, Outcome, Record, Unit
@@ -77,6 +76,11 @@ class MemoryBackend:
             self._check_open()
             return self._heads.get((tenant, session_id), Head())
 
+    def heads(self, tenant: str, session_ids: Sequence[tuple[int, str]]) -> list[Head]:
+        with self.lock:
+            self._check_open()
+            return [self._heads.get((tenant, one), Head()) for _, one in session_ids]
+
     def positions(self) -> list[int]:
         with self.lock:
             self._check_open()
@@ -135,9 +139,6 @@ class MemoryBackend:
         session = (record.tenant, record.session_id)
         self._log[record.bucket].append(record)
         self._sessions.setdefault(session, []).append(record)
-        if record.type == SESSION_DELETED:
-            head = self._heads[session]
-            self._heads[session] = Head(head.sequence, head.event_hash, record.sequence)
 
     def _check_open(self) -> None:
         if self._closed:

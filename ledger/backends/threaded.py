@@ -53,6 +53,9 @@ class ThreadedBackend:
     async def head(self, bucket: int, tenant: str, session_id: str) -> Head:
         return await self._run(self._reading, self.backend.head, bucket, tenant, session_id)
 
+    async def heads(self, tenant: str, session_ids: Sequence[tuple[int, str]]) -> list[Head]:
+        return await self._run(self._reading, self.backend.heads, tenant, session_ids)
+
     async def positions(self) -> list[int]:
         return await self._run(self._reading, self.backend.positions)
 

@@ -31,6 +31,11 @@ CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
         "expected",
         lambda ledger: ledger.append("s", note(), expected=Awkward()),
     ),
+    "incarnation: awkward": (
+        "incarnation",
+        lambda ledger: ledger.append("s", note(), incarnation=Awkward()),
+    ),
+    "session ids": ("session_ids", lambda ledger: ledger.heads(Awkward())),
     "after": ("after", lambda ledger: ledger.read("s", after=-(10**5_000))),
     "limit": ("limit", lambda ledger: ledger.read("s", limit=Awkward())),
     "wait": ("wait", lambda ledger: ledger.read("s", wait=Awkward())),

@@ -132,6 +132,7 @@ def test_readers_of_a_damaged_value_raise_errors_of_the_ledger_alone(
         lambda: ledger.feed(),
         lambda: ledger.feed(types=["note"]),
         lambda: ledger.head("s"),
+        lambda: ledger.heads(["s", "other"]),
         lambda: ledger.get("s", "1"),
         lambda: ledger.list_session_ids(),
         lambda: ledger.verify("s"),

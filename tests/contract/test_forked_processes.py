@@ -81,6 +81,7 @@ def errors_of(ledger: Any, loop: LoopThread | None) -> list[str]:
             lambda: own.read("s", wait=1, after=9),
             lambda: own.get("s", "e"),
             lambda: own.head("s"),
+            lambda: own.heads(["s"]),
             lambda: own.feed(),
             lambda: own.list_session_ids(),
             lambda: own.fork("s", 1, "t"),

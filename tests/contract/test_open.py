@@ -129,6 +129,7 @@ def test_a_closed_ledger_says_so(ledger: Any) -> None:
         lambda: ledger.read("s", after=1, wait=1),
         lambda: ledger.get("s", "e"),
         lambda: ledger.head("s"),
+        lambda: ledger.heads(["s"]),
         lambda: ledger.feed(),
         lambda: ledger.list_session_ids(),
     ):

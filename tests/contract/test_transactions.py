@@ -11,6 +11,7 @@ from ledger import (
     Append,
     AppendTimeout,
     EventIdReused,
+    IncarnationConflict,
     InvalidArgument,
     RetryableError,
     SequenceConflict,
@@ -149,7 +150,9 @@ def test_a_rejection_leaves_the_transaction_usable(ledger: Any, own: Own) -> Non
         ledger.append("s", note("b"), expected=0, connection=own.raw)
     with pytest.raises(EventIdReused):
         ledger.append("s", [note("c"), note("d", event_id="e")], connection=own.raw)
-    ledger.append("s", note("f"), connection=own.raw)
+    with pytest.raises(IncarnationConflict):
+        ledger.append("s", note("g"), incarnation=1, connection=own.raw)
+    ledger.append("s", note("f"), incarnation=0, connection=own.raw)
     own.execute("COMMIT")
     assert (texts(ledger.read("s")), orders(own)) == (["a", "f"], 1)
 

@@ -60,30 +60,32 @@ class Log:
     buckets: dict[int, list[Row]] = field(default_factory=dict)
 
     def append(
-        self, parts: Iterable[tuple[Session, Sequence[Fact], int | None]]
+        self, parts: Iterable[tuple[Session, Sequence[Fact], int | None, int | None]]
     ) -> list[list[tuple[int, bool]]]:
         """Store parts as one; return (sequence, stored) per fact, or raise Refused."""
-        merged: dict[Session, tuple[int | None, dict[str, Fact]]] = {}
+        merged: dict[Session, tuple[int | None, int | None, dict[str, Fact]]] = {}
         parts = list(parts)
-        for session, facts, expected in parts:
-            known = merged.setdefault(session, (expected, {}))[1]
+        for session, facts, expected, incarnation in parts:
+            known = merged.setdefault(session, (expected, incarnation, {}))[2]
             for fact in facts:
                 if not fact.repeats(known.setdefault(fact.event_id, fact)):
                     raise Refused("EventIdReused")
-        for session, (expected, facts_by_id) in merged.items():
+        for session, (expected, incarnation, facts_by_id) in merged.items():
             stored = [self.find(session, fact.event_id) for fact in facts_by_id.values()]
             pairs = zip(stored, facts_by_id.values(), strict=True)
             if any(row is not None and not fact.repeats(row.fact) for row, fact in pairs):
                 raise Refused("EventIdReused")
+            if None in stored and incarnation not in (None, self.incarnation(session)):
+                raise Refused("IncarnationConflict")
             if None in stored and expected not in (None, self.head(session)):
                 raise Refused("SequenceConflict")
         new = {
             (session, fact.event_id)
-            for session, (_, facts_by_id) in merged.items()
+            for session, (_, _, facts_by_id) in merged.items()
             for fact in facts_by_id.values()
             if self.find(session, fact.event_id) is None
         }
-        for session, (_, facts_by_id) in merged.items():
+        for session, (_, _, facts_by_id) in merged.items():
             for fact in facts_by_id.values():
                 if (session, fact.event_id) in new:
                     self._store(session, fact)
@@ -96,7 +98,7 @@ class Log:
 
         return [
             [(self.find(session, fact.event_id).sequence, told(fact, session)) for fact in facts]
-            for session, facts, _ in parts
+            for session, facts, _, _ in parts
         ]
 
     def fork(self, tenant: str, parent: str, at: int, into: str) -> tuple[int, bool]:
@@ -129,11 +131,14 @@ class Log:
         """The last sequence of a session."""
         return len(self.rows(session))
 
+    def incarnation(self, session: Session) -> int:
+        """The sequence of the last deletion of a session."""
+        ends = [r.sequence for r in self.rows(session) if r.fact.type == "session.deleted"]
+        return max(ends, default=0)
+
     def visible(self, session: Session) -> list[Row]:
         """What came after the last deletion."""
-        rows = self.rows(session)
-        ends = [row.sequence for row in rows if row.fact.type == "session.deleted"]
-        return rows[max(ends, default=0) :]
+        return self.rows(session)[self.incarnation(session) :]
 
     def find(self, session: Session, event_id: str) -> Row | None:
         """The row of an id, hidden or not."""

@@ -43,6 +43,7 @@ facts = st.builds(
 )
 fresh = st.lists(facts, min_size=2, max_size=5)
 expectations = st.sampled_from([None, None, "right", "stale"])
+incarnations = st.sampled_from([None, None, None, "right", "right", "first", "later"])
 small = st.integers(0, 8)
 options_of_read: dict[str, st.SearchStrategy[Any]] = {
     "after": small,
@@ -132,73 +133,89 @@ class LogMachine(RuleBasedStateMachine):
             return None, None
         return got, answer
 
-    def append(self, parts: list[tuple[Session, list[Fact], int | None]]) -> None:
+    def incarnation(self, session: Session, kind: str | None) -> int | None:
+        current = self.log.incarnation(session)
+        return {None: None, "right": current, "first": 0, "later": current + 1}[kind]
+
+    def append(self, parts: list[tuple[Session, list[Fact], int | None, int | None]]) -> None:
         appends = [
-            Append(session, [fact.event() for fact in some], tenant, expected)
-            for (tenant, session), some, expected in parts
+            Append(session, [fact.event() for fact in some], tenant, expected, incarnation)
+            for (tenant, session), some, expected, incarnation in parts
         ]
         got, answer = self.both(
             lambda: self.ledger.append_many(appends), lambda: self.log.append(parts)
         )
         if answer is not None:
             assert [[(one.sequence, one.stored) for one in part] for part in got] == answer
-            for (session, some, _), part in zip(parts, got, strict=True):
+            for (session, some, _, _), part in zip(parts, got, strict=True):
                 stored = [self.log.find(session, fact.event_id) for fact in some]
                 assert seen(one.event for one in part) == wanted(stored)
 
     @initialize(some=fresh, more=fresh, at=st.integers(1, 2))
     def begin(self, some: list[Fact], more: list[Fact], at: int) -> None:
-        self.append_new("t", "a", some, None)
+        self.append_new("t", "a", some, None, None)
         self.fork("t", "a", "f", at)
-        self.append_new("t", "f", more, None)
+        self.append_new("t", "f", more, None, "first")
 
-    @rule(tenant=tenants, session=sessions, some=fresh, kind=expectations)
-    def append_new(self, tenant: str, session: str, some: list[Fact], kind: str | None) -> None:
+    @rule(tenant=tenants, session=sessions, some=fresh, kind=expectations, life=incarnations)
+    def append_new(
+        self, tenant: str, session: str, some: list[Fact], kind: str | None, life: str | None
+    ) -> None:
         key = (self.tenant(tenant), session)
         new = [replace(fact, event_id=f"n{next(self.ids)}") for fact in some]
-        self.append([(key, new, self.expected(key, kind))])
+        self.append([(key, new, self.expected(key, kind), self.incarnation(key, life))])
 
     @rule(
         tenant=tenants,
         session=sessions,
         some=st.lists(facts, min_size=1, max_size=3),
         kind=expectations,
+        life=incarnations,
     )
     def append_perhaps_again(
-        self, tenant: str, session: str, some: list[Fact], kind: str | None
+        self, tenant: str, session: str, some: list[Fact], kind: str | None, life: str | None
     ) -> None:
         key = (self.tenant(tenant), session)
-        self.append([(key, some, self.expected(key, kind))])
+        self.append([(key, some, self.expected(key, kind), self.incarnation(key, life))])
 
     @rule(tenant=tenants, session=st.sampled_from(FORKS), some=fresh)
     def append_to_a_fork(self, tenant: str, session: str, some: list[Fact]) -> None:
         if self.log.head((self.tenant(tenant), session)):
-            self.append_new(tenant, session, some, None)
+            self.append_new(tenant, session, some, None, None)
 
-    @rule(data=st.data(), tenant=tenants, session=any_session, kind=expectations)
+    @rule(data=st.data(), tenant=tenants, session=any_session, kind=expectations, life=incarnations)
     def append_one_that_is_there(
-        self, data: st.DataObject, tenant: str, session: str, kind: str | None
+        self, data: st.DataObject, tenant: str, session: str, kind: str | None, life: str | None
     ) -> None:
         key = (self.tenant(tenant), session)
         there = [row.fact for row in self.log.rows(key) if row.fact.type in ("a", "b")]
         if there:
             some = data.draw(st.lists(st.sampled_from(there), min_size=1, max_size=3))
             some += [Fact(f"n{next(self.ids)}")] * data.draw(st.integers(0, 1))
-            self.append([(key, some, self.expected(key, kind))])
+            self.append([(key, some, self.expected(key, kind), self.incarnation(key, life))])
 
     @rule(
         parts=st.lists(
-            st.tuples(tenants, sessions, st.lists(facts, min_size=1, max_size=2), expectations),
+            st.tuples(
+                tenants,
+                sessions,
+                st.lists(facts, min_size=1, max_size=2),
+                expectations,
+                incarnations,
+            ),
             min_size=2,
             max_size=4,
         )
     )
-    def append_to_several(self, parts: list[tuple[str, str, list[Fact], str | None]]) -> None:
+    def append_to_several(
+        self, parts: list[tuple[str, str, list[Fact], str | None, str | None]]
+    ) -> None:
         told: set[Session] = set()
         given = []
-        for tenant, session, some, kind in parts:
+        for tenant, session, some, kind, life in parts:
             key = (self.tenant(tenant), session)
-            given.append((key, some, None if key in told else self.expected(key, kind)))
+            conditions = (self.expected(key, kind), self.incarnation(key, life))
+            given.append((key, some, *((None, None) if key in told else conditions)))
             told.add(key)
         self.append(given)
 
@@ -260,6 +277,11 @@ class LogMachine(RuleBasedStateMachine):
     def head(self, tenant: str, session: str) -> None:
         owner = self.tenant(tenant)
         assert self.ledger.head(session, tenant=owner) == self.log.head((owner, session))
+        heads = self.ledger.heads([*SESSIONS, *FORKS], tenant=owner)
+        assert {name: (head.sequence, head.incarnation) for name, head in heads.items()} == {
+            name: (self.log.head((owner, name)), self.log.incarnation((owner, name)))
+            for name in (*SESSIONS, *FORKS)
+        }
 
     @rule(tenant=tenants, limit=st.integers(1, 5), deleted=st.booleans())
     def list_sessions(self, tenant: str, limit: int, deleted: bool) -> None:

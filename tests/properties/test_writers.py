@@ -73,7 +73,7 @@ def explain(ledger: Any, tenant: str, done: list[tuple[Any, Any]]) -> None:
 
     def parts_of(call: Any) -> list[Any]:
         parts, expected = call
-        return [((tenant, session), some, expected) for session, some in parts]
+        return [((tenant, session), some, expected, None) for session, some in parts]
 
     storing = [
         (call, answer)
@@ -111,21 +111,21 @@ def judge(log: Log, parts: list[Any], answer: Any) -> None:
     if isinstance(answer, SequenceConflict):
         session = (answer.tenant, answer.session_id)
         assert answer.actual <= log.head(session)
-        assert (session, answer.expected) in [(key, expected) for key, _, expected in parts]
+        assert (session, answer.expected) in [(key, expected) for key, _, expected, _ in parts]
         assert answer.actual != answer.expected
     elif isinstance(answer, EventIdReused):
         session = (answer.tenant, answer.session_id)
         stored = log.find(session, answer.event_id)
         mine = [
             f
-            for key, some, _ in parts
+            for key, some, _, _ in parts
             for f in some
             if key == session and f.event_id == answer.event_id
         ]
         others = [*mine, stored.fact] if stored else mine
         assert len({fact.text for fact in others}) > 1
     else:
-        for (key, some, _), part in zip(parts, answer, strict=True):
+        for (key, some, _, _), part in zip(parts, answer, strict=True):
             rows = [log.find(key, fact.event_id) for fact in some]
             assert [row.sequence for row in rows] == sequences(part)
             assert all(fact.repeats(row.fact) for fact, row in zip(some, rows, strict=True))
@@ -133,8 +133,11 @@ def judge(log: Log, parts: list[Any], answer: Any) -> None:
 
 def test_the_judge_knows_a_log_that_cannot_be(open_ledger: Callable[..., Any]) -> None:
     log = Log(open_ledger().door.bucket)
-    log.append([(("", "s"), [Fact("e")], 0)])
-    for refused in ([(("", "s"), [Fact("f")], 0)], [(("", "s"), [Fact("e", text="y")], None)]):
+    log.append([(("", "s"), [Fact("e")], 0, None)])
+    for refused in (
+        [(("", "s"), [Fact("f")], 0, None)],
+        [(("", "s"), [Fact("e", text="y")], None, None)],
+    ):
         try:
             log.append(refused)
         except Refused:

@@ -39,10 +39,17 @@ def draft(event_id: str, **fields: Any) -> Draft:
     return Draft(**(values | fields))
 
 
-def part(session_id: str, *drafts: Draft, tenant: str = "", expected: int | None = None) -> Part:
+def part(
+    session_id: str,
+    *drafts: Draft,
+    tenant: str = "",
+    expected: int | None = None,
+    incarnation: int | None = None,
+) -> Part:
     """Return one session's share of a unit."""
     bucket = bucket_of(tenant, session_id, BUCKETS)
-    return Part(bucket, tenant, session_id, expected, genesis(tenant, session_id), drafts)
+    begin = genesis(tenant, session_id)
+    return Part(bucket, tenant, session_id, expected, begin, drafts, incarnation)
 
 
 def unit(session_id: str, *event_ids: str, **fields: Any) -> Unit:
@@ -70,10 +77,27 @@ def hot_calls(backend: PostgresBackend) -> dict[str, tuple[Callable[[], object],
             lambda: backend.append([unit("s", *fresh()), unit("t", *fresh())], wait=True),
             {"events_sequence", "events_event_id"},
         ),
+        "append one to an incarnation": (
+            lambda: backend.append(
+                [Unit((part("s", draft(f"one-{next(ids)}"), incarnation=0),))], wait=False
+            ),
+            {"events_sequence", "events_event_id", "events_deleted"},
+        ),
+        "append many to an incarnation": (
+            lambda: backend.append(
+                [Unit((part("s", *map(draft, fresh()), incarnation=0),)), unit("t", *fresh())],
+                wait=True,
+            ),
+            {"events_sequence", "events_event_id", "events_deleted"},
+        ),
         "read": (lambda: backend.read(read), {"events_sequence", "events_deleted"}),
         "newest": (lambda: backend.read(newest), {"events_sequence", "events_deleted"}),
         "get": (lambda: backend.get(bucket, "", "s", "e"), {"events_event_id"}),
         "head": (lambda: backend.head(bucket, "", "s"), {"events_sequence", "events_deleted"}),
+        "heads": (
+            lambda: backend.heads("", [(bucket, "s"), (bucket, "none"), (bucket + 1, "t")]),
+            {"events_sequence", "events_deleted"},
+        ),
         "feed": (lambda: backend.feed(feed), {"events_pkey"}),
         "session ids": (
             lambda: backend.session_ids("", 0, "", 10, deleted=False),

@@ -52,6 +52,7 @@ IDS = st.sampled_from(["a", "b", "c", "d", "e", "f"])
 DRAFTS = st.builds(
     draft,
     IDS,
+    type=st.sampled_from(["test.happened"] * 4 + ["session.deleted"]),
     payload=st.sampled_from([b"{}", b"1"]),
     run_id=st.sampled_from([None, "r"]),
     occurred_us=st.integers(0, 1),
@@ -63,6 +64,7 @@ PARTS = st.tuples(
     st.sampled_from(["s", "t", "ü"]),
     st.lists(DRAFTS, min_size=1, max_size=3, unique_by=lambda one: one.event_id),
     st.none() | st.integers(0, 3),
+    st.sampled_from([None, None, 0, 1, 2]),
 )
 UNITS = st.lists(PARTS, min_size=1, max_size=2, unique_by=lambda one: one[0])
 ROUNDS = st.lists(st.lists(UNITS, min_size=1, max_size=3), min_size=1, max_size=4)
@@ -99,7 +101,12 @@ def test_append_decides_as_numbering_does(
     for drawn in rounds:
         units = without_shared_ids(
             [
-                Unit(tuple(part(s, *ds, tenant=tenant, expected=e) for s, ds, e in parts))
+                Unit(
+                    tuple(
+                        part(s, *ds, tenant=tenant, expected=e, incarnation=i)
+                        for s, ds, e, i in parts
+                    )
+                )
                 for parts in drawn
             ]
         )
@@ -109,7 +116,9 @@ def test_append_decides_as_numbering_does(
     assert backend.positions() == [model.buckets[n].position for n in range(BUCKETS)]
     for session in ("s", "t", "ü"):
         bucket = bucket_of(tenant, session, BUCKETS)
-        query = SessionQuery(bucket=bucket, tenant=tenant, session_id=session, limit=100)
+        query = SessionQuery(
+            bucket=bucket, tenant=tenant, session_id=session, limit=100, deleted=True
+        )
         assert backend.read(query) == [
             row for row in model.rows if (row.tenant, row.session_id) == (tenant, session)
         ]

@@ -9,12 +9,12 @@ from typing import Any
 
 from psycopg.types.numeric import Int4, Int8
 
-from ...errors import EventIdReused, IntegrityError, SequenceConflict
+from ...errors import EventIdReused, IncarnationConflict, IntegrityError, SequenceConflict
 from ...records import Busy, Draft, Numbered, Outcome, Unit
 from . import arrays
 from .arrays import NULL, blob, text
 
-_BUSY, _CONFLICT = 1, 2
+_BUSY, _SEQUENCE, _INCARNATION = 1, 2, 4
 _packed = Struct(">qqq32s")
 _draft_ints = Struct(">iqiqiqiqiq")
 _part_ints = Struct(">iqiqiqiqiqiq")
@@ -59,6 +59,7 @@ def single(units: Sequence[Unit]) -> tuple[Any, ...] | None:
         draft.salt,
         draft.payload_digest,
         draft.body_digest,
+        Int8(-1 if part.incarnation is None else part.incarnation),
     )
 
 
@@ -69,7 +70,7 @@ def single_outcome(units: Sequence[Unit], packed: bytes) -> list[Outcome]:
     return [[Numbered(sequence, position, occurred_us, recorded_us, event_hash, True)]]
 
 
-def several(units: Sequence[Unit]) -> tuple[arrays.Array, ...]:
+def several(units: Sequence[Unit]) -> tuple[arrays.Array | None, ...]:
     """Return the parameters of append_events behind `wait`; layouts are told in its file."""
     parts = [(u, part) for u, unit in enumerate(units, 1) for part in unit.parts]
     buckets = touched(units)
@@ -78,6 +79,8 @@ def several(units: Sequence[Unit]) -> tuple[arrays.Array, ...]:
     part_ints: list[bytes] = []
     part_texts: list[bytes] = []
     geneses: list[bytes] = []
+    incarnations: list[int] = []
+    conditional = False
     draft_ints: list[bytes] = []
     draft_texts: list[bytes] = []
     draft_bytes: list[bytes] = []
@@ -93,6 +96,8 @@ def several(units: Sequence[Unit]) -> tuple[arrays.Array, ...]:
         )
         part_texts += (text(part.tenant), text(part.session_id))
         geneses.append(blob(part.genesis))
+        conditional = conditional or part.incarnation is not None
+        incarnations.append(-1 if part.incarnation is None else part.incarnation)
         for draft in part.drafts:
             draft_ints.append(_ints_of(draft, p))
             draft_texts += _texts_of(draft)
@@ -110,6 +115,7 @@ def several(units: Sequence[Unit]) -> tuple[arrays.Array, ...]:
         arrays.int8_elements(5 * last, draft_ints),
         arrays.text_elements(10 * last, draft_texts),
         arrays.bytea_elements(4 * last, draft_bytes),
+        arrays.int8_array(incarnations) if conditional else None,
     )
 
 
@@ -152,9 +158,12 @@ def _refusal(
     refused = unit.parts[part - parts_before - 1]
     if reason == _BUSY:
         return Busy(refused.bucket)
-    if reason == _CONFLICT:
-        expected = refused.expected or 0  # never None: only a given number conflicts
-        return SequenceConflict(refused.tenant, refused.session_id, expected, detail)
+    # What is refused was asked for, so neither number is None.
+    if reason == _SEQUENCE:
+        return SequenceConflict(refused.tenant, refused.session_id, refused.expected or 0, detail)
+    if reason == _INCARNATION:
+        asked = refused.incarnation or 0
+        return IncarnationConflict(refused.tenant, refused.session_id, asked, detail)
     drafts = [draft for one in unit.parts for draft in one.drafts]
     event_id = drafts[detail - drafts_before - 1].event_id
     return EventIdReused(refused.tenant, refused.session_id, event_id)

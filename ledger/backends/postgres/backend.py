@@ -19,7 +19,7 @@ from ..base import FeedQuery, LedgerInfo, OpenOptions, Place, SessionQuery
 from . import appending, migrations, reading
 from .arrays import register_arrays
 from .connecting import Target, check_transaction, lock_timeout
-from .database import Database
+from .database import Database, Rows
 from .errors import translated_within, translating
 from .goodbyes import warn_of_unclosed
 from .hints import POLL_S
@@ -118,6 +118,11 @@ class PostgresBackend:
         rows = self._database.read(self._statements.head, parameters)
         return Head(*rows[0]) if rows else Head()
 
+    def heads(self, tenant: str, session_ids: Sequence[tuple[int, str]]) -> list[Head]:
+        parameters = reading.sessions(tenant, session_ids)
+        rows = self._database.read(self._statements.heads, parameters)
+        return [Head(*row) for row in rows]
+
     def positions(self) -> list[int]:
         [[positions]] = self._database.read(self._statements.positions, {})
         return list(positions)
@@ -148,6 +153,14 @@ class PostgresBackend:
         # Also without a hint the log may have grown: hints can be lost.
         self._wakeups.wait(bucket, token, POLL_S)
         return True
+
+    def select(self, statement: bytes, parameters: Sequence[Any]) -> Rows:
+        """Read a few rows of a table beside the ledger's own, which an index must lead to.
+
+        Where the log is read, every statement runs on its index, however small the tables were when
+        it was prepared. Errors are the driver's.
+        """
+        return self._database.select(statement, parameters)
 
     def connection(self) -> AbstractContextManager[Connection[TupleRow]]:
         """Lend an autocommit connection to the ledger's database, for tables beside its own."""

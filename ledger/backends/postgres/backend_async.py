@@ -18,7 +18,7 @@ from ..base import FeedQuery, LedgerInfo, OpenOptions, Place, SessionQuery
 from . import appending, migrations, reading
 from .arrays import register_arrays
 from .connecting import Target, check_transaction, lock_timeout
-from .database_async import AsyncDatabase
+from .database_async import AsyncDatabase, Rows
 from .errors import translated_within, translating
 from .goodbyes import warn_of_unclosed
 from .hints import POLL_S
@@ -126,6 +126,11 @@ class AsyncPostgresBackend:
         rows = await self._database.read(self._statements.head, parameters)
         return Head(*rows[0]) if rows else Head()
 
+    async def heads(self, tenant: str, session_ids: Sequence[tuple[int, str]]) -> list[Head]:
+        parameters = reading.sessions(tenant, session_ids)
+        rows = await self._database.read(self._statements.heads, parameters)
+        return [Head(*row) for row in rows]
+
     async def positions(self) -> list[int]:
         [[positions]] = await self._database.read(self._statements.positions, {})
         return list(positions)
@@ -156,6 +161,14 @@ class AsyncPostgresBackend:
         # Also without a hint the log may have grown: hints can be lost.
         await self._wakeups.wait_async(bucket, token, POLL_S)
         return True
+
+    async def select(self, statement: bytes, parameters: Sequence[Any]) -> Rows:
+        """Read a few rows of a table beside the ledger's own, which an index must lead to.
+
+        Where the log is read, every statement runs on its index, however small the tables were when
+        it was prepared. Errors are the driver's.
+        """
+        return await self._database.select(statement, parameters)
 
     def connection(self) -> AbstractAsyncContextManager[AsyncConnection[TupleRow]]:
         """Lend an autocommit connection to the ledger's database, for tables beside its own."""

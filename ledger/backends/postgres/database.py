@@ -53,6 +53,13 @@ class Database:
 
     def read(self, statement: bytes, parameters: dict[str, Any]) -> Rows:
         """Run a reading statement; a broken connection is replaced and the read repeated."""
+        try:
+            return self.select(statement, parameters)
+        except psycopg.Error as error:
+            raise translated(error) from error
+
+    def select(self, statement: bytes, parameters: Sequence[Any] | dict[str, Any]) -> Rows:
+        """Do as `read`, and leave errors as the driver's."""
         attempt = 1
         while True:
             try:
@@ -61,7 +68,7 @@ class Database:
                 self.check_open()
                 attempt += 1
                 if attempt > READ_ATTEMPTS_MAX or not is_broken(error) or _gave_up(error):
-                    raise translated(error) from error
+                    raise
 
     def append(self, statement: bytes, parameters: Sequence[Any], buckets: list[int]) -> TupleRow:
         """Run an append once: whoever knows the event ids decides about repeating it."""

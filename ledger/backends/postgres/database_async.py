@@ -68,6 +68,13 @@ class AsyncDatabase:
 
     async def read(self, statement: bytes, parameters: dict[str, Any]) -> Rows:
         """Run a reading statement; a broken connection is replaced and the read repeated."""
+        try:
+            return await self.select(statement, parameters)
+        except psycopg.Error as error:
+            raise translated(error) from error
+
+    async def select(self, statement: bytes, parameters: Sequence[Any] | dict[str, Any]) -> Rows:
+        """Do as `read`, and leave errors as the driver's."""
         attempt = 1
         while True:
             try:
@@ -76,7 +83,7 @@ class AsyncDatabase:
                 self.check_open()
                 attempt += 1
                 if attempt > READ_ATTEMPTS_MAX or not is_broken(error) or _gave_up(error):
-                    raise translated(error) from error
+                    raise
 
     async def append(
         self, statement: bytes, parameters: Sequence[Any], buckets: list[int]

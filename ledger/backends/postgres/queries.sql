@@ -7,6 +7,9 @@ SELECT
     -- with a stricter default, whoever waited for a bucket's lock would fail instead of go on
     set_config('default_transaction_isolation', 'read committed', false),
     set_config('plan_cache_mode', 'force_generic_plan', false),
+    -- what is read as text is read in one form, and whole
+    set_config('timezone', 'UTC', false),
+    set_config('extra_float_digits', '1', false),
     set_config('enable_seqscan', 'off', false),
     set_config('enable_bitmapscan', 'off', false),
     set_config('enable_sort', 'off', false),
@@ -20,17 +23,17 @@ SELECT set_config('lock_timeout', %(lock_timeout)s, false)
 
 -- name: append_event
 -- The whole append of one event, NULL if it is not a plain one.
-SELECT {schema}.append_event(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+SELECT {schema}.append_event(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: append_events
 -- The whole append; see functions/append_events.sql for the shape of the arrays.
 SELECT a.sequences, a.positions, a.recorded, a.hashes, a.known, a.refusals
-FROM {schema}.append_events(%s, %s, %s, %s, %s, %s, %s, %s) AS a
+FROM {schema}.append_events(%s, %s, %s, %s, %s, %s, %s, %s, %s) AS a
 
 -- name: append_within
 -- The same inside a caller's transaction, which may be one on another database.
 SELECT a.sequences, a.positions, a.recorded, a.hashes, a.known, a.refusals
-FROM {schema}.append_within(%s, %s, %s, %s, %s, %s, %s, %s, %s) AS a
+FROM {schema}.append_within(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) AS a
 
 -- name: read
 -- One session by (bucket, tenant, session_id, sequence); the last deletion is one more probe.
@@ -80,10 +83,28 @@ SELECT e.sequence, e.event_hash, coalesce((
         WHERE d.bucket = %(bucket)s AND d.tenant = %(tenant)s AND d.session_id = %(session_id)s
             AND d.type = 'session.deleted'
         ORDER BY d.sequence DESC LIMIT 1
-    ), 0)
+    ), 0), e.recorded_us
 FROM {schema}.events AS e
 WHERE e.bucket = %(bucket)s AND e.tenant = %(tenant)s AND e.session_id = %(session_id)s
 ORDER BY e.sequence DESC LIMIT 1
+
+-- name: heads
+-- The same of many sessions of a tenant, in the order given.
+SELECT coalesce(h.sequence, 0), coalesce(h.event_hash, ''), coalesce(d.sequence, 0),
+    coalesce(h.recorded_us, 0)
+FROM unnest(%(buckets)s, %(session_ids)s) WITH ORDINALITY AS s (bucket, session_id, place)
+LEFT JOIN LATERAL (
+    SELECT e.sequence, e.event_hash, e.recorded_us FROM {schema}.events AS e
+    WHERE e.bucket = s.bucket AND e.tenant = %(tenant)s AND e.session_id = s.session_id
+    ORDER BY e.sequence DESC LIMIT 1
+) AS h ON true
+LEFT JOIN LATERAL (
+    SELECT e.sequence FROM {schema}.events AS e
+    WHERE e.bucket = s.bucket AND e.tenant = %(tenant)s AND e.session_id = s.session_id
+        AND e.type = 'session.deleted'
+    ORDER BY e.sequence DESC LIMIT 1
+) AS d ON true
+ORDER BY s.place
 
 -- name: positions
 -- All ends in one array, which is cheaper to send than a row for each. A row that is no bucket's

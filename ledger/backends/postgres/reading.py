@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg.types.numeric import Int4, Int8
@@ -36,6 +37,17 @@ def read(statements: Statements, query: SessionQuery) -> tuple[bytes, dict[str, 
         "until_us": _int8(query.until_us),
         "deleted": query.deleted,
         "limit": Int8(query.limit),
+    }
+
+
+def sessions(tenant: str, session_ids: Sequence[tuple[int, str]]) -> dict[str, Any]:
+    """Return the parameters of `heads`."""
+    return {
+        "buckets": arrays.int4_array([bucket for bucket, _ in session_ids]),
+        "session_ids": arrays.text_elements(
+            len(session_ids), [text(session_id) for _, session_id in session_ids]
+        ),
+        "tenant": tenant,
     }
 
 

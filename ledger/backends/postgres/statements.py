@@ -36,6 +36,7 @@ class Statements:
         self.read_newest_first = found["read_newest_first"]
         self.get = found["get"]
         self.head = found["head"]
+        self.heads = found["heads"]
         self.positions = found["positions"]
         self.feed = found["feed"]
         self.session_ids = found["session_ids"]

@@ -9,7 +9,7 @@ import apsw
 import msgspec
 from msgspec.structs import astuple
 
-from ...errors import IntegrityError
+from ...errors import IncarnationConflict, IntegrityError, SequenceConflict
 from ...limits import SEQUENCE_MAX
 from ...numbering import BucketHead, Numbering
 from ...records import Head, Outcome, Part, Record, Unit
@@ -18,7 +18,9 @@ from .rows import add_records
 
 _SQL = load_queries(__package__, "queries.sql")
 _BUCKET, _ADVANCE = _SQL["bucket"], _SQL["advance_bucket"]
-_END, _KNOWN, _INSERT = _SQL["session_end"], _SQL["known_events"], _SQL["insert_event"]
+_END, _HEAD = _SQL["session_end"], _SQL["head"]
+_KNOWN, _INSERT = _SQL["known_events"], _SQL["insert_event"]
+_UNMET = (SequenceConflict, IncarnationConflict)
 
 
 def store(
@@ -35,6 +37,9 @@ def store(
         for part in unit.parts:
             _load(cursor, part, numbering, look_up=look_up)
     outcomes = [numbering.decide(unit) for unit in units]
+    if not look_up and any(isinstance(one, _UNMET) for one in outcomes):
+        # Whose condition failed may be a repeat, which has none: nothing is inserted yet.
+        return store(cursor, units)
     rows = numbering.rows
     if not rows:
         return outcomes, {}
@@ -58,14 +63,14 @@ def _load(cursor: apsw.Cursor, part: Part, into: Numbering, *, look_up: bool) ->
             into.buckets[bucket] = BucketHead(position, recorded_us)
         if bucket not in into.buckets:
             raise IntegrityError(f"The row of bucket {bucket} is missing.")
-    if session not in into.heads:
+    if part.incarnation is not None:
+        # Another part may have read the head before, without the deletion.
+        for row in cursor.execute(_HEAD, (bucket, tenant, session_id)):
+            into.heads[session] = Head(*row)
+    elif session not in into.heads:
         for sequence, event_hash in cursor.execute(_END, (bucket, tenant, session_id)):
             into.heads[session] = Head(sequence, event_hash)
-    head = into.heads.get(session)
-    if head is None:  # a new session knows no ids
-        return
-    # An expectation that failed may be a repeat of what was stored, so that one is looked up.
-    if look_up or part.expected not in (None, head.sequence):
+    if look_up and session in into.heads:  # a new session knows no ids
         ids = msgspec.json.encode([draft.event_id for draft in part.drafts]).decode()
         known: list[Record] = []
         rows = cursor.execute(_KNOWN, (bucket, tenant, session_id, ids))

@@ -115,6 +115,14 @@ class SqliteBackend:
             heads = [Head(*row) for row in rows]
         return heads[0] if heads else Head()
 
+    def heads(self, tenant: str, session_ids: Sequence[tuple[int, str]]) -> list[Head]:
+        heads = [Head()] * len(session_ids)
+        given = msgspec.json.encode(session_ids).decode()
+        with self._readers.connection() as connection:
+            for place, *row in connection.execute(_SQL["heads"], (tenant, given)):
+                heads[place] = Head(*row)
+        return heads
+
     def positions(self) -> list[int]:
         with self._readers.connection() as connection:
             return [position for (position,) in connection.execute(_SQL["positions"])]

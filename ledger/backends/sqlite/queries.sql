@@ -57,10 +57,25 @@ VALUES (
 SELECT sequence, event_hash, coalesce((
     SELECT max(sequence) FROM main.events
     WHERE bucket = ?1 AND tenant = ?2 AND session_id = ?3 AND type = 'session.deleted'
-), 0)
+), 0), recorded_us
 FROM main.events
 WHERE bucket = ?1 AND tenant = ?2 AND session_id = ?3
 ORDER BY sequence DESC LIMIT 1
+
+-- name: heads
+-- The same of many sessions of a tenant, from a JSON list of [bucket, session_id], with the place in
+-- it; one that has nothing is left out. CROSS JOIN fixes the order: three probes per session.
+SELECT given.key, last.sequence, last.event_hash, coalesce((
+    SELECT max(sequence) FROM main.events
+    WHERE bucket = given.value ->> 0 AND tenant = ?1 AND session_id = given.value ->> 1
+        AND type = 'session.deleted'
+), 0), last.recorded_us
+FROM json_each(?2) AS given CROSS JOIN main.events AS last
+WHERE last.bucket = given.value ->> 0 AND last.tenant = ?1 AND last.session_id = given.value ->> 1
+    AND last.sequence = (
+        SELECT max(sequence) FROM main.events
+        WHERE bucket = given.value ->> 0 AND tenant = ?1 AND session_id = given.value ->> 1
+    )
 
 -- name: read
 -- Events of a session, oldest first; absent filters are NULL.

@@ -1,6 +1,6 @@
 -- append_events for a single event, in half of its time: one event needs no loops and repays no
 -- arrays, and every expression of PL/pgSQL is prepared again in every transaction. It decides only
--- the plain case, a new event whose expectation holds, and answers sequence, position and
+-- the plain case, a new event whose conditions hold, and answers sequence, position and
 -- recorded_us as int8send, then event_hash. For NULL, with nothing stored, ask append_events.
 CREATE OR REPLACE FUNCTION {schema}.append_event(
     wait boolean,
@@ -25,7 +25,8 @@ CREATE OR REPLACE FUNCTION {schema}.append_event(
     payload_ bytea,
     salt_ bytea,
     payload_digest_ bytea,
-    body_digest bytea
+    body_digest bytea,
+    incarnation bigint DEFAULT -1 -- -1: any; the default is for processes of version 1
 )
 RETURNS bytea
 LANGUAGE plpgsql VOLATILE AS $function$
@@ -48,6 +49,16 @@ BEGIN
             ELSE given_us END
         INTO next_position, bucket_us, stamp
         FROM {schema}.buckets AS b WHERE b.bucket = bucket_id FOR NO KEY UPDATE SKIP LOCKED;
+    END IF;
+    IF incarnation >= 0 THEN
+        IF incarnation <> coalesce((
+            SELECT e.sequence FROM {schema}.events AS e
+            WHERE e.bucket = bucket_id AND e.tenant = tenant_ AND e.session_id = session_id_
+                AND e.type = 'session.deleted'
+            ORDER BY e.sequence DESC LIMIT 1
+        ), 0) THEN
+            RETURN NULL;
+        END IF;
     END IF;
     INSERT INTO {schema}.events
     SELECT bucket_id, next_position, tenant_, session_id_, n.sequence, event_id_, type_,

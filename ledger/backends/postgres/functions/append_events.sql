@@ -12,10 +12,11 @@
 --   draft_texts per draft: event_id, type, run_id, actor, causation_id, correlation_id, trace_id,
 --               span_id, metadata, content_type
 --   draft_bytes per draft: payload, salt, payload_digest, body_digest
+--   incarnations per part: which its session must be in (-1: any); NULL: any for all
 -- Per draft the answer has a place in sequences, positions, recorded and hashes (0 and empty when
 -- its unit was refused). `known` lists drafts that were stored before with their original
 -- occurred_us, two numbers each; `refusals` has four numbers per refused unit: unit, reason
--- (1 busy, 2 conflict, 3 id reused), part or draft, and for a conflict the actual sequence.
+-- (1 busy, 2 sequence, 3 id reused, 4 incarnation), part, and the draft or the actual number.
 CREATE OR REPLACE FUNCTION {schema}.append_events(
     wait boolean,
     bucket_ids integer[],
@@ -25,6 +26,7 @@ CREATE OR REPLACE FUNCTION {schema}.append_events(
     draft_ints bigint[],
     draft_texts text[],
     draft_bytes bytea[],
+    incarnations bigint[] DEFAULT NULL, -- the default is for processes of version 1
     OUT sequences bigint[],
     OUT positions bigint[],
     OUT recorded bigint[],
@@ -45,6 +47,7 @@ DECLARE
     -- per session, by index of its first part
     heads bigint[];
     head_hashes bytea[];
+    deletions bigint[]; -- NULL as a whole when no part asks for an incarnation
     -- per known id
     old_drafts integer[];
     old_same boolean[];
@@ -99,6 +102,18 @@ BEGIN
             AND part_ints[6 * p - 3] = p
         ORDER BY e.sequence DESC LIMIT 1
     ) AS h ON true;
+    IF incarnations IS NOT NULL THEN
+        SELECT array_agg(coalesce(h.sequence, 0)) INTO deletions
+        FROM generate_series(1, parts) AS p LEFT JOIN LATERAL (
+            SELECT e.sequence FROM {schema}.events AS e
+            WHERE e.bucket = bucket_ids[part_ints[6 * p - 4]]
+                AND e.tenant = part_texts[2 * p - 1]
+                AND e.session_id = part_texts[2 * p]
+                AND e.type = 'session.deleted'
+                AND part_ints[6 * p - 3] = p
+            ORDER BY e.sequence DESC LIMIT 1
+        ) AS h ON true;
+    END IF;
     SELECT array_agg(d), array_agg(k.same), array_agg(k.sequence), array_agg(k.position),
         array_agg(k.occurred_us), array_agg(k.recorded_us), array_agg(k.event_hash)
     INTO old_drafts, old_same, old_sequences, old_positions, old_occurred, old_recorded, old_hashes
@@ -159,6 +174,12 @@ BEGIN
                 END LOOP;
                 EXIT WHEN refusal IS NOT NULL;
             END IF;
+            IF fresh AND deletions IS NOT NULL AND incarnations[p] >= 0
+                AND incarnations[p] <> deletions[part_ints[6 * p - 3]]
+            THEN
+                refusal := ARRAY[unit, 4, p, deletions[part_ints[6 * p - 3]]];
+                EXIT;
+            END IF;
             IF fresh AND part_ints[6 * p - 2] >= 0
                 AND part_ints[6 * p - 2] <> heads[part_ints[6 * p - 3]]
             THEN
@@ -194,6 +215,14 @@ BEGIN
                 recorded[d] := stamp;
                 hashes[d] := hash;
             END LOOP;
+            IF deletions IS NOT NULL THEN
+                -- A part of this call may delete the session under the next one.
+                FOR d IN part_ints[6 * p - 1] .. part_ints[6 * p] LOOP
+                    IF sequences[d] > 0 AND draft_texts[10 * d - 8] = 'session.deleted' THEN
+                        deletions[session_index] := sequences[d];
+                    END IF;
+                END LOOP;
+            END IF;
             heads[session_index] := next_sequence;
             head_hashes[session_index] := hash;
             ends[bucket_index] := next_position;

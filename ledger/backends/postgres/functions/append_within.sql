@@ -10,6 +10,7 @@ CREATE OR REPLACE FUNCTION {schema}.append_within(
     draft_ints bigint[],
     draft_texts text[],
     draft_bytes bytea[],
+    incarnations bigint[] DEFAULT NULL, -- the default is for processes of version 1
     OUT sequences bigint[],
     OUT positions bigint[],
     OUT recorded bigint[],
@@ -38,6 +39,6 @@ BEGIN
     PERFORM set_config('lock_timeout', timeout, true);
     SELECT * INTO sequences, positions, recorded, hashes, known, refusals
     FROM {schema}.append_events(true, bucket_ids, part_ints, part_texts, geneses, draft_ints,
-        draft_texts, draft_bytes);
+        draft_texts, draft_bytes, incarnations);
 END
 $function$;

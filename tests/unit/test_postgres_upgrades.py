@@ -1,0 +1,133 @@
+"""Ledgers of earlier schema versions: opened, they become what a new one is, and lose nothing."""
+
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ledger import CallError, IncarnationConflict, Ledger
+from ledger.backends.base import OpenOptions
+from ledger.backends.postgres import PostgresBackend, appending, open_postgres
+from ledger.backends.postgres.arrays import register_arrays
+from ledger.backends.postgres.statements import OpeningStatements
+from tests.support.builders import note, notes, texts, together
+from tests.support.postgres_units import unit
+
+FUNCTIONS = """
+    SELECT p.proname, p.pronargs FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname = %s ORDER BY 1, 2
+"""
+
+
+@pytest.fixture
+def version_1(postgres_url: str) -> str:
+    """The URL of a ledger as version 1 made it, with one event."""
+    statements = OpeningStatements("ledger")
+    functions = Path(__file__).with_name("golden") / "postgres_functions_1.sql"
+    with psycopg.connect(postgres_url) as old:
+        old.execute(statements["create_schema"])
+        old.execute(statements.migrations()[0])
+        old.execute(statements["create_info"], {"ledger_id": "made-by-1", "buckets": 64})
+        old.execute(statements["create_buckets"], {"buckets": 64})
+        old.execute(statements["settle_buckets"])
+        old.execute(sql.SQL(functions.read_text("utf-8")).format(schema=sql.Identifier("ledger")))
+        old.execute(statements["set_version"], {"version": 1})
+    with OldProcess(postgres_url) as process:
+        process.append("s", "first")
+    return postgres_url
+
+
+class OldProcess:
+    """Appends as version 1 did, with statements that its connection has prepared."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(url, autocommit=True, prepare_threshold=0)
+        register_arrays(self._connection)
+
+    def __enter__(self) -> "OldProcess":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._connection.close()
+
+    def append(self, session_id: str, *event_ids: str) -> None:
+        """Store events: one by append_event, several by append_events."""
+        units = [unit(session_id, *event_ids)]
+        single = appending.single(units)
+        name, parameters = (
+            ("append_event", (True, *single[:-1]))
+            if single is not None
+            else ("append_events", (True, *appending.several(units)[:-1]))
+        )
+        marks = sql.SQL(", ").join([sql.Placeholder()] * len(parameters))
+        call = sql.SQL("SELECT ledger.{}({})").format(sql.Identifier(name), marks)
+        [row] = self._connection.execute(call, parameters, binary=True).fetchall()
+        assert row[0] is not None
+
+
+def functions_of(url: str) -> list[tuple[str, int]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(FUNCTIONS, ["ledger"]).fetchall()
+
+
+def test_a_ledger_of_version_1_is_upgraded_under_those_who_still_run_it(version_1: str) -> None:
+    with OldProcess(version_1) as process:
+        process.append("s", "second")
+        process.append("s", "third", "fourth")
+        with Ledger.open(version_1) as ledger:
+            assert (ledger.ledger_id, ledger.backend.info.schema) == ("made-by-1", 2)
+            assert [event.event_id for event in ledger.read("s")] == [
+                "first",
+                "second",
+                "third",
+                "fourth",
+            ]
+            process.append("s", "fifth")
+            process.append("s", "sixth", "seventh")
+            assert ledger.append("s", note("eighth"), incarnation=0).sequence == 8
+            ledger.delete("s")
+            process.append("s", "tenth")
+            with pytest.raises(IncarnationConflict):
+                ledger.append("s", notes("ab"), incarnation=0)
+            assert ledger.append("s", notes("ab"), incarnation=9)[1].sequence == 12
+            assert texts(ledger.read("s"))[1:] == ["a", "b"]
+    with psycopg.connect(version_1, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE fresh")
+    fresh = version_1.rpartition("/")[0] + "/fresh"
+    Ledger.open(fresh).close()
+    assert functions_of(version_1) == functions_of(fresh)
+    with psycopg.connect(version_1, autocommit=True) as admin:
+        admin.execute("DROP DATABASE fresh")
+
+
+def test_an_upgrade_that_breaks_off_changes_nothing(
+    version_1: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = functions_of(version_1)
+    with monkeypatch.context() as broken:
+        broken.setattr(OpeningStatements, "functions", lambda self: [b"SELECT 1 / 0"])
+        with pytest.raises(CallError, match="division by zero"):
+            open_postgres(version_1, OpenOptions())
+    assert functions_of(version_1) == before
+    with OldProcess(version_1) as process:
+        process.append("s", "second", "third")
+    with Ledger.open(version_1) as ledger:
+        assert ledger.append("s", note(), incarnation=0).sequence == 4
+        assert [event.event_id for event in ledger.read("s")][:3] == ["first", "second", "third"]
+
+
+def test_many_may_upgrade_the_same_ledger_at_once(version_1: str) -> None:
+    start = threading.Barrier(4)
+
+    def upgrade() -> PostgresBackend:
+        start.wait()
+        return open_postgres(version_1, OpenOptions())
+
+    backends = together([upgrade] * 4)
+    for backend in backends:
+        assert backend.info.schema == 2
+        backend.close()
+    with Ledger.open(version_1) as ledger:
+        assert ledger.append("s", note(), incarnation=0).sequence == 2
