@@ -69,9 +69,7 @@ def conversations(data: bytes, name: str) -> Iterator[Conversation]:
 
 def incarnation(ledger: Ledger, session_id: str, tenant: str = "") -> int:
     """Return the sequence of a session's last deletion, 0 if it was never deleted."""
-    tenant, session_id = ledger.door.session_key(tenant, session_id)
-    bucket = ledger.door.bucket(tenant, session_id)
-    return ledger.backend.head(bucket, tenant, session_id).deleted
+    return ledger.heads([session_id], tenant=tenant)[session_id].incarnation
 
 
 def facts(conversation: Conversation, incarnation: int = 0) -> list[NewEvent]:

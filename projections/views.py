@@ -19,6 +19,7 @@ from .folds.sessions import Session
 from .methods import context as views_context
 from .methods import health as views_health
 from .methods import history as views_history
+from .methods import later as views_later
 from .methods import lists as views_lists
 from .methods import scenarios as views_scenarios
 from .methods import search as views_search
@@ -230,6 +231,8 @@ class Views:
 
     # Readers by subject: methods like the others, each written in the file of its subject.
     together = views_together.together
+    together_many = views_together.together_many
+    row_at_head = views_together.row_at_head
     sessions = views_sessions.sessions
     sessions_page = views_sessions.sessions_page
     count_sessions = views_sessions.count_sessions
@@ -244,6 +247,9 @@ class Views:
     search = views_search.search
     traces = views_traces.traces
     steps = views_traces.steps
+    steps_after = views_later.steps_after
+    count_steps = views_later.count_steps
+    qa_after = views_later.qa_after
     span_tree = views_traces.span_tree
     turn = views_turns.turn
     turns = views_turns.turns

@@ -19,6 +19,7 @@ from .folds.sessions import Session
 from .methods import context_async as views_context_async
 from .methods import health_async as views_health_async
 from .methods import history_async as views_history_async
+from .methods import later_async as views_later_async
 from .methods import lists_async as views_lists_async
 from .methods import scenarios_async as views_scenarios_async
 from .methods import search_async as views_search_async
@@ -230,6 +231,8 @@ class AsyncViews:
 
     # Readers by subject: methods like the others, each written in the file of its subject.
     together = views_together_async.together
+    together_many = views_together_async.together_many
+    row_at_head = views_together_async.row_at_head
     sessions = views_sessions_async.sessions
     sessions_page = views_sessions_async.sessions_page
     count_sessions = views_sessions_async.count_sessions
@@ -244,6 +247,9 @@ class AsyncViews:
     search = views_search_async.search
     traces = views_traces_async.traces
     steps = views_traces_async.steps
+    steps_after = views_later_async.steps_after
+    count_steps = views_later_async.count_steps
+    qa_after = views_later_async.qa_after
     span_tree = views_traces_async.span_tree
     turn = views_turns_async.turn
     turns = views_turns_async.turns

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from ledger.backends.base import FeedQuery
 from ledger.backends.memory import MemoryBackend
 
 from ..engine.folding import Change
@@ -18,7 +19,21 @@ from ..engine.kinds import check_kinds
 from ..engine.stops import Failure, Skip, current
 from ..engine.tables import Column, Identity, Key, Row, Table, table_name
 from ..errors import TableMismatch, VersionDropped
-from .base import Checkpoint, Instant, Overview, RowQuery, Standing
+from .backlogs import next_events
+from .base import (
+    Ahead,
+    Backlog,
+    Checkpoint,
+    Instant,
+    Instants,
+    Overview,
+    Place,
+    RowQuery,
+    Standing,
+    key_query,
+    of_session,
+)
+from .totals import Totals, TotalsQuery, totals_of
 
 Bucket = dict[Key, Row]
 
@@ -71,7 +86,7 @@ class MemoryViews:
                 if table.identity not in self._state.versions:
                     first = self._state.first_active(table.projection.name)
                     self._state.versions[table.identity] = _Version(
-                        [0] * self._buckets, first, first, table.fold_digest
+                        [0] * self._buckets, first, first, table.made_by.text
                     )
                 self._state.rows.setdefault(table.name, [{} for _ in range(self._buckets)])
 
@@ -90,6 +105,17 @@ class MemoryViews:
                 )
                 for identity, one in self._state.versions.items()
             }
+
+    def backlog(
+        self, bucket: int, wanted: Sequence[Identity], limit: int, row: Place | None = None
+    ) -> Backlog:
+        with self._lock:
+            found = self.checkpoints(bucket)
+            head = self._log.positions()[bucket]
+            behind = next_events(bucket, head, found, wanted, limit)
+            records = [] if behind is None else self._log.feed(behind)
+            loaded = None if row is None else self._rows(row[0], bucket).get(row[1])
+            return Backlog(head, found, records, loaded)
 
     def standings(self, names: Sequence[str]) -> list[Standing]:
         with self._lock:
@@ -114,7 +140,7 @@ class MemoryViews:
     def accept(self, table: Table) -> None:
         with self._lock:
             if table.identity in self._state.versions:
-                self._state.versions[table.identity].fold_digest = table.fold_digest
+                self._state.versions[table.identity].fold_digest = table.made_by.text
 
     def switch(self, identity: Identity) -> bool:
         with self._lock:
@@ -160,6 +186,12 @@ class MemoryViews:
                 self._state.versions[change.table.identity].places[bucket] = change.after
         return True
 
+    def store_and_load(self, bucket: int, changes: Sequence[Change], row: Place) -> Row | None:
+        table, key = row
+        with self._lock:
+            stored = self.store(bucket, changes, durable=False)
+            return self._rows(table, bucket)[key] if stored else None
+
     def select(self, query: RowQuery) -> list[Row]:
         table = query.table
         order = [table.names.index(name) for name in query.order]
@@ -167,6 +199,10 @@ class MemoryViews:
         def place(row: Row) -> Row:
             return tuple(row[number] for number in order)
 
+        if query.among is not None:
+            first = msgspec.structs.replace(query, words=(), among=None, limit=query.among)
+            found = [row for row in self.select(first) if _has(table, row, query.words)]
+            return found[: query.limit]
         found = self._holding(query)
         if query.after is not None:
             after = query.after
@@ -175,22 +211,66 @@ class MemoryViews:
             found.sort(key=place, reverse=query.descending)
         return found[: query.limit]
 
-    def current(self, query: RowQuery) -> list[Row] | None:
-        bucket = query.bucket or 0
+    def read(self, query: RowQuery) -> list[Any]:
+        return [query.table.decode(row) for row in self.select(query)]
+
+    def current(self, query: RowQuery) -> list[Any] | None:
         with self._lock:
-            place = self.checkpoints(bucket).get(query.table.identity)
-            if place is None or not place.active:
+            version = self._state.versions.get(query.table.identity)
+            if version is None or not version.active:
                 return None
-            return self.select(query) if place.position >= self._log.positions()[bucket] else None
+            behind = [
+                place < head
+                for place, head in zip(version.places, self._log.positions(), strict=True)
+            ]
+            is_behind = any(behind) if query.bucket is None else behind[query.bucket]
+            return None if is_behind else self.read(query)
+
+    def current_row(self, table: Table, bucket: int, key: Key) -> list[Any] | None:
+        return self.current(key_query(table, bucket, key))
+
+    def ahead(self, table: Table, bucket: int, key: Key, events_max: int) -> Ahead | None:
+        with self._lock:
+            place = self.checkpoints(bucket).get(table.identity)
+            head = self._log.positions()[bucket]
+            if place is None or not place.active or max(place.skips, default=0) > place.position:
+                return None
+            if head - place.position > events_max:
+                return None
+            row = self._rows(table, bucket).get(key)
+            ranges = ((bucket, place.position, head),)
+            feed = self._log.feed(FeedQuery(ranges=ranges, limit=events_max))
+            records = [one for one in feed if (one.tenant, one.session_id) == key[:2]]
+            last = self._log.head(bucket, key[0], key[1]).sequence
+            return Ahead(place.position, last, row, records)
 
     def count(self, query: RowQuery) -> int:
         return len(self._holding(query))
+
+    def totals(self, wanted: TotalsQuery) -> list[Totals]:
+        return totals_of(wanted, self._holding(wanted.rows))
+
+    def together(self, bucket: int, queries: Sequence[RowQuery]) -> list[list[Any]] | None:
+        with self._lock:
+            found = [self.current(query) for query in queries]
+        return None if None in found else [views for views in found if views is not None]
 
     def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         with self._lock:
             head = self._log.positions()[bucket]
             rows = [self.select(query) for query in queries]
             return Instant(head, self.checkpoints(bucket), rows)
+
+    def snapshot_of_each(
+        self, queries: Sequence[RowQuery], sessions: Sequence[tuple[int, str]]
+    ) -> Instants:
+        with self._lock:
+            instants = {bucket: self.snapshot(bucket, ()) for bucket, _ in sessions}
+            views = [
+                [self.read(of_session(query, *session)) for query in queries]
+                for session in sessions
+            ]
+            return Instants(instants, views)
 
     def note_failure(self, failure: Failure) -> None:
         with self._lock:
@@ -229,7 +309,6 @@ class MemoryViews:
         ]
         wanted += [(table.names.index(name), _is_in, values) for name, values in query.one_of]
         wanted += [(table.names.index(name), gt, 0) for name in query.positive]
-        words = frozenset(query.words)
         buckets = range(self._buckets) if query.bucket is None else (query.bucket,)
         with self._lock:
             return [
@@ -237,7 +316,7 @@ class MemoryViews:
                 for bucket in buckets
                 for row in self._rows(table, bucket).values()
                 if all(holds(row[number], value) for number, holds, value in wanted)
-                and (not words or (table.words is not None and words.issubset(table.words.of(row))))
+                and _has(table, row, query.words)
             ]
 
     def _rows(self, table: Table, bucket: int) -> Bucket:
@@ -250,6 +329,10 @@ class MemoryViews:
         """Return how far a table has come; None if it was dropped."""
         found = self._state.versions.get(table.identity)
         return None if found is None else found.places[bucket]
+
+
+def _has(table: Table, row: Row, words: Sequence[str]) -> bool:
+    return not words or (table.words is not None and {*words}.issubset(table.words.of(row)))
 
 
 def _remove(rows: Bucket, change: Change) -> None:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from ..engine.folding import Change
 from ..engine.stops import Failure, Skip
 from ..engine.tables import Identity, Key, Row, Table
-from .base import Checkpoint, Instant, Overview, RowQuery, Standing, ViewBackend
+from .base import (
+    Ahead,
+    Backlog,
+    Checkpoint,
+    Instant,
+    Instants,
+    Overview,
+    Place,
+    RowQuery,
+    Standing,
+    ViewBackend,
+)
+from .totals import Totals, TotalsQuery
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,6 +42,11 @@ class ThreadedViews:
 
     async def checkpoints(self, bucket: int) -> Mapping[Identity, Checkpoint]:
         return await self._run(self._views.checkpoints, bucket)
+
+    async def backlog(
+        self, bucket: int, wanted: Sequence[Identity], limit: int, row: Place | None = None
+    ) -> Backlog:
+        return await self._run(self._views.backlog, bucket, wanted, limit, row)
 
     async def standings(self, names: Sequence[str]) -> list[Standing]:
         return await self._run(self._views.standings, names)
@@ -54,17 +71,42 @@ class ThreadedViews:
     async def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
         return await self._run(self._views.store, bucket, changes, durable=durable)
 
+    async def store_and_load(
+        self, bucket: int, changes: Sequence[Change], row: Place
+    ) -> Row | None:
+        return await self._run(self._views.store_and_load, bucket, changes, row)
+
     async def select(self, query: RowQuery) -> list[Row]:
         return await self._run(self._views.select, query)
 
-    async def current(self, query: RowQuery) -> list[Row] | None:
+    async def read(self, query: RowQuery) -> list[Any]:
+        return await self._run(self._views.read, query)
+
+    async def current(self, query: RowQuery) -> list[Any] | None:
         return await self._run(self._views.current, query)
+
+    async def current_row(self, table: Table, bucket: int, key: Key) -> list[Any] | None:
+        return await self._run(self._views.current_row, table, bucket, key)
+
+    async def ahead(self, table: Table, bucket: int, key: Key, events_max: int) -> Ahead | None:
+        return await self._run(self._views.ahead, table, bucket, key, events_max)
 
     async def count(self, query: RowQuery) -> int:
         return await self._run(self._views.count, query)
 
+    async def totals(self, wanted: TotalsQuery) -> list[Totals]:
+        return await self._run(self._views.totals, wanted)
+
+    async def together(self, bucket: int, queries: Sequence[RowQuery]) -> list[list[Any]] | None:
+        return await self._run(self._views.together, bucket, queries)
+
     async def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         return await self._run(self._views.snapshot, bucket, queries)
+
+    async def snapshot_of_each(
+        self, queries: Sequence[RowQuery], sessions: Sequence[tuple[int, str]]
+    ) -> Instants:
+        return await self._run(self._views.snapshot_of_each, queries, sessions)
 
     async def note_failure(self, failure: Failure) -> None:
         await self._run(self._views.note_failure, failure)

@@ -76,7 +76,11 @@ def _print(found: Status) -> None:
     console.print(_views(found))
     for view in found.views:
         if view.changed:
-            typer.echo(safe(f"{view.projection} version {view.version}: made by another fold"))
+            typer.echo(
+                safe(
+                    f"{view.projection} version {view.version}: made by another fold or other upcasters"
+                )
+            )
         for skip in view.skips:
             typer.echo(skip_line(skip))
     for reason in found.reasons:

@@ -96,11 +96,12 @@ def _import_chat(
     report = ImportReport()
     for conversation in conversations(data, "stdin" if file == "-" else Path(file).stem):
         session_id = conversation.session_id
-        events = facts(conversation, incarnation(ledger, session_id, tenant))
+        current = incarnation(ledger, session_id, tenant)
+        events = facts(conversation, current)
         seen[tenant, session_id] = None
         for first in range(0, len(events), APPEND_EVENTS):
             part = events[first : first + APPEND_EVENTS]
-            answers = ledger.append(session_id, part, tenant=tenant)
+            answers = ledger.append(session_id, part, tenant=tenant, incarnation=current)
             stored = sum(answer.stored for answer in answers)
             report = ImportReport(
                 report.stored + stored, report.already_stored + len(answers) - stored

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
 
 from ledger.events import SESSION_DELETED, Event
-from ledger.records import Record, event_of_record
+from ledger.records import Record, event_of_record, events_of_records
 from ledger.refusals import shown
 from ledger.upcasts import Upcasts
 
@@ -53,6 +53,8 @@ class Page(msgspec.Struct, frozen=True):
     events: Sequence[Event | Undecoded | None]
     #: Where in the page each type of event is found.
     places: Mapping[str, Sequence[int]]
+    #: The (tenant, session_id) of sessions whose first event is in the page.
+    begun: frozenset[Key]
 
     def places_of(self, types: frozenset[str] | None) -> Sequence[int]:
         """Return where events of these types and deletions are, in order; None is everywhere."""
@@ -64,7 +66,8 @@ class Page(msgspec.Struct, frozen=True):
         return sorted(chain.from_iterable(found))
 
 
-class Step(msgspec.Struct, frozen=True):
+# gc=False: there are several of them for each event, and none of them is part of a cycle.
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One event that a projection wants and the rows it touches; no event for a deletion."""
 
     record: Record
@@ -84,21 +87,40 @@ class Work(msgspec.Struct, frozen=True):
 
 def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upcasts) -> Page:
     """Decode the records that any of the tables wants, each once."""
-    every = [table.projection.types for table in tables]
-    wanted = None if None in every else frozenset[str]().union(*filter(None, every))
-    events: list[Event | Undecoded | None] = []
     places: dict[str, list[int]] = {}
     for place, record in enumerate(records):
         places.setdefault(record.type, []).append(place)
-        if wanted is not None and record.type not in wanted:
-            events.append(None)
-            continue
-        try:
-            events.append(event_of_record(record, upcasts))
-        except Exception as error:
-            # An upcaster's mistake stops whoever wants this event, and nobody else.
-            events.append(Undecoded(error))
-    return Page(records, events, places)
+    every = [table.projection.types for table in tables]
+    wanted = places.keys() if None in every else frozenset[str]().union(*filter(None, every))
+    decoded = iter(_decoded([one for one in records if one.type in wanted], upcasts))
+    events = [next(decoded) if record.type in wanted else None for record in records]
+    begun = frozenset([(one.tenant, one.session_id) for one in records if one.sequence == 1])
+    return Page(records, events, places, begun)
+
+
+def _decoded(records: Sequence[Record], upcasts: Upcasts) -> Sequence[Event | Undecoded]:
+    try:
+        return events_of_records(records, upcasts)
+    except Exception:
+        # An upcaster's mistake stops whoever wants its event, and nobody else.
+        return [_decoded_alone(record, upcasts) for record in records]
+
+
+def _decoded_alone(record: Record, upcasts: Upcasts) -> Event | Undecoded:
+    try:
+        return event_of_record(record, upcasts)
+    except Exception as error:
+        return Undecoded(error)
+
+
+def stored_keys(work: Work, page: Page) -> Sequence[Key]:
+    """Return the keys of a page's work under which there may be a row.
+
+    What begins in the page has none yet: a session's rows are made by its own events alone.
+    """
+    if not page.begun or not work.table.of_sessions:
+        return work.keys
+    return [key for key in work.keys if key[:2] not in page.begun]
 
 
 def work_of(table: Table, page: Page, skips: Container[int] = ()) -> Work:
@@ -109,10 +131,11 @@ def work_of(table: Table, page: Page, skips: Container[int] = ()) -> Work:
     projection = table.projection
     steps: list[Step] = []
     # a dict keeps the order, which makes two runs over the same page ask for the same rows
-    touched: dict[Key, None] = {}
+    touched: dict[Key, tuple[Key, ...]] = {}
     keys_of, key_types = projection.keys, (str,) * len(table.key)
+    records, events = page.records, page.events
     for place in page.places_of(projection.types):
-        record, event = page.records[place], page.events[place]
+        record, event = records[place], events[place]
         if record.type == SESSION_DELETED:
             if table.of_sessions:
                 steps.append(Step(record, None, ()))
@@ -126,18 +149,24 @@ def work_of(table: Table, page: Page, skips: Container[int] = ()) -> Work:
             if len(keys) > 1:
                 keys = tuple(dict.fromkeys(keys))
             for key in keys:
-                # The usual key is seen to be right by one comparison, and not looked at further.
+                # The usual key is seen to be right by one comparison, and looked at further only
+                # where it is met first.
                 if tuple(map(type, key)) != key_types or key[:2] != (
                     record.tenant,
                     record.session_id,
                 ):
                     _check_key(table, key, record)
-                for part in key[2:]:
-                    text_value(part)
-                    if len(part) > KEY_PART_SHORT:
-                        _check_size(key)
-            for key in keys:
-                touched[key] = None
+                elif key not in touched:
+                    for part in key[2:]:
+                        text_value(part)
+                        if len(part) > KEY_PART_SHORT:
+                            _check_size(key)
+            if len(keys) == 1:
+                # One tuple for all events of a row: a third less for the garbage collector.
+                keys = touched.setdefault(keys[0], keys)
+            else:
+                for key in keys:
+                    touched.setdefault(key, (key,))
         except Exception as error:
             failure = _failure(table, record, error)
             return Work(table, steps, tuple(touched), record.position - 1, failure)
@@ -158,12 +187,13 @@ def fold(
     table = work.table
     state = State(_views(table, loaded), {}, {}, {})
     after, failure = work.after, work.failure
+    take = _taker(table, state, careful=careful)
     for step in work.steps:
         try:
             if step.event is None:
                 _clear(step.record, state)
             else:
-                _take(table, step.event, step.keys, state, careful=careful)
+                take(step.event, step.keys)
         except Exception as error:
             if not careful:
                 return fold(work, before, loaded, careful=True)
@@ -206,37 +236,45 @@ def _views(table: Table, loaded: Mapping[Key, Row]) -> dict[Key, Any]:
     return views
 
 
-def _take(
-    table: Table, event: Event, keys: tuple[Key, ...], state: State, *, careful: bool
-) -> None:
-    """Fold one event into all its rows, or into none of them."""
-    views, before, reloading = state.views, state.before, table.reloading
-    apply, type_ = table.projection.apply, table.projection.view
-    folded = []
-    for key in keys:
-        view = views.get(key)
-        if reloading is not None and key in before:
-            # As a reload gives it, so that no fold sees where pages end.
-            view = views[key] = reloading.reloaded(view, before.pop(key))
-        elif type(view) is Undecoded:
-            raise view.error
-        new = apply(view, event)
-        if new is view:
-            continue
-        if new is not None:
-            if type(new) is not type_:
-                raise TypeError(f"apply returned {shown(new)} and no {type_.__name__}")
-            if table.key_of(new) != key:
-                raise ValueError(f"the view of {key} came back as that of {table.key_of(new)}")
-        folded.append((key, view, new, table.encode(new) if careful and new is not None else new))
-    for key, view, new, made in folded:
-        state.made[key] = made
-        if new is None:
-            del views[key]
-        else:
-            views[key] = new
-            if reloading is not None:
-                before[key] = view
+def _taker(
+    table: Table, state: State, *, careful: bool
+) -> Callable[[Event, tuple[Key, ...]], None]:
+    """Return what folds one event into all its rows, or into none of them.
+
+    Called for every row that an event touches, so nothing is looked up there that stays the same.
+    """
+    views, before, made, reloading = state.views, state.before, state.made, table.reloading
+    apply, type_, key_of = table.projection.apply, table.projection.view, table.key_of
+
+    def take(event: Event, keys: tuple[Key, ...]) -> None:
+        folded = []
+        for key in keys:
+            view = views.get(key)
+            if reloading is not None and key in before:
+                # As a reload gives it, so that no fold sees where pages end.
+                view = views[key] = reloading.reloaded(view, before.pop(key))
+            elif type(view) is Undecoded:
+                raise view.error
+            new = apply(view, event)
+            if new is view:
+                continue
+            if new is not None:
+                if type(new) is not type_:
+                    raise TypeError(f"apply returned {shown(new)} and no {type_.__name__}")
+                if key_of(new) != key:
+                    raise ValueError(f"the view of {key} came back as that of {key_of(new)}")
+            row = table.encode(new) if careful and new is not None else new
+            folded.append((key, view, new, row))
+        for key, view, new, row in folded:
+            made[key] = row
+            if new is None:
+                del views[key]
+            else:
+                views[key] = new
+                if reloading is not None:
+                    before[key] = view
+
+    return take
 
 
 def _clear(record: Record, state: State) -> None:

@@ -27,12 +27,12 @@ from ledger.refusals import shown
 
 from ..builtin import BUILTIN
 from ..readers.arguments import instance, one_of, several, text
+from .projection import VERSION_MAX, check_free
 
 #: Where a handler begins in a log that none of its versions has seen.
 Start = Literal["head", "beginning"]
 #: Tables are called after a handler, and PostgreSQL cuts their names.
 NAME_BYTES_MAX = 40
-VERSION_MAX = 2**31 - 1
 _NAME = re.compile(rf"[a-z_][a-z0-9_]{{0,{NAME_BYTES_MAX - 1}}}")
 
 
@@ -94,6 +94,7 @@ def _check(handler: Handler) -> None:
     name = text(handler.name, "name", NAME_BYTES_MAX)
     if not _NAME.fullmatch(name):
         raise InvalidArgument("name", f"expected a-z, 0-9 and _, got {shown(name)}")
+    check_free(name)
     if name in {projection.name for projection in BUILTIN}:
         raise InvalidArgument("name", f"{name!r} is a view")
     if not 0 < natural(handler.version, "version") <= VERSION_MAX:

@@ -33,9 +33,11 @@ from .handling_pace import Pace
 from .handling_places import Places, is_retired
 from .handling_reports import HandlingReport, Round
 from .handling_rests import Rests
-from .projector import BATCH_EVENTS_MAX, check_dense
+from .pages import check_dense
 from .tables import Identity
 
+#: What is read ahead under one claim, while each event is handled alone.
+_PAGE_EVENTS_MAX = 500
 #: How long a run that waits looks away.
 _LOOK_S = 0.05
 
@@ -63,7 +65,7 @@ class Handling:
         self._clock = clock
         self._goes_on = goes_on
         self._claims = Claims(views, holder, pace.claim_s, clock)
-        self._size = PageSize(BATCH_EVENTS_MAX)
+        self._size = PageSize(_PAGE_EVENTS_MAX)
         self._prepared = False
         self.rests = Rests()
         # Runners that begin at different buckets seldom want the same one.

@@ -19,7 +19,7 @@ from ..backends.base import Checkpoint, Standing
 from ..errors import VersionDropped
 from .folding import Change
 from .kinds import CLAIMS, HANDLER, RETIRED
-from .projection import Projection
+from .projection import CLAIMS_PREFIX, Projection
 from .tables import Identity, Key, Row, Table
 
 NOBODY = ""
@@ -49,7 +49,7 @@ class Places:
         self.key: Key = (name,)
         self.progress = _progress(name, version)
         self.retired = _table(name, version, Began, RETIRED)
-        self.claims = _table(f"claims_of_{name}", 1, Claim, CLAIMS)
+        self.claims = _table(f"{CLAIMS_PREFIX}{name}", 1, Claim, CLAIMS)
 
     def claim(self, rows: Mapping[Key, Row]) -> Claim | None:
         """Return a bucket's claim from the rows of the claims."""

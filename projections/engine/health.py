@@ -15,6 +15,7 @@ from ..backends.base import AsyncViewBackend, Overview, Standing, ViewBackend
 from ..readers.arguments import moment, seconds
 from .consumer_lags import ConsumerLag, ConsumerLags
 from .handling_places import follows_nothing, is_superseded
+from .made_by import made_by
 from .row_snapshots import ROW_SNAPSHOTS
 from .stops import Failure, Skip
 from .tables import Identity, Table
@@ -41,10 +42,11 @@ class BucketLag(msgspec.Struct, frozen=True, kw_only=True):
 class ViewStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A version of a projection as it is stored.
 
-    `known` says whether the code that asks knows it, `changed` whether its fold is another than
-    the one that made the table. `positions` say per bucket how far it has come. Lag is over all buckets in events, the most of any bucket, and the
-    longest in seconds; `behind` are the buckets that have any. Only an `active` version is
-    expected to keep up.
+    `known` says whether the code that asks knows it, `changed` whether its fold, or an
+    upcaster of what it folds, is another than when the table was made. `positions` say per bucket
+    how far it has come. Lag is over all buckets in events, the most of any bucket, and the longest
+    in seconds; `behind` are the buckets that have any. Only an `active` version is expected to
+    keep up.
     """
 
     projection: str
@@ -222,5 +224,4 @@ def _firsts(standings: Iterable[Standing], heads: Sequence[int]) -> list[tuple[i
 
 
 def _changed(standing: Standing, table: Table | None) -> bool:
-    now = "" if table is None else table.fold_digest
-    return bool(standing.fold_digest and now and standing.fold_digest != now)
+    return table is not None and made_by(standing.fold_digest).differs(table.made_by)

@@ -16,6 +16,8 @@ from ledger.refusals import shown
 VERSION_MAX = 2**31 - 1
 #: Whose table the engine keeps beside those of views, see row_snapshots.
 SNAPSHOTS_NAME = "row_snapshots"
+#: Behind it the name of the handler whose claims are in the table, see handling_places.
+CLAIMS_PREFIX = "claims_of_"
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -23,7 +25,8 @@ class Index(msgspec.Struct, frozen=True):
 
     An index of all rows is written as the tuple of its fields. Lists are read in either direction,
     all fields alike, so there is no direction to declare. Fields behind those that are filtered
-    and ordered by make an index that counts are read from alone.
+    and ordered by make an index that counts are read from alone. A row of some 2,600 bytes of text
+    in one index is too long: that stops the view at its event.
     """
 
     fields: tuple[str, ...]
@@ -61,6 +64,16 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
 def payload(event: Event) -> dict[str, Any]:
     """Return an event's payload; empty if it was erased or is not JSON."""
     return event.data if isinstance(event.data, dict) else {}
+
+
+def check_free(name: str) -> None:
+    """Refuse a name that the engine's own tables have, or may have some day."""
+    if name == SNAPSHOTS_NAME:
+        raise InvalidArgument("name", f"{name!r} is the engine's own table; take another name")
+    if name.startswith(CLAIMS_PREFIX):
+        raise InvalidArgument(
+            "name", f"{name!r} is kept for the claims of a handler; take another name"
+        )
 
 
 def checked(projection: Projection) -> Projection:

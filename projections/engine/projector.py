@@ -20,14 +20,18 @@ from ledger.plans import Plan
 from ledger.records import Record
 from ledger.upcasts import Upcasts
 
-from ..backends.base import AsyncViewBackend, Checkpoint, Standing, ViewBackend
+from ..backends.base import AsyncViewBackend, Backlog, Checkpoint, Standing, ViewBackend
 from ..errors import ProjectionFailed, VersionDropped
+from .asked import Asked
 from .dropping import outlives_drops
-from .folding import Change, decode_page, fold, work_of
+from .folding import Change, decode_page, fold, stored_keys, work_of
+from .pages import between, check_dense
 from .stops import failure_of
 from .tables import Identity, Key, Row, Table
 
-BATCH_EVENTS_MAX = 500
+#: What each page costs takes a sixth of the time of folding in pages of 500, and little in these;
+#: larger ones gain nothing.
+BATCH_EVENTS_MAX = 2_000
 _REFUSALS_MAX = 10
 
 Folded = tuple[Change, ProjectionFailed | None]
@@ -58,6 +62,7 @@ class Projector:
         self._size = PageSize(batch_events_max)
         # One entry per bucket of a table at most.
         self._noted: dict[tuple[Identity, int], tuple[int, str]] = {}
+        self._growing: set[int] = set()
 
     @outlives_drops
     def catch_up(
@@ -69,15 +74,17 @@ class Projector:
         everything else is done, the first such failure is raised. Tables that are not asked for go
         along where they share a page, and may fail there: who asks for them will be told.
         """
-        heads: list[int] = yield self._log.positions()
         if bucket is not None:
-            found: Mapping[Identity, Checkpoint] = yield self._views.checkpoints(bucket)
-            tables = chosen(self._tables, names or self._names, found)
-            wanted = list(tables.values()) if names else self.kept(found)
+            known = [one for one in self._tables if not names or one.projection.name in names]
+            found = yield from self._backlog(bucket, known)
+            tables = chosen(self._tables, names or self._names, found.checkpoints)
+            wanted = list(tables.values()) if names else self.kept(found.checkpoints)
+            self._expect(bucket, found, wanted)
             failures = yield from self.reach(
-                bucket, heads[bucket], wanted, found=found, only_kept=not names
+                bucket, found.head, wanted, found=found, only_kept=not names
             )
         else:
+            heads: list[int] = yield self._log.positions()
             standings = yield from self.standings(names)
             tables = chosen(self._tables, names or self._names, standings)
             wanted = list(tables.values()) if names else self.kept(standings)
@@ -88,6 +95,34 @@ class Projector:
         if failures:
             raise failures[0]
         return tables
+
+    def row(self, table: Table, bucket: int, key: Key) -> Plan[list[Row] | None]:
+        """Bring a table to where the log of a bucket ends now, and return a row of it if it is there.
+
+        It is read on the way. None if the table is not the one to read; the long way finds that.
+        """
+        asked, name = Asked(table, key), table.projection.name
+        known = [one for one in self._tables if one.projection.name == name]
+        found = yield from self._backlog(bucket, known, asked)
+        if chosen(known, [name], found.checkpoints)[name] is not table:
+            return None
+        if self._expect(bucket, found, [table]):
+            failures = yield from self.reach(bucket, found.head, [table], found=found, asked=asked)
+            if failures:
+                raise failures[0]
+        if not asked.is_known:
+            [rows] = yield self._views.load(bucket, [(table, [key])])
+            asked.knows(rows.get(key))
+        return asked.present
+
+    def expects(self, bucket: int | None) -> bool:
+        """Whether something was left to be folded into a bucket when that was last looked at.
+
+        Then there likely is again: who appends and reads in turns always finds something, and most
+        readers never do. To look first whether a reader's rows are current is a round trip for
+        nothing then; where the guess is wrong, it would have saved one at most.
+        """
+        return bucket in self._growing
 
     def advance(
         self,
@@ -157,13 +192,14 @@ class Projector:
         head: int,
         wanted: Sequence[Table],
         *,
-        found: Mapping[Identity, Checkpoint] | None = None,
+        found: Backlog | None = None,
         after_page: AfterPage | None = None,
         only_kept: bool = False,
+        asked: Asked | None = None,
     ) -> Plan[list[ProjectionFailed]]:
         """Bring tables to a position of one bucket and return the failures of those that stopped.
 
-        `found` are the bucket's checkpoints, if they have just been read. Raises VersionDropped if
+        `found` is the bucket's backlog, if it has just been read. Raises VersionDropped if
         one of the tables is gone; those that are `only_kept` going are left out then.
         """
         failures: dict[Table, ProjectionFailed] = {}
@@ -173,8 +209,8 @@ class Projector:
         gone: VersionDropped | None = None  # what ended the last try
         while not done:
             if found is None:
-                found = yield self._views.checkpoints(bucket)
-            positions = [one.position for one in found.values()]
+                found = yield from self._backlog(bucket, wanted, asked)
+            positions = [one.position for one in found.checkpoints.values()]
             # Whoever was refused finds that somebody moved; else it would try again for ever.
             refusals = refusals + 1 if positions == before else 0
             if refusals == _REFUSALS_MAX:
@@ -185,12 +221,14 @@ class Projector:
                     " rows of their checkpoints are missing."
                 )
             before = positions
-            there = [table for table in wanted if table.identity in found]
+            there = [table for table in wanted if table.identity in found.checkpoints]
             if len(there) < len(wanted) and not only_kept:
                 raise next(VersionDropped(*t.identity) for t in wanted if t not in there)
             gone = None
             try:
-                done = yield from self._pages(bucket, head, there, found, failures, after_page)
+                done = yield from self._pages(
+                    bucket, head, there, found, failures, after_page, asked
+                )
             except VersionDropped as error:
                 gone = error  # inside a page: its checkpoint is not found again
             found = None
@@ -203,15 +241,17 @@ class Projector:
         bucket: int,
         head: int,
         wanted: Sequence[Table],
-        found: Mapping[Identity, Checkpoint],
+        backlog: Backlog,
         failures: dict[Table, ProjectionFailed],
         after_page: AfterPage | None,
+        asked: Asked | None,
     ) -> Plan[bool]:
         """Fold page after page; False if somebody else moved a checkpoint meanwhile.
 
         Tables at the same position share a page. A page ends where the next table stands, so that
         those behind catch up with it and share the rest.
         """
+        found = backlog.checkpoints
         sharing = list(dict.fromkeys([*wanted, *self.kept(found)]))
         places = {table: found[table.identity].position for table in sharing}
         while behind := [t for t in wanted if t not in failures and places[t] < head]:
@@ -220,7 +260,11 @@ class Projector:
             end = min([end, *(places[table] for table in behind if places[table] > start)])
             group = [t for t in sharing if t not in failures and places[t] == start]
             skips = {table: found[table.identity].skips for table in group}
-            folded = yield from self._step(bucket, start, end, skips)
+            records = between(backlog.records, start, end)
+            if records is None:
+                query = FeedQuery(ranges=((bucket, start, end),), limit=end - start)
+                records = yield self._log.feed(query)
+            folded = yield from self._step(bucket, start, end, records, skips, asked)
             if folded is None:
                 return False
             places |= {change.table: change.after for change, _ in folded}
@@ -230,26 +274,35 @@ class Projector:
         return True
 
     def _step(
-        self, bucket: int, start: int, end: int, skips: Mapping[Table, frozenset[int]]
+        self,
+        bucket: int,
+        start: int,
+        end: int,
+        records: Sequence[Record],
+        skips: Mapping[Table, frozenset[int]],
+        asked: Asked | None,
     ) -> Plan[Sequence[Folded] | None]:
         """Fold one page into the tables that stand at its start; None if they moved.
 
         `skips` are those tables, with the positions that each leaves out.
         """
-        query = FeedQuery(ranges=((bucket, start, end),), limit=end - start)
-        records: list[Record] = yield self._log.feed(query)
         check_dense(bucket, start, end, records)
         self._size.saw(records)
         page = decode_page(records, skips, self._upcasts)
         works = [work_of(table, page, left_out) for table, left_out in skips.items()]
-        asked = [(work.table, work.keys) for work in works if work.keys]
-        rows: list[dict[Key, Row]] = (yield self._views.load(bucket, asked)) if asked else []
-        loaded = {table: found for (table, _), found in zip(asked, rows, strict=True)}
+        ready = {} if asked is None else asked.loaded(works)
+        missing = [
+            (one.table, keys)
+            for one in works
+            if one.table not in ready and (keys := stored_keys(one, page))
+        ]
+        rows: list[dict[Key, Row]] = (yield self._views.load(bucket, missing)) if missing else []
+        loaded = ready | {table: found for (table, _), found in zip(missing, rows, strict=True)}
         folded = [fold(work, start, loaded.get(work.table, {})) for work in works]
         changes = [change for change, _ in folded if change.after > start]
         deleted = sorted({session for change in changes for session in change.cleared})
         changes += [Change(cache, 0, 0, cleared=deleted) for cache in self.caches if deleted]
-        if changes and not (yield self._views.store(bucket, changes, durable=False)):
+        if changes and not (yield from self._store(bucket, changes, asked)):
             return None
         # Who failed at the page's first event stored nothing, so nothing was compared: if the
         # checkpoint moved meanwhile, the rows were of a later position and the failure is nobody's.
@@ -259,6 +312,34 @@ class Projector:
             if any(_position(found, table) != start for table in stuck):
                 return None
         return folded
+
+    def _store(self, bucket: int, changes: Sequence[Change], asked: Asked | None) -> Plan[bool]:
+        """Store a page; also find out what has become of the row that is asked for."""
+        if asked is None or not asked.is_written_by(changes):
+            if asked is not None and asked.may_be_gone_by(changes):
+                asked.is_known = False
+            stored: bool = yield self._views.store(bucket, changes, durable=False)
+            return stored
+        row: Row | None = yield self._views.store_and_load(bucket, changes, asked.place)
+        asked.knows(row)
+        return row is not None
+
+    def _backlog(
+        self, bucket: int, tables: Sequence[Table], asked: Asked | None = None
+    ) -> Plan[Backlog]:
+        """Read where tables stand and what comes next, in a page as large as pages are now."""
+        wanted = [table.identity for table in tables]
+        place = None if asked is None else asked.place
+        found: Backlog = yield self._views.backlog(bucket, wanted, self._size.events, place)
+        if asked is not None:
+            asked.knows(found.row)
+        return found
+
+    def _expect(self, bucket: int, found: Backlog, tables: Sequence[Table]) -> bool:
+        """Return whether something is left to be folded, and remember it for `expects`."""
+        is_behind = any(found.checkpoints[table.identity].position < found.head for table in tables)
+        (self._growing.add if is_behind else self._growing.discard)(bucket)
+        return is_behind
 
     def _note(self, failed: ProjectionFailed) -> Plan[None]:
         """Keep a failure for everybody to see; once, for whoever reads again meets it again."""
@@ -303,12 +384,3 @@ def _position(found: Mapping[Identity, Checkpoint], table: Table) -> int | None:
     """Return how far a table has come; None if it was dropped."""
     one = found.get(table.identity)
     return None if one is None else one.position
-
-
-def check_dense(bucket: int, start: int, end: int, records: Sequence[Record]) -> None:
-    """Refuse a page in which a position of the bucket is missing."""
-    expected = range(start + 1, end + 1)
-    if [record.position for record in records] != list(expected):
-        found = {record.position for record in records}
-        missing = next((position for position in expected if position not in found), start + 1)
-        raise IntegrityError(f"Position {missing} of bucket {bucket} is missing.")

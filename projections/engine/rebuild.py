@@ -19,12 +19,13 @@ from ledger.refusals import shown
 from ..backends import open_views
 from ..errors import ProjectionFailed, VersionDropped
 from ..readers.arguments import instance
-from .projection import Projection
+from .projection import Projection, check_free
 from .rebuild_processes import OpenLedger, Processes, Task, started
 from .rebuild_reports import RebuildProgress, RebuildReport
 from .rebuild_worker import Job, Report, Worker
 from .row_snapshots import ROW_SNAPSHOTS
 from .tables import Table
+from .upcast_digest import UpcastDigests
 
 PROCESSES_MAX = 256
 #: Each pass folds what was appended during the one before. This many are only needed if writers
@@ -72,7 +73,8 @@ class Rebuild:
             )
         self._ledger = ledger
         self._projection = projection
-        self._table = Table(projection)
+        self._table = Table(projection, UpcastDigests(ledger.upcasts))
+        check_free(projection.name)
         self._views = open_views(ledger.backend)
         self._processes = min(processes, ledger.buckets)
         self._open_ledger = open_ledger

@@ -1,8 +1,15 @@
-"""A digest of upcasters, by which it is noticed that payloads are decoded otherwise. Pure."""
+"""Digests of upcasters, by which it is noticed that payloads are decoded otherwise.
+
+One holds as long as the version of Python does: it sees what was compiled, and so tells apart
+whatever is not the same. Snapshots have it, which are made anew at no harm. The lasting one sees
+sources instead; it is kept with tables, which no other version of Python is to call changed.
+"""
 
 from __future__ import annotations
 
 import functools
+import inspect
+import textwrap
 from collections.abc import Iterator
 from hashlib import sha256
 from types import CodeType, FunctionType, MethodType
@@ -25,30 +32,39 @@ class UpcastDigests:
 
     def __init__(self, upcasts: Upcasts) -> None:
         self._upcasts = upcasts
-        self._known: dict[frozenset[str] | None, tuple[Steps, str | None]] = {}
+        self._known: dict[tuple[bool, frozenset[str] | None], tuple[Steps, str | None]] = {}
 
     def of(self, types: frozenset[str] | None) -> str | None:
         """Return the digest of the upcasters of some types, or of all; see upcast_digest."""
+        return self._digest(types, lasting=False)
+
+    def lasting(self, types: frozenset[str] | None) -> str | None:
+        """Return the lasting digest of the upcasters of some types, or of all."""
+        return self._digest(types, lasting=True)
+
+    def _digest(self, types: frozenset[str] | None, *, lasting: bool) -> str | None:
         steps = tuple(step for step in self._upcasts.steps() if types is None or step[0] in types)
-        known = self._known.get(types)
+        known = self._known.get((lasting, types))
         # One may have been registered since.
         if known is None or known[0] != steps:
-            known = self._known[types] = (steps, upcast_digest(steps))
+            known = steps, upcast_digest(steps, lasting=lasting)
+            self._known[lasting, types] = known
         return known[1]
 
 
-def upcast_digest(steps: Steps) -> str | None:
+def upcast_digest(steps: Steps, *, lasting: bool = False) -> str | None:
     """Return what changes with upcasters: SHA-256 in hex, "" for none, None if it cannot be told.
 
     Covered are the type and version of each, its code, the values that it was made with (closures,
     defaults, arguments of partial objects, fields of objects), and all that it uses from its own
-    top-level package. It is the same in all processes of one Python version.
+    top-level package. It is the same in all processes of one Python version, and in all if it is
+    `lasting`, which takes two functions of one name within one line for the same.
     """
     if not steps:
         return ""
     digest = sha256()
     for type, version, upcaster in steps:
-        reading = _Reading()
+        reading = _Reading(lasting=lasting)
         try:
             said = list(reading.said(upcaster))
         except _Untold:
@@ -68,7 +84,8 @@ class _Untold(Exception):
 class _Reading:
     """What an upcaster is made of; `parts` are the functions and classes found on the way."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lasting: bool) -> None:
+        self._lasting = lasting
         self.parts: list[Any] = []
         self._inside: list[int] = []
         self._count = 0
@@ -109,14 +126,18 @@ class _Reading:
         if isinstance(value, FunctionType):
             self.parts.append(value)
             cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
-            return (value.__code__, value.__defaults__, value.__kwdefaults__, cells)
+            code = _source(value) if self._lasting else value.__code__
+            return (code, value.__defaults__, value.__kwdefaults__, cells)
         if isinstance(value, (list, tuple)):
             return tuple(value)
         if isinstance(value, dict):
             return tuple(value.items())
         self.parts.append(value)
         if isinstance(value, type):
-            return (value.__module__, value.__qualname__)
+            # A script's module has another name where it is imported.
+            return (
+                (value.__qualname__,) if self._lasting else (value.__module__, value.__qualname__)
+            )
         fields = getattr(value, "__dict__", None)
         if fields is None:
             raise _Untold
@@ -125,6 +146,20 @@ class _Reading:
     def _all(self, values: tuple[Any, ...]) -> Iterator[str]:
         for value in values:
             yield from self.said(value)
+
+
+def _source(function: FunctionType) -> tuple[str, ...]:
+    """Return what tells a function from the others of its module.
+
+    Those within others, and lambdas, are not told by their names; of the rest the digest has the
+    text anyway.
+    """
+    if "<" not in function.__qualname__:
+        return (function.__qualname__,)
+    try:
+        return function.__qualname__, textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError) as error:
+        raise _Untold from error
 
 
 def _is_filled(cell: Any) -> bool:

@@ -22,12 +22,13 @@ from ledger.refusals import shown
 from ..backends.base import AsyncViewBackend, Standing, ViewBackend
 from ..readers.arguments import text, version_number
 from .comparing import Comparer, VersionComparison
+from .made_by import MadeBy, made_by
 from .projector import Projector
 from .tables import Identity, Table
 
 
 class FoldChanged(UserWarning):
-    """A fold's code is not the code that made its table: raise its version and rebuild.
+    """A table was made by another fold or other upcasters: raise its version and rebuild.
 
     Or accept the version as it is, if the new code would make the same rows of the old events.
     """
@@ -37,7 +38,9 @@ class ViewVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A version of a projection that is stored, that the code knows, or both.
 
     `positions` say per bucket how far it has come, () if nothing is stored. `stored_digest` is of
-    the code that made the table, `code_digest` of the code that runs; "" is unknown.
+    the code that made the table, `code_digest` of the code that runs; "" is unknown. The same goes
+    for the upcasters of the events that it folds, of which "" is none and None unknown, as they
+    are for tables that were made before upcasters were noted.
     """
 
     projection: str
@@ -48,13 +51,31 @@ class ViewVersion(msgspec.Struct, frozen=True, kw_only=True):
     positions: tuple[int, ...]
     stored_digest: str
     code_digest: str
+    stored_upcasters: str | None
+    code_upcasters: str | None
+
+    @property
+    def fold_changed(self) -> bool:
+        """Whether the fold was changed without a new version: old rows were made by other code."""
+        return self._stored.is_other_fold(self._code)
+
+    @property
+    def upcasters_changed(self) -> bool:
+        """Whether the upcasters of its events are others: old rows were made of other payloads."""
+        return self._stored.has_other_upcasters(self._code)
 
     @property
     def changed(self) -> bool:
-        """Whether the fold was changed without a new version: old rows were made by other code."""
-        return bool(
-            self.stored_digest and self.code_digest and self.stored_digest != self.code_digest
-        )
+        """Whether fold or upcasters were changed without a new version."""
+        return self._stored.differs(self._code)
+
+    @property
+    def _stored(self) -> MadeBy:
+        return MadeBy(self.stored_digest, self.stored_upcasters)
+
+    @property
+    def _code(self) -> MadeBy:
+        return MadeBy(self.code_digest, self.code_upcasters)
 
 
 def newest_first(tables: Sequence[Table]) -> Sequence[Table]:
@@ -75,6 +96,8 @@ def newest_first(tables: Sequence[Table]) -> Sequence[Table]:
 
 
 def _record(identity: Identity, table: Table | None, standing: Standing | None) -> ViewVersion:
+    stored = MadeBy() if standing is None else made_by(standing.fold_digest)
+    code = MadeBy() if table is None else table.made_by
     return ViewVersion(
         projection=identity[0],
         version=identity[1],
@@ -82,9 +105,20 @@ def _record(identity: Identity, table: Table | None, standing: Standing | None) 
         built=standing is not None and standing.built,
         known=table is not None,
         positions=() if standing is None else tuple(standing.positions),
-        stored_digest="" if standing is None else standing.fold_digest,
-        code_digest="" if table is None else table.fold_digest,
+        stored_digest=stored.fold,
+        code_digest=code.fold,
+        stored_upcasters=stored.upcasters,
+        code_upcasters=code.upcasters,
     )
+
+
+def _changes(one: ViewVersion) -> str:
+    name = one.projection
+    if not one.upcasters_changed:
+        return f"fold of projection {name}"
+    if not one.fold_changed:
+        return f"upcasters of the events that projection {name} folds"
+    return f"fold of projection {name}, and the upcasters of the events that it folds,"
 
 
 class Versions:
@@ -104,7 +138,7 @@ class Versions:
         self._prepared = False
 
     def prepare(self) -> Plan[None]:
-        """Make the tables that are missing, once, and warn of folds that changed."""
+        """Make the tables that are missing, once, and warn of folds and upcasters that changed."""
         if self._prepared:
             return
         yield self._views.prepare([*self._tables, *self._projector.caches])
@@ -112,7 +146,7 @@ class Versions:
         for one in (yield from self.records()):
             if one.changed:
                 warnings.warn(
-                    f"The fold of projection {one.projection} changed, its version {one.version}"
+                    f"The {_changes(one)} changed, its version {one.version}"
                     " did not: rows made before are as the old code left them. Give it the next"
                     " version, rebuild that and switch to it; or accept() this one as it is.",
                     FoldChanged,

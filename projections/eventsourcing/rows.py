@@ -11,7 +11,7 @@ import msgspec
 
 from ..backends.base import ViewBackend
 from ..engine.folding import Change
-from ..engine.projection import Projection
+from ..engine.projection import Projection, check_free
 from ..engine.tables import Key, Table
 from .api import OperationalError
 
@@ -45,7 +45,7 @@ def view_table(
 
     Key fields are str. Raises InvalidArgument for names that no table can have.
     """
-    return Table(
+    table = Table(
         Projection(
             name=name,
             version=version,
@@ -56,6 +56,8 @@ def view_table(
             indexes=indexes,
         )
     )
+    check_free(name)
+    return table
 
 
 def table_name(*parts: str) -> str:

@@ -31,10 +31,10 @@ async def compare(
 
 
 async def accept(self: AsyncViews, name: str, version: int) -> None:
-    """Take a version's fold as it is now for the one that made its rows, and end FoldChanged.
+    """Take a version's fold and upcasters as they are now for those that made its rows.
 
-    For a change that does not matter to events already folded, such as the correction of a fold
-    that had stopped at an event.
+    That ends FoldChanged. For a change that does not matter to events already folded, such as the
+    correction of a fold that had stopped at an event.
     """
     await arun(self._reader.versions.accept(name, version))
 

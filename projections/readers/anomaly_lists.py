@@ -57,7 +57,9 @@ def anomalies(
     tables = [table for table in reader.tables() if "anomalies" in table.names]
     tables = yield from reader.settle(tables, bucket, consistency)
     start = "" if after is None else after.session_id
-    streams = [_Rows(reader, table, bucket, tuple(equal), start) for table in tables]
+    # Each row has one at least.
+    rows_at_once = max(1, min(limit, PAGE_ROWS))
+    streams = [_Rows(reader, table, bucket, tuple(equal), start, rows_at_once) for table in tables]
     found: list[MarkedFact] = []
     while len(found) < limit:
         for rows in streams:
@@ -85,6 +87,7 @@ class _Rows:
         bucket: int | None,
         equal: tuple[tuple[str, Any], ...],
         start: str,
+        limit: int,
     ) -> None:
         self._reader = reader
         self._table = table
@@ -96,7 +99,7 @@ class _Rows:
             at_least=(("session_id", start),),
             positive=(ANOMALY_COUNT,),
             order=table.key[1:],
-            limit=PAGE_ROWS,
+            limit=limit,
         )
 
     @property
@@ -110,10 +113,13 @@ class _Rows:
             return
         page: list[Any] = yield from self._reader.select(self._query)
         self._rows.extend(page)
-        if len(page) < PAGE_ROWS:
+        if len(page) < (self._query.limit or 0):
             self._query = None
         else:
-            self._query = msgspec.structs.replace(self._query, after=self._key(page[-1]))
+            # Whoever needs more than a page is looking for a place within a long session.
+            self._query = msgspec.structs.replace(
+                self._query, after=self._key(page[-1]), limit=PAGE_ROWS
+            )
 
     def take(self) -> Iterator[MarkedFact]:
         """Take the next row and return its anomalies."""

@@ -18,7 +18,7 @@ from ledger.codec import check_text
 from ledger.limits import FEED_LIMIT_MAX
 from ledger.refusals import shown
 
-from ..engine.projection import SNAPSHOTS_NAME, Projection, checked
+from ..engine.projection import Projection, check_free, checked
 
 T = TypeVar("T")
 
@@ -76,8 +76,8 @@ def checked_projections(given: object) -> Sequence[Projection]:
     if not found:
         raise InvalidArgument("projections", "there is none")
     definitions = [checked(instance(one, "projections", Projection)) for one in found]
-    if any(one.name == SNAPSHOTS_NAME for one in definitions):
-        raise InvalidArgument("name", f"{SNAPSHOTS_NAME!r} is the engine's own table")
+    for one in definitions:
+        check_free(one.name)
     return definitions
 
 

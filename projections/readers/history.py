@@ -50,11 +50,12 @@ class History:
         log: Backend | AsyncBackend,
         views: ViewBackend | AsyncViewBackend,
         upcasts: Upcasts,
+        upcast_digests: UpcastDigests,
     ) -> None:
         self._log = log
         self._views = views
         self._upcasts = upcasts
-        self._upcast_digests = UpcastDigests(upcasts)
+        self._upcast_digests = upcast_digests
 
     def row(
         self, table: Table, key: Key, bucket: int, moment: Moment, *, deleted: bool

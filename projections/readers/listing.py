@@ -11,7 +11,6 @@ import msgspec
 from ledger.plans import Plan
 
 from ..backends.base import RowQuery
-from ..engine.dropping import outlives_drops
 from .anomaly_lists import MarkedFact
 from .anomaly_lists import anomalies as marked_facts
 from .arguments import flag
@@ -48,7 +47,6 @@ def view_query(
     )
 
 
-@outlives_drops
 def page(
     reader: Reader,
     query: RowQuery,
@@ -70,16 +68,14 @@ def page(
     cursors = ListCursors(reader.ledger_id, table.projection.name, asked)
     first: Any = int if of_session else datetime
     after = cursors.place(cursor, tuple[(first, *[str] * len(key))])  # type: ignore[misc] # made at run time
-    [table] = yield from reader.settle([table], query.bucket, consistency)
     query = msgspec.structs.replace(
         query,
-        table=table,
         order=order,
         descending=descending,
         limit=count + 1 if count else 0,
         after=after,
     )
-    found = yield from reader.select(query)
+    found = yield from reader.answer(query, consistency)
     return cursors.page(
         found, count, cursor, lambda row: tuple(getattr(row, name) for name in order)
     )

@@ -42,7 +42,7 @@ def tenant_query(
     return RowQuery(
         table=table,
         bucket=None,
-        equal=(*equal, *((field, None) for field in absent), *present(table)),
+        equal=(*equal, *((field, None) for field in absent), *table.present),
         at_least=at_least,
         below=below,
         words=words,
@@ -65,11 +65,6 @@ def page_limit(limit: object) -> int:
     if limit is None or (checked := tenant_limit(limit)) is None:  # type: ignore[arg-type] # that is what is checked
         raise InvalidArgument("limit", "a page has one")
     return checked
-
-
-def present(table: Table) -> tuple[tuple[str, None], ...]:
-    """Leave out the rows that keep nothing but the anomalies of what is not there."""
-    return (("missing_since", None),) if "missing_since" in table.names else ()
 
 
 def moment_bound(

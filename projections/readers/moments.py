@@ -2,35 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ledger import InvalidArgument
 
 from ..backends.base import Instant, RowQuery
 from ..engine.projector import chosen
 from ..engine.tables import Table
+from .arguments import mapping
 from .consistency import SessionKey
-from .listing_queries import present
+from .listing_queries import text_filter
 
 FIRST_SEQUENCE = "first_sequence"
 
 
+Parts = tuple[tuple[str, str], ...]
+
+
 def session_query(
-    table: Table, session: SessionKey, bucket: int, limit: int | None, *, newest_first: bool
+    table: Table,
+    session: SessionKey,
+    bucket: int,
+    limit: int | None,
+    *,
+    only: Parts = (),
+    newest_first: bool,
 ) -> RowQuery:
     """Return the query of a session's rows in the order in which they were first heard of.
 
-    Where a view does not keep that, they are ordered by their key.
+    Where a view does not keep that, they are ordered by their key. Only those that have some parts
+    of the key, if any are said.
     """
     key = table.key[2:]
     return RowQuery(
         table=table,
         bucket=bucket,
-        equal=(*zip(("tenant", "session_id"), session, strict=True), *present(table)),
+        equal=(*zip(("tenant", "session_id"), session, strict=True), *only, *table.present),
         order=(FIRST_SEQUENCE, *key) if FIRST_SEQUENCE in table.names else key,
         descending=newest_first,
         limit=limit,
     )
+
+
+def session_queries(
+    tables: Sequence[Table], parts: Mapping[str, Parts], *place: Any, newest_first: bool
+) -> list[RowQuery]:
+    """Return the query of each table for a `place`: the session, its bucket, a limit."""
+    return [
+        session_query(
+            table, *place, only=parts.get(table.projection.name, ()), newest_first=newest_first
+        )
+        for table in tables
+    ]
+
+
+def key_parts(given: object, tables: Sequence[Table]) -> dict[str, Parts]:
+    """Return which parts of their keys the rows of some of the views must have, by view."""
+    by_name = {table.projection.name: table for table in tables}
+    found: dict[str, Parts] = {}
+    for name, parts in ({} if given is None else mapping(given, "only")).items():
+        if name not in by_name:
+            raise InvalidArgument("only", f"{name!r} is none of the views that are asked for")
+        fields = by_name[name].key[2:]
+        for field in mapping(parts, f"only[{name!r}]"):
+            if field not in fields:
+                raise InvalidArgument("only", f"{field!r} is no part of the key of {name}")
+        found[name] = tuple(text_filter(*part) for part in parts.items())
+    return found
 
 
 def is_of_one_moment(

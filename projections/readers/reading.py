@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +15,8 @@ from ledger.plans import Plan
 from ledger.refusals import shown
 from ledger.upcasts import Upcasts
 
-from ..backends.base import AsyncViewBackend, Instant, RowQuery, ViewBackend
+from ..backends.base import AsyncViewBackend, Instants, RowQuery, ViewBackend, key_query
+from ..backends.totals import Totals, TotalsQuery
 from ..engine.consumer_lags import ConsumerLags
 from ..engine.dropping import outlives_drops
 from ..engine.health import Health
@@ -25,28 +25,28 @@ from ..engine.projector import Projector
 from ..engine.row_snapshots import ROW_SNAPSHOTS
 from ..engine.skips import Skips
 from ..engine.tables import Key, Row, Table
+from ..engine.upcast_digest import UpcastDigests
 from ..engine.versions import Versions, newest_first
 from ..engine.waiting import Waiting
-from ..errors import VersionDropped, ViewsBehind
+from ..errors import VersionDropped
 from .arguments import (
     batch_size,
     checked_projections,
     count_limit,
     flag,
     session_key,
-    several,
     tenant_key,
 )
 from .consistency import Consistency, SessionKey, check_present, strong
 from .history import History, check_of_sessions
 from .history_places import Moment, check_moment
-from .listing_queries import present, tenant_limit, tenant_query, text_filter
-from .moments import check_all_of_sessions, is_of_one_moment, session_query
+from .listing_queries import tenant_limit, tenant_query, text_filter
+from .many_sessions import ManySessions
+from .moments import check_all_of_sessions
+from .one_session import OneSession
 from .row_keys import check_has_sessions, whole_key
+from .rows_at_head import AtHead, RowsAtHead
 from .subject_rows import SubjectRows
-
-#: Somebody may fold one of several views alone just before they are read; not again and again.
-_ATTEMPTS_MAX = 100
 
 
 class Reader(SubjectRows):
@@ -66,7 +66,8 @@ class Reader(SubjectRows):
         self._buckets = log.info.buckets
         self.ledger_id = log.info.ledger_id
         batch_size(batch_events_max)
-        tables = newest_first([Table(one) for one in checked_projections(projections)])
+        digests = UpcastDigests(upcasts)
+        tables = newest_first([Table(one, digests) for one in checked_projections(projections)])
         # Of several versions the one that was last seen to be the active one.
         self._tables = {table.projection.name: table for table in reversed(tables)}
         self._known = tables
@@ -74,9 +75,12 @@ class Reader(SubjectRows):
         self.projector = Projector(
             log, views, tables, upcasts, batch_events_max, caches=(ROW_SNAPSHOTS,)
         )
-        self.history = History(log, views, upcasts)
+        self.history = History(log, views, upcasts, digests)
         self.versions = Versions(log, views, tables, self.projector)
         names = tuple(self._tables)
+        self.heads = RowsAtHead(views, upcasts, self.settle)
+        self.one_session = OneSession(self, views, tables)
+        self.many_sessions = ManySessions(self, views, tables)
         self.skips = Skips(log, views, self.versions, self.projector, self.prepare)
         self.health = Health(
             log, views, tables, self.prepare, ConsumerLags(log, views, names, self.projector)
@@ -106,21 +110,38 @@ class Reader(SubjectRows):
 
         With `as_of` as it was then, if the session was `deleted` since only on demand.
         """
-        strong(consistency)
+        quick = strong(consistency) and not self.waiting.is_noting
         table = self.table(name)
-        for field, value in zip(table.key, key, strict=True):
-            text_filter(field, value)
         if as_of is not None:
             check_of_sessions(table)
             check_moment(as_of, "as_of")
-        bucket = self.bucket((key[0], key[1])) if table.of_sessions else 0
+        named = 2 if table.of_sessions else 0  # which are looked at to find the bucket
+        bucket = self.bucket((key[0], key[1])) if named else 0
+        for field, value in zip(table.key[named:], key[named:], strict=True):
+            text_filter(field, value)
         if as_of is not None:
             table = yield from self._told_by(table, bucket)
             return (yield from self.history.row(table, key, bucket, as_of, deleted=deleted))
-        equal = (*zip(table.key, key, strict=True), *present(table))
-        query = RowQuery(table=table, bucket=bucket, equal=equal, limit=1)
-        found = yield from self._in_bucket(query, consistency)
+        if quick and not self._prepared:
+            yield from self.prepare()
+        found: list[Any] | None = None
+        if quick:
+            found = yield from self._row_at_once(table, bucket, key)
+        if found is None:
+            found = yield from self._settled(key_query(table, bucket, key), consistency)
         return found[0] if found else None
+
+    def _row_at_once(self, table: Table, bucket: int, key: Key) -> Plan[list[Any] | None]:
+        """Read a row, and fold what is left first in as few round trips; None for the long way."""
+        if not self.projector.expects(bucket):
+            views: list[Any] | None = yield self._views.current_row(table, bucket, key)
+            if views is not None:
+                return views
+        try:
+            rows = yield from self.projector.row(table, bucket, key)
+        except VersionDropped:
+            return None
+        return rows and [table.decode(row) for row in rows]
 
     def keyed_row(
         self,
@@ -137,17 +158,30 @@ class Reader(SubjectRows):
             check_present(deleted)
         return self.row(name, checked, consistency, as_of, deleted=flag(deleted, "deleted"))
 
-    @outlives_drops
-    def _in_bucket(self, query: RowQuery, consistency: Consistency) -> Plan[list[Any]]:
+    def answer(self, query: RowQuery, consistency: Consistency) -> Plan[list[Any]]:
         """Select in one round trip if nothing is left to be folded; else fold it first."""
-        quick = consistency == "strong" and query.after is None and query.limit != 0
-        if quick and not self.waiting.is_noting:
-            yield from self.prepare()
-            rows: list[Row] | None = yield self._views.current(query)
-            if rows is not None:
-                return [query.table.decode(row) for row in rows]
+        quick = consistency == "strong" and query.limit != 0 and not query.words
+        if quick and not self.waiting.is_noting and not self.projector.expects(query.bucket):
+            if not self._prepared:
+                yield from self.prepare()
+            views: list[Any] | None = yield self._views.current(query)
+            if views is not None:
+                return views
+        return (yield from self._settled(query, consistency))
+
+    @outlives_drops
+    def _settled(self, query: RowQuery, consistency: Consistency) -> Plan[list[Any]]:
+        """Select once everything is folded that a read wants."""
         [table] = yield from self.settle([query.table], query.bucket, consistency)
         return (yield from self.select(msgspec.structs.replace(query, table=table)))
+
+    def at_head(self, name: str, key: object) -> Plan[AtHead]:
+        """Return the view under a whole key behind all events of its session."""
+        whole, table = self.key(name, key), self.table(name)
+        check_all_of_sessions([table])
+        yield from self.prepare()
+        bucket, settled = self.bucket((whole[0], whole[1])), self.waiting.is_noting
+        return (yield from self.heads.row(table, bucket, whole, settled=settled))
 
     def rows(
         self,
@@ -180,57 +214,14 @@ class Reader(SubjectRows):
                 *zip(("tenant", "session_id"), session, strict=True),
                 *equal,
                 *((field, None) for field in absent),
-                *present(table),
+                *table.present,
             ),
             order=order or table.key[2:],
             descending=newest_first,
             after=after,
             limit=count,
         )
-        return (yield from self._in_bucket(query, consistency))
-
-    def together(
-        self,
-        names: object,
-        session: SessionKey,
-        consistency: Consistency,
-        *,
-        limit: int | None,
-        newest_first: bool,
-    ) -> Plan[dict[str, list[Any]]]:
-        """Return the views of a session in several projections, by name, all of one moment."""
-        fold = strong(consistency)
-        count = count_limit(limit)
-        flag(newest_first, "newest_first")
-        given = several(names, "projections", "names of views")
-        tables = [self.table(name, "projections") for name in given]
-        check_all_of_sessions(tables)
-        bucket = self.bucket(session)
-        if not tables:
-            return {}
-        yield from self.prepare()
-        if not fold or self.waiting.is_noting:
-            tables = yield from self.settle(tables, bucket, consistency)
-        start_s, at_least = time.monotonic(), 0
-        for _ in range(_ATTEMPTS_MAX):
-            queries = [
-                session_query(table, session, bucket, count, newest_first=newest_first)
-                for table in tables
-            ]
-            try:
-                found: Instant = yield self._views.snapshot(bucket, queries)
-            except VersionDropped:
-                self._may_change = True
-            else:
-                at_least = at_least or found.head
-                if not fold or is_of_one_moment(found, tables, self._known, at_least):
-                    return {
-                        table.projection.name: [table.decode(row) for row in rows]
-                        for table, rows in zip(tables, found.rows, strict=True)
-                    }
-            tables = yield from self.settle(tables, bucket, consistency)
-        what = ", ".join(table.projection.name for table in tables)
-        raise ViewsBehind(what, bucket, at_least, time.monotonic() - start_s)
+        return (yield from self.answer(query, consistency))
 
     def rows_as_of(
         self,
@@ -251,7 +242,6 @@ class Reader(SubjectRows):
         found = yield from self.history.rows(table, session, bucket, as_of, deleted=deleted)
         return found[:count]
 
-    @outlives_drops
     def of_tenant(
         self,
         name: str,
@@ -266,8 +256,7 @@ class Reader(SubjectRows):
         query = tenant_query(
             self.table(name), self.tenant(tenant), limit=tenant_limit(limit), **conditions
         )
-        [table] = yield from self.settle([query.table], None, consistency)
-        return (yield from self.select(msgspec.structs.replace(query, table=table)))
+        return (yield from self.answer(query, consistency))
 
     @outlives_drops
     def count(self, query: RowQuery, consistency: Consistency) -> Plan[int]:
@@ -280,34 +269,45 @@ class Reader(SubjectRows):
             raise
         return counted
 
-    def load(self, wanted: Mapping[Table, Sequence[Key]]) -> Plan[dict[Table, dict[Key, Any]]]:
-        """Return the views under keys, as the tables are; one call per bucket that they are in."""
-        asked: dict[int, dict[Table, list[Key]]] = {}
-        for table, keys in wanted.items():
-            for key in keys:
-                tables = asked.setdefault(self.bucket((key[0], key[1])), {})
-                tables.setdefault(table, []).append(key)
-        found: dict[Table, dict[Key, Any]] = {table: {} for table in wanted}
-        for bucket, tables in asked.items():
-            try:
-                loaded: list[dict[Key, Row]] = yield self._views.load(bucket, list(tables.items()))
-            except VersionDropped:
-                self._may_change = True
-                raise
-            for table, rows in zip(tables, loaded, strict=True):
-                found[table] |= {key: table.decode(row) for key, row in rows.items()}
+    def totals(self, wanted: TotalsQuery, consistency: Consistency) -> Plan[list[Totals]]:
+        """Return what the rows of a query add up to."""
+        rows = wanted.rows
+        [table] = yield from self.settle([rows.table], rows.bucket, consistency)
+        rows = msgspec.structs.replace(rows, table=table)
+        try:
+            found: list[Totals] = yield self._views.totals(
+                msgspec.structs.replace(wanted, rows=rows)
+            )
+        except VersionDropped:
+            self._may_change = True
+            raise
         return found
+
+    def of_sessions(
+        self, tables: Sequence[Table], tenant: str, session_ids: Sequence[str]
+    ) -> Plan[dict[str, Sequence[Sequence[Any]]]]:
+        """Return the views of sessions per table, as the tables are, all of one moment."""
+        sessions = {one: self.bucket((tenant, one)) for one in session_ids}
+        equal = (("tenant", tenant), ("session_id", ""))  # each of the sessions in its place
+        queries = [RowQuery(table=table, bucket=0, equal=equal) for table in tables]
+        places = [(bucket, session_id) for session_id, bucket in sessions.items()]
+        try:
+            found: Instants = yield self._views.snapshot_of_each(queries, places)
+        except VersionDropped:
+            self._may_change = True
+            raise
+        return dict(zip(sessions, found.views, strict=True))
 
     def select(self, query: RowQuery) -> Plan[list[Any]]:
         """Return the views that a query asks for, as the table is."""
         if query.limit == 0:
             return []
         try:
-            rows: list[Row] = yield self._views.select(query)
+            views: list[Any] = yield self._views.read(query)
         except VersionDropped:
             self._may_change = True
             raise
-        return [query.table.decode(row) for row in rows]
+        return views
 
     def settle(
         self, tables: Sequence[Table], bucket: int | None, consistency: Consistency

@@ -135,15 +135,14 @@ def _checked(scope: ScopeFilter | None) -> ScopeFilter:
 def _joined(
     reader: Reader, tables: list[Table], page: list[Scenario]
 ) -> Plan[list[ScenarioPosition]]:
-    sessions, scripts = tables
-    keys = [(scenario.tenant, scenario.session_id) for scenario in page]
-    loaded = yield from reader.load({sessions: keys, scripts: keys})
+    if not page:
+        return []
+    ids = [scenario.session_id for scenario in page]
+    rows = yield from reader.of_sessions(tables, page[0].tenant, ids)
     return [
-        ScenarioPosition(
-            scenario=scenario, session=loaded[sessions][key], script=loaded[scripts].get(key)
-        )
-        for key, scenario in zip(keys, page, strict=True)
-        if key in loaded[sessions]
+        ScenarioPosition(scenario=scenario, session=session, script=next(iter(scripts), None))
+        for scenario, (sessions, scripts) in ((one, rows[one.session_id]) for one in page)
+        for session in sessions
     ]
 
 

@@ -17,8 +17,9 @@ from ..engine.tables import CREATED_AT, Key, Table
 from .arguments import several
 from .arguments import text as checked_text
 from .consistency import Consistency, strong
+from .found_rows import found_rows
 from .listing_cursors import ListCursors, ViewPage
-from .listing_queries import page_limit, present
+from .listing_queries import page_limit
 from .reading import Reader
 from .search_rows import scope_words
 from .search_words import asked_words
@@ -74,13 +75,13 @@ def search(
         query = RowQuery(
             table=table,
             bucket=bucket,
-            equal=(*equal, *present(table)),
+            equal=(*equal, *table.present),
             words=(*scope_words(tenant, session_id), *asked),
             order=(CREATED_AT, *_within(table)),
             descending=True,
             limit=count + 1,
         )
-        for view in (yield from reader.select(_behind(query, behind))):
+        for view in (yield from found_rows(reader, _behind(query, behind))):
             hit = SearchHit(kind=table.projection.name, view=view)
             found.append((_place(table, hit), hit))
     found.sort(key=lambda one: one[0], reverse=True)

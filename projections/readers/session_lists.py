@@ -13,14 +13,15 @@ from ledger.plans import Plan
 from ledger.refusals import shown
 
 from ..backends.base import RowQuery
+from ..backends.totals import Totals, TotalsQuery
 from ..engine.dropping import outlives_drops
 from ..engine.tables import Row
-from ..folds.durations import duration_us
 from ..folds.session_status import ABANDONABLE, ABANDONED, ABANDONED_AFTER_S
 from ..folds.sessions import SESSIONS, Session
 from ..folds.sums import NANO_USD
 from .arguments import flag, instance, moment, one_of, seconds
 from .consistency import Consistency, strong
+from .found_rows import found_rows
 from .listing_cursors import ListCursors, ViewPage
 from .listing_queries import members, moment_bound, page_limit, tenant_query, text_filter
 from .reading import Reader
@@ -171,17 +172,19 @@ def sessions(
     strong(consistency)
     flag(descending, "descending")
     one_of(order_by, "order_by", _ORDERS)
-    [table] = yield from reader.settle([query.table], None, consistency)
     query = msgspec.structs.replace(
         query,
-        table=table,
         order=(order_by, "session_id"),
         descending=descending,
         limit=limit,
         after=after,
     )
+    if not query.one_of and not query.words:
+        return (yield from reader.answer(query, consistency))
+    [table] = yield from reader.settle([query.table], None, consistency)
+    query = msgspec.structs.replace(query, table=table)
     if not query.one_of:
-        found: list[Session] = yield from reader.select(query)
+        found: list[Session] = yield from found_rows(reader, query)
         return found
     # Each status has its order in the index, several together would have to be sorted.
     merged: dict[str, Session] = {}
@@ -190,7 +193,7 @@ def sessions(
         equal = (*query.equal, (field, value))
         # One may have moved from one status to the next between two of these reads.
         one = msgspec.structs.replace(query, equal=equal, one_of=())
-        merged |= {row.session_id: row for row in (yield from reader.select(one))}
+        merged |= {row.session_id: row for row in (yield from found_rows(reader, one))}
     ordered = sorted(merged.values(), key=place(order_by), reverse=descending)
     return ordered[:limit]
 
@@ -244,6 +247,7 @@ def place(order_by: SessionOrder) -> Callable[[Session], tuple[Any, str]]:
     return lambda row: (getattr(row, order_by), row.session_id)
 
 
+@outlives_drops
 def session_stats(
     reader: Reader,
     tenant: str,
@@ -253,35 +257,31 @@ def session_stats(
     now: datetime | None,
     **filters: Any,
 ) -> Plan[SessionStats]:
-    """Read the rows of all sessions that a filter lets pass, and add them up."""
-    at = _moment(now)
-    _last(at, abandoned_after_s)
-    found = yield from sessions(
-        reader,
-        session_query(reader, tenant, archived=True, **filters),
-        consistency,
-        order_by="last_activity_at",
-        descending=True,
-        limit=None,
-        after=None,
+    """Have the database add up all sessions that a filter lets pass."""
+    strong(consistency)
+    wanted = TotalsQuery(
+        rows=session_query(reader, tenant, archived=True, **filters),
+        by="status",
+        before=("last_activity_at", _last(now, abandoned_after_s)),
+        sums=_SUMS,
+        lasting=("created_at", "ended_at", "last_activity_at"),
     )
-    return added_up(found, at, abandoned_after_s)
+    return added_up((yield from reader.totals(wanted, consistency)))
 
 
-def added_up(found: Iterable[Session], now: datetime, abandoned_after_s: float) -> SessionStats:
-    """Return the sums over sessions as they stand at a moment. Pure."""
+def added_up(found: Iterable[Totals]) -> SessionStats:
+    """Return the sums over sessions, those that are abandoned counted as such. Pure."""
     found = list(found)
     counts: dict[str, int] = {}
     for one in found:
-        status = one.status_at(now, abandoned_after_s)
-        counts[status] = counts.get(status, 0) + 1
+        status = ABANDONED if one.is_before and one.by in ABANDONABLE else one.by
+        counts[status] = counts.get(status, 0) + one.row_count
+    sums = (sum(values) for values in zip(*(one.sums for one in found), strict=True))
     return SessionStats(
-        session_count=len(found),
+        session_count=sum(one.row_count for one in found),
         status_counts=dict(sorted(counts.items())),
-        duration_us=sum(
-            duration_us(one.created_at, one.ended_at or one.last_activity_at) for one in found
-        ),
-        **{name: sum(getattr(one, name) for one in found) for name in _SUMS},
+        duration_us=sum(one.lasting_us for one in found),
+        **dict(zip(_SUMS, sums, strict=bool(found))),
     )
 
 

@@ -112,6 +112,7 @@ def test_who_knows_a_dropped_version_alone_is_told_so(open_ledger: Any, url: str
         lambda views, **how: views.row("tally", ("", "s", "x"), **how),
         lambda views, **how: views.rows("tally", "s", **how),
         lambda views, **how: views.together("s", ["tally"], **how),
+        lambda views, **how: views.together_many(["s", "t"], ["tally"], **how),
         lambda views, **how: views.wait_for(place, 0.1, **how),
     )
     for read in reads:
@@ -135,6 +136,8 @@ def test_several_views_are_of_one_moment_for_who_knows_the_old_version_alone(
     ledger.append("s", counted())
     for consistency in ("strong", "eventual"):
         found = old.together("s", ["tally", "other"], consistency=consistency)
+        many = old.together_many(["s", "t"], ["tally", "other"], consistency=consistency)
+        assert many == {"s": found, "t": {"tally": [], "other": []}}
         assert [(type(row), row.count) for rows in found.values() for row in rows] == [
             (Tally, 2),
             (Tally, 2),
@@ -167,17 +170,23 @@ def test_a_view_and_a_handler_of_one_name_are_refused_before_anything_is_made(le
     ledger.append("s", counted())
     calls = Calls()
     handlers_of(ledger, handler(calls, "note")).run()
-    views = views_of(ledger, TALLY, tally("claims_of_mail"))
+    views = views_of(ledger, TALLY)
     views.catch_up()
     before = [(one.projection, one.version) for one in overview(ledger)]
-    for wrong in (tally("note"), tally("note", version=2), tally("claims_of_note")):
+    for wrong in (tally("note"), tally("note", version=2)):
         for known in ([wrong], [tally("another"), wrong]):
             with pytest.raises(InvalidArgument, match=f"'{wrong.name}' is a .*handler"):
                 views_of(ledger, *known).catch_up()
-    for name, taken in (("tally", "tally"), ("mail", "claims_of_mail")):
-        for version in (1, 2):
-            with pytest.raises(InvalidArgument, match=f"'{taken}' is a view"):
-                handlers_of(ledger, handler(calls, name, version=version)).run()
+    for version in (1, 2):
+        with pytest.raises(InvalidArgument, match="'tally' is a view"):
+            handlers_of(ledger, handler(calls, "tally", version=version)).run()
+    for taken in ("claims_of_note", "claims_of_mail", "row_snapshots"):
+        with pytest.raises(InvalidArgument, match=f"'{taken}' .*take another name") as caught:
+            handlers_of(ledger, handler(calls, taken))
+        assert caught.value.argument == "name"
+        with pytest.raises(InvalidArgument, match=f"'{taken}' .*take another name") as caught:
+            views_of(ledger, tally(taken))
+        assert caught.value.argument == "name"
     assert [(one.projection, one.version) for one in overview(ledger)] == before
     ledger.append("s", counted())
     assert handlers_of(ledger, handler(calls, "note")).run().called == 1

@@ -239,6 +239,7 @@ def lengths_added(view: Any, event: Any) -> Any:
 
 
 @on_durable
+@pytest.mark.filterwarnings("ignore::projections.FoldChanged")  # which it is, on purpose
 def test_other_upcasters_make_snapshots_of_their_own(open_ledger: Any) -> None:
     adding = msgspec.structs.replace(TALLY, keys=first_letter, apply=lengths_added)
     ledgers = []

@@ -15,6 +15,7 @@ from projections.backends.postgres.backend import PostgresViews
 from projections.backends.postgres.statements import TableStatements as PostgresStatements
 from projections.backends.sqlite.backend import SqliteViews
 from projections.backends.sqlite.statements import TableStatements as SqliteStatements
+from projections.readers import found_rows
 from tests.support.postgres_databases import PostgresDatabases
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -136,7 +137,7 @@ def opened(
 
             def explain(query: RowQuery, counted: bool) -> str:
                 statements = SqliteStatements(query.table)
-                made = statements.count(query) if counted else statements.select(query)
+                made = statements.count(query) if counted else statements.read(query)
                 rows = connection.execute("EXPLAIN QUERY PLAN " + made[0], made[1]).fetchall()
                 return "\n".join(str(row[3]) for row in rows)
 
@@ -207,7 +208,7 @@ def plans(
     views, explain, _ = opened
     seen: list[tuple[RowQuery, bool]] = []
     for owner in (SqliteViews, PostgresViews):
-        for name in ("select", "count", "current"):
+        for name in ("select", "read", "count", "current"):
             if hasattr(owner, name):
                 monkeypatch.setattr(owner, name, noting(getattr(owner, name), name, seen))
 
@@ -255,10 +256,14 @@ def test_a_count_reads_an_index_alone(plans: Any, asked: str) -> None:
 
 @pytest.mark.parametrize("asked", FOUND)
 def test_what_is_found_by_words_is_looked_up_by_them(
-    plans: Any, opened: tuple[Views, Explain, str], asked: str
+    plans: Any,
+    opened: tuple[Views, Explain, str],
+    asked: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(found_rows, "AMONG_ROWS", 5)
     read, (in_sqlite, in_postgres) = FOUND[asked]
-    [plan] = plans(read)
+    *among, plan = plans(read)
     if opened[2] == "sqlite":
         assert plan.startswith("SCAN f VIRTUAL TABLE INDEX"), plan
         assert "SEARCH v USING INTEGER PRIMARY KEY" in plan, plan
@@ -266,6 +271,10 @@ def test_what_is_found_by_words_is_looked_up_by_them(
     else:
         assert f"view_{in_postgres}" in plan, plan
     assert not is_scanned(plan), plan
+    # What is common would be met before, among the first rows of the order.
+    for first in among:
+        assert "SEARCH v USING INDEX" in first or "Index Scan Backward" in first, first
+        assert not is_sorted(first), first
 
 
 def test_the_anomalies_of_a_tenant_come_from_the_rows_that_have_some(plans: Any) -> None:
@@ -273,6 +282,29 @@ def test_the_anomalies_of_a_tenant_come_from_the_rows_that_have_some(plans: Any)
     # The tables with rows; of an empty one there is nothing to look up.
     filled = ("sessions", "runs", "messages", "qa")
     for name in filled:
-        [plan] = [plan for plan in found if f"view_{name}_v1" in plan]
+        plan, *_ = [plan for plan in found if f"view_{name}_v1" in plan]
         assert f"view_{name}_v1_i0" in plan, plan
         assert not is_scanned(plan), plan
+
+
+def test_a_page_of_anomalies_reads_no_more_rows_of_a_view_than_it_has(
+    opened: tuple[Views, Explain, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views, _, _ = opened
+    seen: list[tuple[RowQuery, bool]] = []
+    for owner in (SqliteViews, PostgresViews):
+        monkeypatch.setattr(owner, "read", noting(owner.read, "read", seen))
+    assert len(views.anomalies(tenant="t2", limit=2)) == 2
+    assert {query.limit for query, _ in seen} == {2}
+
+
+def test_what_became_of_sessions_is_added_up_where_they_are(
+    opened: tuple[Views, Explain, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views, _, _ = opened
+    seen: list[tuple[RowQuery, bool]] = []
+    for owner in (SqliteViews, PostgresViews):
+        for name in ("select", "read", "current"):
+            monkeypatch.setattr(owner, name, noting(getattr(owner, name), name, seen))
+    assert views.session_stats(tenant="t1").session_count == SESSIONS
+    assert seen == []

@@ -261,6 +261,18 @@ def test_search_follows_what_becomes_of_a_row(ledger: Any, views: Any) -> None:
     assert len(views.search("parcel").items) == 1
 
 
+def test_search_follows_what_becomes_of_many_rows_at_once(ledger: Any, views: Any) -> None:
+    numbers = range(70)  # more than one statement stores, and not a multiple of it
+    ledger.append("s", [asked("parcel", f"first{n}", f"q{n}") for n in numbers])
+    views.catch_up()
+    amended = [{"qa_id": f"q{n}", "answer": f"second{n}"} for n in numbers]
+    ledger.append("s", [NewEvent(payload, "qa.amended") for payload in amended])
+    assert len(views.search("parcel", limit=100).items) == len(numbers)
+    for n in (0, 31, 32, 63, 64, 69):
+        assert qa_ids(views.search(f"first{n}")) == []
+        assert qa_ids(views.search(f"second{n}")) == [f"q{n}"]
+
+
 def test_redacted_words_are_found_no_more(ledger: Any, views: Any) -> None:
     ledger.append("s", [asked("secret", "parcel"), said("secret", event_id="m")])
     assert len(views.search("secret").items) == 2

@@ -3,11 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from ledger import Append, InvalidArgument, NewEvent
-from projections import QA, RUNS, SESSIONS, TRACES
+from projections import QA, RUNS, SESSIONS, TRACES, Session
+from projections.engine.folding import Change
+from projections.engine.tables import Table
 from projections.readers.anomaly_lists import PAGE_ROWS
+from tests.support.blocking import Blocking
 from tests.support.builders import on_durable, only_sync
 from tests.support.views import views_of
 
@@ -134,6 +138,49 @@ def test_what_became_of_sessions_is_added_up(ledger: Any, views: Any) -> None:
     one = views.session_stats(owner_id="p", now=NOW)
     assert (one.session_count, one.success_rate) == (1, 1.0)
     assert views.session_stats(since=NOW + timedelta(days=1), now=NOW).session_count == 0
+
+
+def test_what_is_added_up_is_what_the_sessions_say_one_by_one(ledger: Any, views: Any) -> None:
+    for number in range(5):
+        first = START + timedelta(microseconds=999_999)
+        last = START + timedelta(days=400 * number, microseconds=number)
+        used = {"cost_usd": 0.1, "input_tokens": 10**12, "output_tokens": number}
+        ledger.append(
+            f"s{number}",
+            [
+                NewEvent({"status": "active"}, "session.created", occurred_at=first),
+                NewEvent(used, "usage.recorded", occurred_at=last),
+                NewEvent({}, "run.failed", run_id="r", occurred_at=last),
+            ],
+        )
+    ledger.append("s4", moved(1, "completed"))
+    huge = msgspec.structs.replace(views.session("s3"), input_tokens=2**63 - 1, anomaly_count=3)
+    keep(ledger, views, [huge, msgspec.structs.replace(huge, session_id="copy", status="idle")])
+    sessions = views.sessions()
+    for now in (NOW, START + timedelta(days=400), NOW + timedelta(days=5_000)):
+        stats = views.session_stats(now=now)
+        assert stats.session_count == 6
+        for name in ("input_tokens", "output_tokens", "cost_nano_usd", "run_count"):
+            assert getattr(stats, name) == sum(getattr(one, name) for one in sessions)
+        assert stats.anomaly_count == sum(one.anomaly_count for one in sessions) == 6
+        lasted = [(one.ended_at or one.last_activity_at) - one.created_at for one in sessions]
+        assert min(lasted) < timedelta(0), "a clock went backwards"
+        assert stats.duration_us == sum(max(0, one // timedelta(microseconds=1)) for one in lasted)
+        statuses = [one.status_at(now) for one in sessions]
+        assert stats.status_counts == {one: statuses.count(one) for one in sorted({*statuses})}
+    assert stats.input_tokens > 2**64
+
+
+def keep(ledger: Any, views: Any, sessions: list[Session]) -> None:
+    """Store sessions that no events of today can make."""
+    table, positions = Table(SESSIONS), views.positions("sessions")
+    storage = getattr(views, "_target", views)._reader._views
+    if isinstance(views, Blocking):
+        storage = Blocking(storage, views._loop)
+    for one in sessions:
+        bucket = ledger.door.bucket(one.tenant, one.session_id)
+        change = Change(table, positions[bucket], positions[bucket], [table.encode(one)])
+        assert storage.store(bucket, [change])
 
 
 def test_a_run_is_found_by_its_id_alone(ledger: Any, views: Any) -> None:

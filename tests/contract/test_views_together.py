@@ -45,6 +45,25 @@ def test_rows_come_in_the_order_of_their_first_events(ledger: Any) -> None:
     assert views.together("s", ()) == {}
 
 
+def test_rows_may_be_only_those_with_parts_of_a_key(ledger: Any) -> None:
+    views = views_of(ledger, SESSIONS, TALLY)
+    ledger.append("s", [counted("a"), counted("b"), counted("a")])
+    for consistency in ("strong", "eventual"):
+        found = views.together(
+            "s", ("sessions", "tally"), only={"tally": {"name": "b"}}, consistency=consistency
+        )
+        assert [len(found["sessions"]), [row.name for row in found["tally"]]] == [1, ["b"]]
+    wrong: list[Any] = [
+        {"runs": {}},
+        {"tally": {"count": "1"}},
+        {"tally": {"name": 1}},
+        {"tally": 5},
+    ]
+    for only in (*wrong, {"tally": {"tenant": ""}}, {"tally": {"name": "\0"}}, 5):
+        with pytest.raises(InvalidArgument):
+            views.together("s", ("sessions", "tally"), only=only)
+
+
 def test_what_was_appended_before_is_in_it(ledger: Any) -> None:
     views = views_of(ledger, SESSIONS, MESSAGES)
     for number in range(1, 4):

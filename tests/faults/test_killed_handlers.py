@@ -12,6 +12,7 @@ from tests.support.builders import DEADLINE_S, background, only_sync, whole_feed
 from tests.support.handling import (
     KILLED_PACE,
     Calls,
+    handle_in_tasks_until_killed,
     handle_until_killed,
     handler,
     handlers_of,
@@ -25,7 +26,7 @@ KILLS = 5
 #: Counted from when the ledger is open in the child; most outlive the claim of one that was killed.
 LIFETIME_S = 0.2, 1.2
 
-pytestmark = only_sync  # a killed process takes threads and tasks alike
+pytestmark = only_sync  # both faces are under way at once, whoever counts what they did
 
 
 def append_until(over: threading.Event, ledger: Any) -> None:
@@ -39,11 +40,15 @@ def append_until(over: threading.Event, ledger: Any) -> None:
 
 
 def kill_in_turn(url: str, path: Path, lane: int) -> None:
-    """Let one runner after the other live for a while, the last of each lane in a new version."""
+    """Let one runner after the other live for a while, every second one with tasks.
+
+    The last of each lane is of a new version.
+    """
     chance = random.Random(lane)
     for number in range(KILLS):
         version = 2 if number == KILLS - 1 else 1
-        with child(handle_until_killed, url, str(path), version) as victim:
+        face = (handle_until_killed, handle_in_tasks_until_killed)[(lane + number) % 2]
+        with child(face, url, str(path), version) as victim:
             assert victim.answer() == "open"
             time.sleep(chance.uniform(*LIFETIME_S))  # the victim's lifetime, nothing awaited
             victim.kill()
@@ -67,11 +72,12 @@ def test_handlers_killed_at_any_moment_handle_every_event_and_repeat_few(
     survivor = Calls()
     wanted = handler(survivor, version=2)
     handlers_of(ledger, wanted, **KILLED_PACE).run()
-    lines = path.read_text().splitlines()
-    versions = [line.split()[0] for line in lines]
-    keys = [line.split()[1] for line in lines] + survivor.keys
+    calls = [line.split() for line in path.read_text().splitlines()]
+    keys = [key for _, key, _ in calls] + survivor.keys
     expected = {wanted.key(event) for event in whole_feed(ledger)}
-    assert {*versions} == {"1", "2"}
+    assert {(version, face) for version, _, face in calls} == {
+        (version, face) for version in "12" for face in ("thread", "task")
+    }
     assert {*keys} == expected
     assert len(keys) - len(expected) <= LANES * KILLS * KILLED_PACE["repeats_max"]
     assert handlers_of(ledger, wanted, **KILLED_PACE).run().called == 0

@@ -12,15 +12,17 @@ import pytest
 from projections import SESSIONS
 from tests.support.builders import DEADLINE_S, background, eventually, only_sync, whole_feed
 from tests.support.processes import child
-from tests.support.projecting import FOLDED, fold
+from tests.support.projecting import FOLDED, fold, fold_in_tasks
 from tests.support.views import TALLY, counted, dropped, folded, stored, views_of
 
 NAMES = "xyz"
 SESSION_IDS = [f"s{number}" for number in range(8)]
 #: Counted from when the ledger is open in the child.
 LIFETIME_MAX_S = 0.25
+PROJECTORS = (2, 4)
+FACES = (fold, fold_in_tasks)
 
-pytestmark = only_sync  # a killed process takes threads and tasks alike
+pytestmark = only_sync  # both faces are under way at once, whoever looks at what they leave behind
 
 
 def append_until(over: threading.Event, ledger: Any, seed: int) -> None:
@@ -39,11 +41,18 @@ def append_until(over: threading.Event, ledger: Any, seed: int) -> None:
 
 
 def kill_in_turn(url: str, seed: int, kills: int) -> None:
-    """Let one projector after the other live for a while."""
+    """Let one projector after the other live for a while, every second one with tasks.
+
+    The first of those is let live until it has reached the log's end, however slow it is here.
+    """
     chance = random.Random(seed)
-    for _ in range(kills):
-        with child(fold, url, chance.choice((1, 7, 50))) as victim:
+    for number in range(kills):
+        face = FACES[(seed + number) % 2]
+        awaited = face is fold_in_tasks and number < len(FACES)
+        with child(face, url, 50 if awaited else chance.choice((1, 7, 50))) as victim:
             assert victim.answer() == "open"
+            if awaited:
+                assert victim.answer() == "caught up"
             time.sleep(chance.uniform(0, LIFETIME_MAX_S))  # the victim's lifetime, nothing awaited
             victim.kill()
 
@@ -74,7 +83,7 @@ def check(open_ledger: Callable[..., Any], url: str, projectors: int, kills: int
     writing.result(DEADLINE_S)
     killed_at = views.positions("tally")
     assert sum(killed_at) > 0, "all were killed before they had folded anything"
-    with child(fold, url, 50) as survivor:
+    with child(FACES[projectors == PROJECTORS[0]], url, 50) as survivor:
         assert survivor.answer() == "open"
         heads = tuple(ledger.backend.positions())
         eventually(lambda: all(views.positions(p.name) == heads for p in FOLDED))
@@ -82,7 +91,7 @@ def check(open_ledger: Callable[..., Any], url: str, projectors: int, kills: int
     assert views.status(lag_seconds_max=None).healthy
 
 
-@pytest.mark.parametrize("projectors", [2, 4])
+@pytest.mark.parametrize("projectors", PROJECTORS)
 def test_projectors_killed_at_any_moment_fold_every_event_once(
     open_ledger: Callable[..., Any], url: str, projectors: int
 ) -> None:
@@ -90,7 +99,7 @@ def test_projectors_killed_at_any_moment_fold_every_event_once(
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("projectors", [2, 4])
+@pytest.mark.parametrize("projectors", PROJECTORS)
 def test_hundreds_of_killed_projectors_fold_every_event_once(
     open_ledger: Callable[..., Any], url: str, projectors: int
 ) -> None:

@@ -1,5 +1,6 @@
 """What the tests of the handlers are written with: handlers that keep their calls, and a clock."""
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -9,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ledger import Event, Ledger
+from ledger import AsyncLedger, Event, Ledger
 from projections import AsyncHandlers, Handler, Handlers, HandlerSuperseded
 from tests.support.blocking import Blocking
 
@@ -82,15 +83,33 @@ _EFFECT_S = 0.002
 
 
 def handle_until_killed(url: str, path: str, version: int, pipe: Connection) -> None:
-    """Write the key of each call to the end of a file; says when the ledger is open."""
+    """Write version, key and face of each call to a file; says when the ledger is open."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def write(event: Event, key: str) -> None:
         time.sleep(_EFFECT_S)  # what an effect outside takes, so that many are killed within one
-        os.write(file, f"{version} {key}\n".encode())
+        os.write(file, f"{version} {key} thread\n".encode())
 
     with Ledger.open(url) as opened:
         runner = Handlers(opened, [handler(write, version=version)], **KILLED_PACE)
         pipe.send("open")
         with suppress(HandlerSuperseded):  # told to old versions, which then have done their work
             runner.watch()
+
+
+def handle_in_tasks_until_killed(url: str, path: str, version: int, pipe: Connection) -> None:
+    """Do as handle_until_killed in a task."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    async def write(event: Event, key: str) -> None:
+        await asyncio.sleep(_EFFECT_S)
+        os.write(file, f"{version} {key} task\n".encode())
+
+    async def work() -> None:
+        async with await AsyncLedger.open(url) as opened:
+            runner = AsyncHandlers(opened, [handler(write, version=version)], **KILLED_PACE)
+            pipe.send("open")
+            with suppress(HandlerSuperseded):
+                await runner.watch()
+
+    asyncio.run(work())

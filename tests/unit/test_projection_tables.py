@@ -1,7 +1,7 @@
 """Tables derived from structs, and the parity of the two faces of the views."""
 
 import inspect
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -146,6 +146,41 @@ def test_a_value_of_another_type_is_refused_by_its_field(field: str, value: Any)
     table = Table(everything(lambda event: SAMPLE))
     with pytest.raises(ValueError, match=f"field {field}"):
         table.encode(msgspec.structs.replace(SAMPLE, **{field: value}))
+
+
+def test_values_of_known_types_are_looked_at_as_those_of_new_ones_are() -> None:
+    def table() -> Table:
+        return Table(everything(lambda event: SAMPLE))
+
+    used = table()
+    used.encode(SAMPLE)
+    wrong: list[tuple[str, Any]] = [
+        ("text", "a\0b"),
+        ("text", "\ud800"),
+        ("integer", 2**63),
+        ("integer", -(2**63) - 1),
+        ("real", float("inf")),
+        ("moment", datetime(2026, 1, 1)),
+        ("mapping", {"k": "a\0b"}),
+        ("mapping", {"k": float("nan")}),
+    ]
+    for field, value in wrong:
+        view = msgspec.structs.replace(SAMPLE, **{field: value})
+        with pytest.raises(ValueError, match=f"field {field}"):
+            used.encode(view)
+    right: list[tuple[str, Any]] = [
+        ("text", "é"),
+        ("integer", 2**63 - 1),
+        ("integer", -(2**63)),
+        ("real", -0.0),
+        ("moment", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("mapping", {}),
+        ("mapping", {"b": -0.0, "a": None}),
+        ("listed", ()),
+    ]
+    for field, value in right:
+        view = msgspec.structs.replace(SAMPLE, **{field: value})
+        assert repr(used.encode(view)) == repr(table().encode(view))
 
 
 @pytest.mark.parametrize(

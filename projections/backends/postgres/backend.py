@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import Connection, Cursor
 from psycopg.errors import InvalidSqlStatementName, UndefinedTable
+from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from ledger import LedgerClosed
@@ -19,9 +20,21 @@ from ...engine.folding import Change
 from ...engine.stops import Failure, Skip
 from ...engine.tables import Identity, Key, Row, Table
 from ...errors import VersionDropped
-from ..base import Checkpoint, Instant, Overview, RowQuery, Standing
+from ..base import (
+    Ahead,
+    Backlog,
+    Checkpoint,
+    Instant,
+    Instants,
+    Overview,
+    Place,
+    RowQuery,
+    Standing,
+    key_query,
+)
+from ..totals import Totals, TotalsQuery
 from .statements import Call
-from .storing import Results, Send, Storing
+from .storing import BEGIN, Results, Send, Storing
 
 #: More than a pool holds: after a restart of the server each of its connections fails once.
 ATTEMPTS_MAX = 20
@@ -43,6 +56,11 @@ class PostgresViews:
 
     def checkpoints(self, bucket: int) -> Mapping[Identity, Checkpoint]:
         return self._run(lambda send: self._storing.checkpoints(send, bucket))
+
+    def backlog(
+        self, bucket: int, wanted: Sequence[Identity], limit: int, row: Place | None = None
+    ) -> Backlog:
+        return self._at_once(lambda send: self._storing.backlog(send, bucket, wanted, limit, row))
 
     def standings(self, names: Sequence[str]) -> list[Standing]:
         return self._run(lambda send: self._storing.standings(send, names))
@@ -69,18 +87,46 @@ class PostgresViews:
     def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
         return self._run(lambda send: self._storing.store(send, bucket, changes, durable=durable))
 
+    def store_and_load(self, bucket: int, changes: Sequence[Change], row: Place) -> Row | None:
+        return self._run(
+            lambda send: self._storing.store_and_load(send, bucket, changes, row), [row[0]]
+        )
+
     def select(self, query: RowQuery) -> list[Row]:
         return self._run(lambda send: self._storing.select(send, query), [query.table])
 
-    def current(self, query: RowQuery) -> list[Row] | None:
-        return self._run(lambda send: self._storing.current(send, query))
+    def read(self, query: RowQuery) -> list[Any]:
+        return self._run(lambda send: self._storing.read(send, query), [query.table])
+
+    def current(self, query: RowQuery) -> list[Any] | None:
+        return self._at_once(lambda send: self._storing.current(send, query))
+
+    def current_row(self, table: Table, bucket: int, key: Key) -> list[Any] | None:
+        return self.current(key_query(table, bucket, key))
+
+    def ahead(self, table: Table, bucket: int, key: Key, events_max: int) -> Ahead | None:
+        return self._at_once(lambda send: self._storing.ahead(send, table, bucket, key, events_max))
 
     def count(self, query: RowQuery) -> int:
         return self._run(lambda send: self._storing.count(send, query), [query.table])
 
+    def totals(self, wanted: TotalsQuery) -> list[Totals]:
+        return self._run(lambda send: self._storing.totals(send, wanted), [wanted.rows.table])
+
+    def together(self, bucket: int, queries: Sequence[RowQuery]) -> list[list[Any]] | None:
+        return self._at_once(lambda send: self._storing.together(send, bucket, queries))
+
     def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         return self._run(
             lambda send: self._storing.snapshot(send, bucket, queries),
+            [query.table for query in queries],
+        )
+
+    def snapshot_of_each(
+        self, queries: Sequence[RowQuery], sessions: Sequence[tuple[int, str]]
+    ) -> Instants:
+        return self._run(
+            lambda send: self._storing.snapshot_of_each(send, queries, sessions),
             [query.table for query in queries],
         )
 
@@ -93,6 +139,17 @@ class PostgresViews:
     def overview(self) -> Overview:
         return self._run(lambda send: self._storing.overview(send))
 
+    def _at_once(self, plan: Callable[[Send], Plan[T]]) -> T:
+        """Run a plan of one reading statement where the log is read: no connection is borrowed."""
+
+        def send(calls: Iterable[Call]) -> Results:
+            return [(self._log.select(call.statement, call.parameters), 0) for call in calls]
+
+        try:
+            return run(plan(send))
+        except psycopg.Error as error:
+            raise failure(error) from error
+
     def _run(self, plan: Callable[[Send], Plan[T]], tables: Sequence[Table] = ()) -> T:
         """Run a plan on a connection; `tables` are those that it reads."""
         attempt = 1
@@ -102,7 +159,7 @@ class PostgresViews:
                     try:
                         return run(plan(lambda calls: _send(connection, calls)))
                     except STALE:
-                        connection.close()
+                        _forget(connection)
                         raise
             except psycopg.Error as error:
                 if isinstance(error, UndefinedTable) and tables:
@@ -131,8 +188,18 @@ def failure(error: psycopg.Error) -> Exception:
     return translated(error)
 
 
-def _send(connection: Connection[Any], calls: Sequence[Call]) -> Results:
-    if len(calls) == 1:
+def _forget(connection: Connection[Any]) -> None:
+    """Have driver and server forget what they have prepared, which a rollback does.
+
+    To close the connection would do, too, but the pool warns of each that it has to replace.
+    """
+    if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+        _execute(connection, BEGIN)
+    connection.rollback()
+
+
+def _send(connection: Connection[Any], calls: Iterable[Call]) -> Results:
+    if isinstance(calls, Sequence) and len(calls) == 1:
         cursors = [_execute(connection, calls[0])]
     else:
         with connection.pipeline():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.errors import UndefinedTable
+from psycopg.pq import TransactionStatus
 
 from ledger.backends.postgres import AsyncPostgresBackend
 from ledger.plans import Plan, arun
@@ -16,10 +17,22 @@ from ...engine.folding import Change
 from ...engine.stops import Failure, Skip
 from ...engine.tables import Identity, Key, Row, Table
 from ...errors import VersionDropped
-from ..base import Checkpoint, Instant, Overview, RowQuery, Standing
+from ..base import (
+    Ahead,
+    Backlog,
+    Checkpoint,
+    Instant,
+    Instants,
+    Overview,
+    Place,
+    RowQuery,
+    Standing,
+    key_query,
+)
+from ..totals import Totals, TotalsQuery
 from .backend import STALE, failure, may_repeat
 from .statements import Call
-from .storing import Results, Send, Storing
+from .storing import BEGIN, Results, Send, Storing
 
 T = TypeVar("T")
 
@@ -36,6 +49,13 @@ class AsyncPostgresViews:
 
     async def checkpoints(self, bucket: int) -> Mapping[Identity, Checkpoint]:
         return await self._run(lambda send: self._storing.checkpoints(send, bucket))
+
+    async def backlog(
+        self, bucket: int, wanted: Sequence[Identity], limit: int, row: Place | None = None
+    ) -> Backlog:
+        return await self._at_once(
+            lambda send: self._storing.backlog(send, bucket, wanted, limit, row)
+        )
 
     async def standings(self, names: Sequence[str]) -> list[Standing]:
         return await self._run(lambda send: self._storing.standings(send, names))
@@ -64,18 +84,50 @@ class AsyncPostgresViews:
             lambda send: self._storing.store(send, bucket, changes, durable=durable)
         )
 
+    async def store_and_load(
+        self, bucket: int, changes: Sequence[Change], row: Place
+    ) -> Row | None:
+        return await self._run(
+            lambda send: self._storing.store_and_load(send, bucket, changes, row), [row[0]]
+        )
+
     async def select(self, query: RowQuery) -> list[Row]:
         return await self._run(lambda send: self._storing.select(send, query), [query.table])
 
-    async def current(self, query: RowQuery) -> list[Row] | None:
-        return await self._run(lambda send: self._storing.current(send, query))
+    async def read(self, query: RowQuery) -> list[Any]:
+        return await self._run(lambda send: self._storing.read(send, query), [query.table])
+
+    async def current(self, query: RowQuery) -> list[Any] | None:
+        return await self._at_once(lambda send: self._storing.current(send, query))
+
+    async def current_row(self, table: Table, bucket: int, key: Key) -> list[Any] | None:
+        return await self.current(key_query(table, bucket, key))
+
+    async def ahead(self, table: Table, bucket: int, key: Key, events_max: int) -> Ahead | None:
+        return await self._at_once(
+            lambda send: self._storing.ahead(send, table, bucket, key, events_max)
+        )
 
     async def count(self, query: RowQuery) -> int:
         return await self._run(lambda send: self._storing.count(send, query), [query.table])
 
+    async def totals(self, wanted: TotalsQuery) -> list[Totals]:
+        return await self._run(lambda send: self._storing.totals(send, wanted), [wanted.rows.table])
+
+    async def together(self, bucket: int, queries: Sequence[RowQuery]) -> list[list[Any]] | None:
+        return await self._at_once(lambda send: self._storing.together(send, bucket, queries))
+
     async def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         return await self._run(
             lambda send: self._storing.snapshot(send, bucket, queries),
+            [query.table for query in queries],
+        )
+
+    async def snapshot_of_each(
+        self, queries: Sequence[RowQuery], sessions: Sequence[tuple[int, str]]
+    ) -> Instants:
+        return await self._run(
+            lambda send: self._storing.snapshot_of_each(send, queries, sessions),
             [query.table for query in queries],
         )
 
@@ -88,6 +140,17 @@ class AsyncPostgresViews:
     async def overview(self) -> Overview:
         return await self._run(lambda send: self._storing.overview(send))
 
+    async def _at_once(self, plan: Callable[[Send], Plan[T]]) -> T:
+        """Run a plan of one reading statement where the log is read: no connection is borrowed."""
+
+        async def send(calls: Iterable[Call]) -> Results:
+            return [(await self._log.select(call.statement, call.parameters), 0) for call in calls]
+
+        try:
+            return await arun(plan(send))
+        except psycopg.Error as error:
+            raise failure(error) from error
+
     async def _run(self, plan: Callable[[Send], Plan[T]], tables: Sequence[Table] = ()) -> T:
         """Run a plan on a connection; `tables` are those that it reads."""
         attempt = 1
@@ -96,14 +159,14 @@ class AsyncPostgresViews:
                 async with self._log.connection() as connection:
 
                     def send(
-                        calls: Sequence[Call], connection: AsyncConnection[Any] = connection
+                        calls: Iterable[Call], connection: AsyncConnection[Any] = connection
                     ) -> Any:
                         return _send(connection, calls)
 
                     try:
                         return await arun(plan(send))
                     except STALE:
-                        await connection.close()
+                        await _forget(connection)
                         raise
             except psycopg.Error as error:
                 if isinstance(error, UndefinedTable) and tables:
@@ -114,8 +177,14 @@ class AsyncPostgresViews:
                 attempt += 1
 
 
-async def _send(connection: AsyncConnection[Any], calls: Sequence[Call]) -> Results:
-    if len(calls) == 1:
+async def _forget(connection: AsyncConnection[Any]) -> None:
+    if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+        await _execute(connection, BEGIN)
+    await connection.rollback()
+
+
+async def _send(connection: AsyncConnection[Any], calls: Iterable[Call]) -> Results:
+    if isinstance(calls, Sequence) and len(calls) == 1:
         cursors = [await _execute(connection, calls[0])]
     else:
         async with connection.pipeline():

@@ -18,6 +18,7 @@ from ledger.backends.queries import load_queries
 from ...engine.projection import Index
 from ...engine.tables import BUCKET, SEARCH_WORDS, Column, Key, Kind, Row, Table
 from ..base import SHAPES_MAX, RowQuery
+from .ahead import ahead_parameters, ahead_statement
 from .exact import exact_numbers
 
 _TEMPLATES = load_queries(__package__, "statements.sql")
@@ -30,6 +31,7 @@ _TYPES = {
     Kind.JSON: "jsonb",
 }
 _SEARCH_COLUMN = "search_words tsvector"
+_NOTHING = sql.SQL("")
 _COMMON = (
     "create_checkpoints",
     "create_checkpoint",
@@ -97,12 +99,13 @@ class TableStatements:
         self._composed: dict[tuple[Any, ...], tuple[bytes, bool]] = {}
         self._name = sql.Identifier(schema, table.name)
         self._columns = _joined(
-            ", ", (_SELECTED[column.kind].format(_of_v(column.name)) for column in table.columns)
+            ", ", (SELECTED[column.kind].format(_of_v(column.name)) for column in table.columns)
         )
         self._wanted = {
             "rows": self._columns,
             "current": _joined(", ", [is_current, self._columns]),
             "count": sql.SQL("count(*)"),
+            "plain": _joined(", ", (_of_v(name) for name in table.names)),
         }
         self._moments = [
             place for place, column in enumerate(table.columns) if column.kind is Kind.MOMENT
@@ -111,12 +114,12 @@ class TableStatements:
             place for place, column in enumerate(table.columns) if column.kind is Kind.JSON
         ]
         words = () if table.words is None else (SEARCH_WORDS,)
-        # A struct is encoded several times as fast as a dict, with its moments.
-        self._object = msgspec.defstruct(
-            "Object", [(name, Any) for name in (*table.names, *words)], gc=False
-        )
+        # A struct is encoded several times as fast as a dict, with its moments. What is NULL is
+        # left out, which is the same to the server: most rows have many of these.
+        fields = [(name, Any, None) for name in (*table.names, *words)]
+        self._object = msgspec.defstruct("Object", fields, gc=False, omit_defaults=True)
         self.create = self._create()
-        self._upsert = self._composed_upsert()
+        self._upsert = self.upserting().as_bytes(None)
         by_key = sql.SQL("{} = {}")
         self._load = _composed(
             "load",
@@ -132,6 +135,7 @@ class TableStatements:
                 ),
             ),
         )
+        self._ahead = ahead_statement(schema, table, self._columns)
         conditions = (by_key.format(sql.Identifier(name), sql.Placeholder()) for name in table.key)
         self._delete = _composed(
             "delete", table=self._name, conditions=_joined(" AND ", conditions)
@@ -172,7 +176,7 @@ class TableStatements:
             values: list[Any] = list(row)
             for place in self._documents:
                 if values[place] is not None:
-                    values[place] = _raw_json(values[place])
+                    values[place] = _EMPTY.get(values[place]) or _raw_json(values[place])
             if self.table.words is not None:
                 values.append(" ".join(f"'{w}'" for w in self.table.words.of(row)) or None)
             objects.append(self._object(*values))
@@ -184,11 +188,22 @@ class TableStatements:
         plain = not (query.order or query.after or _is_special(query))
         return Call(statement, _parameters(query), prepare=is_key if plain else False)
 
+    def plain(self, query: RowQuery) -> Call:
+        """Return the call for a reader's query, its columns as they are in the table."""
+        return Call(self._statement("plain", query)[0], _parameters(query))
+
     def current(self, query: RowQuery) -> Call:
         """Return the call for a plain query of one bucket that also asks if it is up to date."""
         statement, is_key = self._statement("current", query)
         before = [query.bucket, *self.table.identity]
         return Call(statement, [*before, *_parameters(query)], prepare=is_key)
+
+    def ahead(self, bucket: int, key: Key, events_max: int) -> Call:
+        """Return the call for a row under its whole key and what is not folded into it yet."""
+        # Everything in it is found by a whole key, or is a few rows at one place of an index.
+        return Call(
+            self._ahead, ahead_parameters(self.table, bucket, key, events_max), prepare=True
+        )
 
     def count(self, query: RowQuery) -> Call:
         """Return the call that counts what a reader's query asks for."""
@@ -221,8 +236,6 @@ class TableStatements:
             several = _joined(", ", [sql.SQL("%s")] * len(values))
             conditions.append(sql.SQL("{} IN ({})").format(_of_v(name), several))
         conditions += [sql.SQL("{} > 0").format(_of_v(name)) for name in query.positive]
-        if query.words:
-            conditions.append(sql.SQL("{} @@ %s::tsquery").format(_of_v(SEARCH_WORDS)))
         for limited, pairs in (("{} >= %s", query.at_least), ("{} < %s", query.below)):
             conditions += [sql.SQL(limited).format(_of_v(name)) for name, _ in pairs]
         order = [_of_v(name) for name in query.order]
@@ -230,14 +243,22 @@ class TableStatements:
             template = sql.SQL("({}) < ({})" if query.descending else "({}) > ({})")
             marks = [sql.SQL("%s")] * len(order)
             conditions.append(template.format(_joined(", ", order), _joined(", ", marks)))
+        found = sql.SQL("{} @@ %s::tsquery").format(_of_v(SEARCH_WORDS))
+        if query.words and query.among is None:
+            conditions.append(found)
+        direction = sql.SQL("{} DESC" if query.descending else "{}")
+        ordered = _joined(", ", (direction.format(name) for name in order))
+        chosen = "select_found" if query.words and order else "select"
         parts = [
-            _template("select").format(
-                columns=columns, table=self._name, conditions=_joined(" AND ", conditions)
+            _template(chosen if query.among is None else "select_among").format(
+                columns=columns,
+                table=self._name,
+                conditions=_joined(" AND ", conditions),
+                order=ordered,
+                found=found,
             )
         ]
         if order:
-            direction = sql.SQL("{} DESC" if query.descending else "{}")
-            ordered = _joined(", ", (direction.format(name) for name in order))
             parts.append(_template("order").format(order=ordered))
         if query.limit is not None:
             parts.append(sql.Composed([sql.SQL("LIMIT %s")]))
@@ -278,7 +299,10 @@ class TableStatements:
             _composed("create_key", table=self._name, key=_listed(self.table.key)),
         ]
 
-    def _composed_upsert(self) -> bytes:
+    def upserting(
+        self, condition: sql.Composable = _NOTHING, returning: sql.Composable = _NOTHING
+    ) -> sql.Composed:
+        """Return the statement that puts rows in, as a part of another one or a whole one."""
         table = self.table
         others = [name for name in table.names if name not in table.key] or list(table.key)
         written = table.names
@@ -286,9 +310,10 @@ class TableStatements:
             written = (*written, SEARCH_WORDS)
             others = [*others, SEARCH_WORDS]
         assign = sql.SQL("{} = {}")
-        return _composed(
-            "upsert",
+        return _template("upsert").format(
             table=self._name,
+            condition=condition,
+            returning=returning,
             columns=_listed(written),
             key=_listed(table.key),
             assignments=_joined(
@@ -304,11 +329,13 @@ def _parameters(query: RowQuery) -> list[Any]:
     parameters += [value for _, value in query.equal if value is not None]
     for _, values in query.one_of:
         parameters += values
-    if query.words:
-        parameters.append(" & ".join(f"'{word}'" for word in query.words))
     parameters += [value for _, value in (*query.at_least, *query.below)]
     if query.after is not None:
         parameters += query.after
+    if query.among is not None:
+        parameters.append(query.among)
+    if query.words:
+        parameters.append(" & ".join(f"'{word}'" for word in query.words))
     if query.limit is not None:
         parameters.append(query.limit)
     return parameters
@@ -337,12 +364,15 @@ def _definition(column: Column) -> sql.Composed:
 
 
 def _raw_json(value: str) -> msgspec.Raw:
-    # Most are empty.
-    return msgspec.Raw((value if len(value) <= 2 else exact_numbers(value)).encode())
+    return msgspec.Raw(exact_numbers(value).encode())
+
+
+# Most are one of these.
+_EMPTY = {text: _raw_json(text) for text in ("{}", "[]")}
 
 
 # JSON comes back as text: it is decoded once, into the field's own type.
-_SELECTED = {kind: sql.SQL("{}::text" if kind is Kind.JSON else "{}") for kind in Kind}
+SELECTED = {kind: sql.SQL("{}::text" if kind is Kind.JSON else "{}") for kind in Kind}
 
 
 def _of_v(name: str) -> sql.Identifier:

@@ -46,9 +46,10 @@ CROSS JOIN LATERAL (SELECT * FROM {table} AS t WHERE t.bucket = %s AND {matches}
 
 -- name: upsert
 -- All rows of a page in one statement and one parameter; the table itself says their types.
-INSERT INTO {table} (bucket, {columns})
-SELECT %s, {columns} FROM json_populate_recordset(NULL::{table}, %s)
+INSERT INTO {table} AS v (bucket, {columns})
+SELECT %s, {columns} FROM json_populate_recordset(NULL::{table}, %s) {condition}
 ON CONFLICT (bucket, {key}) DO UPDATE SET {assignments}
+{returning}
 
 -- name: delete
 -- A row that a fold took away.
@@ -61,6 +62,17 @@ DELETE FROM {table} WHERE bucket = %s AND tenant = %s AND session_id = %s
 -- name: select
 -- A reader's rows.
 SELECT {columns} FROM {table} AS v WHERE {conditions}
+
+-- name: select_found
+-- Rows that have words. OFFSET 0 keeps the planner from looking for them along the order instead:
+-- it takes rare words for less rare than they are, and went through a whole tenant for ten rows.
+SELECT {columns} FROM (SELECT * FROM {table} AS v WHERE {conditions} OFFSET 0) AS v
+
+-- name: select_among
+-- Rows that have words, of the first of an order.
+SELECT {columns} FROM (
+    SELECT * FROM {table} AS v WHERE {conditions} ORDER BY {order} LIMIT %s
+) AS v WHERE {found}
 
 -- name: is_current
 -- A column in front of a reader's, of the same snapshot: nothing is left to be folded before them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from psycopg.errors import UndefinedTable
@@ -14,13 +14,30 @@ from ...engine.kinds import check_kinds
 from ...engine.stops import Failure, Skip
 from ...engine.tables import BUCKET, Identity, Key, Row, Table, table_name
 from ...errors import TableMismatch, VersionDropped
-from ..base import Checkpoint, Instant, Overview, RowQuery, Standing
+from ..backlogs import checkpoints_of
+from ..base import (
+    Ahead,
+    Backlog,
+    Checkpoint,
+    Instant,
+    Instants,
+    Overview,
+    Place,
+    RowQuery,
+    Standing,
+)
+from ..totals import Totals, TotalsQuery
 from . import stops
+from .ahead import ahead_of
+from .many_sessions import ManySessions, instants, views_of_each
 from .statements import Call, SchemaStatements, TableStatements, layout_line
+from .storing_few import StoringFew
+from .together import Together
+from .totals import totals, totals_call
 
 #: Per statement, the rows it returned and how many it touched.
 Results = list[tuple[list[Any], int]]
-Send = Callable[[Sequence[Call]], Any]
+Send = Callable[[Iterable[Call]], Any]
 
 _CHECKPOINTS = "view_checkpoints"
 _CHECKPOINT_COLUMNS = frozenset(
@@ -35,7 +52,7 @@ _CHECKPOINT_COLUMNS = frozenset(
     )
 )
 _BEGIN_READING = Call(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-_BEGIN = Call(b"BEGIN ISOLATION LEVEL READ COMMITTED")
+BEGIN = Call(b"BEGIN ISOLATION LEVEL READ COMMITTED")
 _COMMIT = Call(b"COMMIT")
 _WITHOUT_FLUSH = Call(b"SET LOCAL synchronous_commit TO off")
 #: More checkpoints than these are moved by one statement, which costs as much as three simple ones.
@@ -51,13 +68,16 @@ class Storing:
         self._buckets = buckets
         self._statements = SchemaStatements(schema)
         self._stops = stops.Stops(schema)
+        self._few = StoringFew(schema, self._of)
+        self._many_sessions = ManySessions(schema)
+        self._together = Together(schema)
         self._tables: dict[str, TableStatements] = {}
 
     def prepare(self, send: Send, tables: Sequence[Table]) -> Plan[None]:
         """Create what is missing under a lock; look first, for nothing mostly is."""
         if (yield from self._is_ready(send, tables)):
             return
-        yield send([_BEGIN, Call(self._statements.lock, (self._schema,))])
+        yield send([BEGIN, Call(self._statements.lock, (self._schema,))])
         layouts = yield from self._layouts(send, tables)
         if _CHECKPOINTS in layouts:
             yield from self._counted(send, tables)
@@ -68,7 +88,7 @@ class Storing:
                 # If somebody dropped the table, it is folded again from the start.
                 calls.append(Call(self._statements.forget_checkpoints, table.identity))
                 calls += [Call(statement) for statement in self._of(table).create]
-            created = (*table.identity, table.fold_digest, table.projection.name)
+            created = (*table.identity, table.made_by.text, table.projection.name)
             calls.append(Call(self._statements.create_checkpoint, created))
         yield send([*calls, _COMMIT])
         self._check(tables, (yield from self._layouts(send, tables)))
@@ -76,7 +96,13 @@ class Storing:
     def checkpoints(self, send: Send, bucket: int) -> Plan[Mapping[Identity, Checkpoint]]:
         """Read one bucket's checkpoints."""
         results: Results = yield send([Call(self._statements.checkpoints, (bucket, bucket))])
-        return _checkpoints(results[0][0])
+        return checkpoints_of(results[0][0])
+
+    def backlog(
+        self, send: Send, bucket: int, wanted: Sequence[Identity], limit: int, row: Place | None
+    ) -> Plan[Backlog]:
+        """Read what is left to be folded, and a row, in one statement."""
+        return self._few.backlog(send, bucket, wanted, limit, row)
 
     def standings(self, send: Send, names: Sequence[str]) -> Plan[list[Standing]]:
         """Read the checkpoints of all versions of some projections."""
@@ -86,27 +112,27 @@ class Storing:
     def mark_built(self, send: Send, identity: Identity) -> Plan[None]:
         """Set a version's flag."""
         lock = Call(self._statements.lock_versions, identity[:1])
-        yield send([_BEGIN, lock, Call(self._statements.mark_built, identity), _COMMIT])
+        yield send([BEGIN, lock, Call(self._statements.mark_built, identity), _COMMIT])
 
     def accept(self, send: Send, table: Table) -> Plan[None]:
         """Set a version's digest."""
         lock = Call(self._statements.lock_versions, table.identity[:1])
-        accept = Call(self._statements.accept, (table.fold_digest, *table.identity))
-        yield send([_BEGIN, lock, accept, _COMMIT])
+        accept = Call(self._statements.accept, (table.made_by.text, *table.identity))
+        yield send([BEGIN, lock, accept, _COMMIT])
 
     def switch(self, send: Send, identity: Identity) -> Plan[bool]:
         """Set the flags of all versions of a projection."""
         name, version = identity
         lock = Call(self._statements.lock_versions, (name,))
         move = Call(self._statements.switch, (version, name, name, version))
-        results: Results = yield send([_BEGIN, lock, move, _COMMIT])
+        results: Results = yield send([BEGIN, lock, move, _COMMIT])
         return results[2][1] > 0
 
     def drop(self, send: Send, identity: Identity) -> Plan[bool]:
         """Remove a version under the lock under which tables are made."""
         results: Results = yield send(
             [
-                _BEGIN,
+                BEGIN,
                 Call(self._statements.lock, (self._schema,)),
                 Call(self._statements.lock_versions, identity[:1]),
                 Call(self._statements.is_active, identity),
@@ -131,6 +157,9 @@ class Storing:
         self, send: Send, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
     ) -> Plan[list[dict[Key, Row]]]:
         """Read the rows of all tables in one round trip."""
+        found = yield from self._few.load(send, bucket, wanted)
+        if found is not None:
+            return found
         calls = [self._of(table).load(bucket, keys) for table, keys in wanted]
         results: Results = yield send(calls)
         return [
@@ -146,21 +175,42 @@ class Storing:
         Checkpoints are locked in one order, and rows only by who holds their checkpoint: there is
         nothing to deadlock on.
         """
+        if not durable and (yield from self._few.store(send, bucket, changes, None)) is not None:
+            return True
+        return (yield from self._store(send, bucket, changes, durable=durable))
+
+    def store_and_load(
+        self, send: Send, bucket: int, changes: Sequence[Change], row: Place
+    ) -> Plan[Row | None]:
+        """Store and return a row that is stored, mostly in one statement."""
+        table, key = row
+        stored = yield from self._few.store(send, bucket, changes, row)
+        if stored is None and (yield from self._store(send, bucket, changes, durable=False)):
+            [rows] = yield from self.load(send, bucket, [(table, [key])])
+            stored = rows.get(key)
+        return stored
+
+    def _store(
+        self, send: Send, bucket: int, changes: Sequence[Change], *, durable: bool
+    ) -> Plan[bool]:
         ordered = sorted(changes, key=lambda change: change.table.identity)
-        begin = [_BEGIN] if durable else [_BEGIN, _WITHOUT_FLUSH]
+        begin = [BEGIN] if durable else [BEGIN, _WITHOUT_FLUSH]
         results: Results = yield send([*begin, *self._moves(bucket, ordered)])
         if sum(touched for _, touched in results[len(begin) :]) != len(ordered):
             yield send([_ROLLBACK])
             return False
-        calls: list[Call] = []
-        for change in ordered:
-            statements = self._of(change.table)
-            calls += [statements.clear(bucket, session) for session in change.cleared]
-            calls += [statements.delete(bucket, key) for key in change.gone]
-            if change.rows:
-                calls.append(statements.upsert(bucket, change.rows))
-        yield send([*calls, _COMMIT])
+        yield send(self._writes(bucket, ordered))
         return True
+
+    def _writes(self, bucket: int, changes: Sequence[Change]) -> Iterator[Call]:
+        """Yield the calls that change rows one by one: the server works while the next is made."""
+        for change in changes:
+            statements = self._of(change.table)
+            yield from (statements.clear(bucket, session) for session in change.cleared)
+            yield from (statements.delete(bucket, key) for key in change.gone)
+            if change.rows:
+                yield statements.upsert(bucket, change.rows)
+        yield _COMMIT
 
     def select(self, send: Send, query: RowQuery) -> Plan[list[Row]]:
         """Read a reader's rows."""
@@ -168,8 +218,14 @@ class Storing:
         results: Results = yield send([statements.select(query)])
         return [statements.row(row) for row in results[0][0]]
 
-    def current(self, send: Send, query: RowQuery) -> Plan[list[Row] | None]:
+    def read(self, send: Send, query: RowQuery) -> Plan[list[Any]]:
+        """Read the views in a reader's rows."""
+        return [query.table.decode(row) for row in (yield from self.select(send, query))]
+
+    def current(self, send: Send, query: RowQuery) -> Plan[list[Any] | None]:
         """Read a reader's rows, and in the same snapshot whether they are up to date."""
+        if query.bucket is None:
+            return None
         statements = self._of(query.table)
         try:
             results: Results = yield send([statements.current(query)])
@@ -178,13 +234,44 @@ class Storing:
         rows = results[0][0]
         if not rows or not rows[0][0]:
             return None
-        return [statements.row(row[1:]) for row in rows]
+        return [query.table.decode(statements.row(row[1:])) for row in rows]
+
+    def ahead(
+        self, send: Send, table: Table, bucket: int, key: Key, events_max: int
+    ) -> Plan[Ahead | None]:
+        """Read a row and the events behind it in one statement, which is of one moment."""
+        statements = self._of(table)
+        try:
+            results: Results = yield send([statements.ahead(bucket, key, events_max)])
+        except UndefinedTable:
+            return None  # as `current`
+        return ahead_of(table, results[0][0], statements.row, events_max)
 
     def count(self, send: Send, query: RowQuery) -> Plan[int]:
         """Count a reader's rows."""
         results: Results = yield send([self._of(query.table).count(query)])
         counted: int = results[0][0][0][0]
         return counted
+
+    def totals(self, send: Send, wanted: TotalsQuery) -> Plan[list[Totals]]:
+        """Add up a reader's rows."""
+        call = totals_call(self._of(wanted.rows.table), wanted)
+        results: Results = yield send([call])
+        return totals(results[0][0])
+
+    def together(
+        self, send: Send, bucket: int, queries: Sequence[RowQuery]
+    ) -> Plan[list[list[Any]] | None]:
+        """Read a session's rows of several views, and if they are up to date, in one statement."""
+        tables = [self._of(query.table) for query in queries]
+        call = self._together.call(bucket, queries, tables)
+        if call is None:
+            return None
+        try:
+            results: Results = yield send([call])
+        except UndefinedTable:
+            return None  # as `current`
+        return self._together.views(queries, results[0][0][0])
 
     def snapshot(self, send: Send, bucket: int, queries: Sequence[RowQuery]) -> Plan[Instant]:
         """Read a bucket's checkpoints and rows in one round trip, from one snapshot."""
@@ -197,7 +284,21 @@ class Storing:
             [self._of(query.table).row(row) for row in rows]
             for query, (rows, _) in zip(queries, results[3:-1], strict=True)
         ]
-        return Instant(position, _checkpoints(results[2][0]), found)
+        return Instant(position, checkpoints_of(results[2][0]), found)
+
+    def snapshot_of_each(
+        self, send: Send, queries: Sequence[RowQuery], sessions: Sequence[tuple[int, str]]
+    ) -> Plan[Instants]:
+        """Read checkpoints and rows of many sessions in one round trip, from one snapshot."""
+        buckets = {bucket for bucket, _ in sessions}
+        places = self._many_sessions.places(queries, buckets)
+        selects = [self._many_sessions.of_each(query, sessions) for query in queries]
+        results: Results = yield send([_BEGIN_READING, places, *selects, _COMMIT])
+        by_query = [
+            views_of_each(self._of(query.table), rows, len(sessions))
+            for query, (rows, _) in zip(queries, results[2:-1], strict=True)
+        ]
+        return Instants(instants(results[1][0], buckets), list(zip(*by_query, strict=True)))
 
     def note_failure(self, send: Send, failure: Failure) -> Plan[None]:
         """Keep a failure."""
@@ -207,7 +308,7 @@ class Storing:
         """Move the checkpoint, then, only if it moved, record why."""
         places = (skip.position, skip.bucket, *skip.identity, skip.position - 1)
         move = Call(self._statements.move_checkpoint, places)
-        results: Results = yield send([_BEGIN, move])
+        results: Results = yield send([BEGIN, move])
         if results[1][1] != 1:
             yield send([_ROLLBACK])
             return False
@@ -276,17 +377,3 @@ class Storing:
         if found is None or found.table is not table:
             found = self._tables[table.name] = TableStatements(table, self._schema)
         return found
-
-
-def _checkpoints(rows: Sequence[Any]) -> Mapping[Identity, Checkpoint]:
-    skips: dict[Identity, set[int]] = {}
-    for name, version, position, active, _ in rows:
-        if active is None:
-            skips.setdefault((name, version), set()).add(position)
-    return {
-        (name, version): Checkpoint(
-            position, active, built, frozenset(skips.get((name, version), ()))
-        )
-        for name, version, position, active, built in rows
-        if active is not None
-    }

@@ -9,15 +9,31 @@ import apsw
 import msgspec
 
 from ledger.backends.sqlite import SqliteBackend
+from ledger.backends.sqlite.rows import add_records
+from ledger.records import Record
 
 from ...engine.folding import Change
 from ...engine.kinds import check_kinds
 from ...engine.stops import Failure, Skip
 from ...engine.tables import Identity, Key, Row, Table, table_name
 from ...errors import TableMismatch, VersionDropped
-from ..base import Checkpoint, Instant, Overview, RowQuery, Standing
+from ..backlogs import checkpoints_of, next_events
+from ..base import (
+    Ahead,
+    Backlog,
+    Checkpoint,
+    Instant,
+    Instants,
+    Overview,
+    Place,
+    RowQuery,
+    Standing,
+    of_session,
+)
+from ..totals import Totals, TotalsQuery
 from . import stops
-from .statements import SQL, TableStatements, definition, drop_table
+from .current_views import current, current_row
+from .statements import SQL, TableStatements, definition, drop_table, totals_of_row
 
 _CHECKPOINTS = "view_checkpoints"
 _CHECKPOINT_COLUMNS = frozenset(
@@ -58,13 +74,24 @@ class SqliteViews:
                         connection.execute(statement)
                 for statement in self._of(table).create:
                     connection.execute(statement)
-                created = (*table.identity, table.fold_digest)
+                created = (*table.identity, table.made_by.text)
                 connection.execute(SQL["create_checkpoint"], created)
                 self._check_layout(table, _layout(connection, table))
 
     def checkpoints(self, bucket: int) -> Mapping[Identity, Checkpoint]:
         with self._log.reader() as connection:
             return _checkpoints(connection, bucket)
+
+    def backlog(
+        self, bucket: int, wanted: Sequence[Identity], limit: int, row: Place | None = None
+    ) -> Backlog:
+        with self._log.reader() as connection:
+            found = _checkpoints(connection, bucket)
+            head: int = connection.execute(SQL["head"], (bucket,)).get
+        # Positions never change: events that are read later are the same.
+        behind = next_events(bucket, head, found, wanted, limit)
+        records = [] if behind is None else self._log.feed(behind)
+        return Backlog(head, found, records, None if row is None else self._row(bucket, row))
 
     def standings(self, names: Sequence[str]) -> list[Standing]:
         parameters = (msgspec.json.encode(names).decode(),)
@@ -88,7 +115,7 @@ class SqliteViews:
 
     def accept(self, table: Table) -> None:
         with self._log.transaction() as connection:
-            connection.execute(SQL["accept"], (*table.identity, table.fold_digest))
+            connection.execute(SQL["accept"], (*table.identity, table.made_by.text))
 
     def switch(self, identity: Identity) -> bool:
         with self._log.transaction() as connection:
@@ -132,33 +159,84 @@ class SqliteViews:
             return False
         return True
 
+    def store_and_load(self, bucket: int, changes: Sequence[Change], row: Place) -> Row | None:
+        return self._row(bucket, row) if self.store(bucket, changes, durable=False) else None
+
     def select(self, query: RowQuery) -> list[Row]:
         statements = self._of(query.table)
         call = statements.select(query)
         rows = self._read([query.table], lambda reader: reader.execute(*call).fetchall())
         return [statements.row(row) for row in rows]
 
-    def current(self, query: RowQuery) -> list[Row] | None:
+    def read(self, query: RowQuery) -> list[Any]:
         statements = self._of(query.table)
-        # First, for rows that are read behind it are of this moment or a later one.
-        places = (query.bucket, *query.table.identity)
-        call = statements.select(query)
+        call = statements.read(query)
+        found = self._read([query.table], lambda reader: reader.execute(*call).fetchall())
+        return statements.views(found)
 
-        def read(connection: apsw.Connection) -> list[Any] | None:
-            if not connection.execute(SQL["is_current"], places).get:
-                return None
-            return connection.execute(*call).fetchall()
+    def current(self, query: RowQuery) -> list[Any] | None:
+        return current(self._log, self._of(query.table), query)
 
-        try:
-            rows = self._read([query.table], read)
-        except VersionDropped:
-            return None  # between the two; it is told by who looks for its checkpoint
-        return None if rows is None else [statements.row(row) for row in rows]
+    def current_row(self, table: Table, bucket: int, key: Key) -> list[Any] | None:
+        return current_row(self._log, self._of(table), bucket, key)
+
+    def ahead(self, table: Table, bucket: int, key: Key, events_max: int) -> Ahead | None:
+        session, load = key[:2], self._of(table).load
+
+        def read(connection: apsw.Connection) -> Ahead | None:
+            connection.execute("BEGIN DEFERRED")
+            try:
+                places = (bucket, *table.identity, *session)
+                found: Any = connection.execute(SQL["place_ahead"], places).fetchone()
+                if found is None:
+                    return None
+                position, end, active, head, skipping = found
+                if not active or skipping or end - position > events_max:
+                    return None
+                wanted = (bucket, msgspec.json.encode([key]).decode())
+                rows = connection.execute(load, wanted).fetchall()
+                span = (bucket, position, end, *session)
+                behind = connection.execute(SQL["events_ahead"], span) if end > position else ()
+                records: list[Record] = []
+                add_records(records, behind, lambda _: f"A row of session {key[1]!r}")
+            finally:
+                connection.execute("ROLLBACK")
+            row = self._of(table).row(rows[0]) if rows else None
+            return Ahead(position, head, row, records)
+
+        return self._read([table], read)
 
     def count(self, query: RowQuery) -> int:
         call = self._of(query.table).count(query)
         counted: int = self._read([query.table], lambda reader: reader.execute(*call).get)
         return counted
+
+    def totals(self, wanted: TotalsQuery) -> list[Totals]:
+        statements = self._of(wanted.rows.table)
+        call = statements.totals(wanted)
+        found = self._read([wanted.rows.table], lambda reader: reader.execute(*call).fetchall())
+        return [totals_of_row(row) for row in found]
+
+    def together(self, bucket: int, queries: Sequence[RowQuery]) -> list[list[Any]] | None:
+        tables = [self._of(query.table) for query in queries]
+
+        def read(connection: apsw.Connection) -> list[list[Any]] | None:
+            connection.execute("BEGIN DEFERRED")
+            try:
+                for one in tables:
+                    if not connection.execute(SQL["is_current"], (bucket, *one.table.identity)).get:
+                        return None
+                return [
+                    connection.execute(*one.read(query)).fetchall()
+                    for one, query in zip(tables, queries, strict=True)
+                ]
+            finally:
+                connection.execute("ROLLBACK")
+
+        found = self._read([one.table for one in tables], read)
+        if found is None:
+            return None
+        return [one.views(rows) for one, rows in zip(tables, found, strict=True)]
 
     def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         def read(connection: apsw.Connection) -> Instant:
@@ -174,6 +252,35 @@ class SqliteViews:
             finally:
                 connection.execute("ROLLBACK")
             return Instant(head, places, found)
+
+        return self._read([query.table for query in queries], read)
+
+    def snapshot_of_each(
+        self, queries: Sequence[RowQuery], sessions: Sequence[tuple[int, str]]
+    ) -> Instants:
+        def read(connection: apsw.Connection) -> Instants:
+            connection.execute("BEGIN DEFERRED")
+            try:
+                instants = {
+                    bucket: Instant(
+                        connection.execute(SQL["head"], (bucket,)).get,
+                        _checkpoints(connection, bucket),
+                        (),
+                    )
+                    for bucket in {bucket for bucket, _ in sessions}
+                }
+                # A statement for each is as quick as one for all: nothing is sent anywhere.
+                views = []
+                for session in sessions:
+                    found = []
+                    for query in queries:
+                        statements = self._of(query.table)
+                        call = statements.read(of_session(query, *session))
+                        found.append(statements.views(connection.execute(*call).fetchall()))
+                    views.append(found)
+            finally:
+                connection.execute("ROLLBACK")
+            return Instants(instants, views)
 
         return self._read([query.table for query in queries], read)
 
@@ -215,6 +322,10 @@ class SqliteViews:
                         raise
                     attempt += 1
 
+    def _row(self, bucket: int, row: Place) -> Row | None:
+        table, key = row
+        return self.load(bucket, [(table, [key])])[0].get(key)
+
     def _apply(self, connection: apsw.Connection, bucket: int, change: Change) -> None:
         statements = self._of(change.table)
         # Most events change nothing in most views, and a statement for no rows costs as one for one.
@@ -222,9 +333,8 @@ class SqliteViews:
             connection.executemany(statements.clear, ((bucket, *key) for key in change.cleared))
         if change.gone:
             connection.executemany(statements.delete, ((bucket, *key) for key in change.gone))
-        if change.rows:
-            bound = (statements.bound(bucket, row) for row in change.rows)
-            connection.executemany(statements.upsert, bound)
+        for statement, bound in statements.upserts(bucket, change.rows):
+            connection.executemany(statement, bound)
 
     def _ready(self, connection: apsw.Connection, tables: Sequence[Table]) -> bool:
         columns: list[Any] = connection.execute(SQL["checkpoint_columns"]).fetchall()
@@ -257,18 +367,7 @@ class SqliteViews:
 
 
 def _checkpoints(connection: apsw.Connection, bucket: int) -> Mapping[Identity, Checkpoint]:
-    rows: list[Any] = connection.execute(SQL["checkpoints"], (bucket,)).fetchall()
-    skips: dict[Identity, set[int]] = {}
-    for name, version, position, active, _ in rows:
-        if active is None:
-            skips.setdefault((name, version), set()).add(position)
-    return {
-        (name, version): Checkpoint(
-            position, bool(active), bool(built), frozenset(skips.get((name, version), ()))
-        )
-        for name, version, position, active, built in rows
-        if active is not None
-    }
+    return checkpoints_of(connection.execute(SQL["checkpoints"], (bucket,)).fetchall())
 
 
 def _layout(connection: apsw.Connection, table: Table) -> frozenset[str]:

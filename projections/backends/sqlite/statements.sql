@@ -80,8 +80,8 @@ SELECT {columns} FROM json_each(?2) AS wanted
 CROSS JOIN main.{table} AS v ON v.bucket = ?1 AND {matches}
 
 -- name: upsert
--- Run once for all rows of a page.
-INSERT INTO main.{table} (bucket, {columns}) VALUES ({parameters})
+-- Run for all rows of a page.
+INSERT INTO main.{table} (bucket, {columns}) VALUES {rows}
 ON CONFLICT (bucket, {key}) DO UPDATE SET {assignments}
 
 -- name: delete
@@ -101,11 +101,78 @@ SELECT {columns} FROM main.{table} AS v WHERE {conditions}
 SELECT {columns} FROM main.{search} AS f CROSS JOIN main.{table} AS v ON v.search_id = f.rowid
 WHERE f.{search} MATCH ? AND {conditions}
 
+-- name: select_among
+-- Rows that have words, of the first of an order.
+SELECT {columns} FROM (
+    SELECT * FROM main.{table} AS v WHERE {conditions} ORDER BY {order} LIMIT ?
+) AS v WHERE {found}
+
+-- name: has_word
+-- A row's words, with a space between them, as they stand in the table.
+instr(' ' || v.search_words || ' ', ' ' || ? || ' ')
+
+-- name: document
+-- A row as one JSON object. What is JSON already goes in as it is, in front of what is not: json()
+-- would look into it, refuse what is nested 1,000 deep, and take as long again.
+concat('{{', {ready} substr(json_object({plain}), 2))
+
+-- name: document_plain
+-- A column in it, whose NULL is null.
+'{name}',{column}
+
+-- name: document_json
+-- A column of JSON in front of it.
+'"{name}":',coalesce({column},'null'),',',
+
+-- name: document_flag
+-- The same for what JSON has its own words for.
+'"{name}":', CASE WHEN {column} THEN 'true' WHEN {column} IS NULL THEN 'null' ELSE 'false' END, ',',
+
+-- name: totals
+-- What a reader's rows add up to, apart for each value of a column and for what is before a moment.
+SELECT {by}, {moment} < ?, count(*), sum(max(0, {end} - {start})){sums}
+FROM ({rows}) AS v GROUP BY 1, 2
+
+-- name: microseconds
+-- Of a moment as text; with its fraction, unixepoch would round it to the next second.
+(unixepoch(substr({moment}, 1, 19)) * 1000000 + CAST(substr({moment}, 21, 6) AS INTEGER))
+
+-- name: sum_of
+-- Two columns more, the upper and the lower half: the sum of the whole may have more than 64 bits.
+, sum({value} >> 32), sum({value} & 4294967295)
+
 -- name: is_current
 -- Whether a version is read and nothing is left to be folded into it.
 SELECT c.active AND c.position >= b.position
 FROM main.view_checkpoints AS c JOIN main.buckets AS b ON b.bucket = c.bucket
 WHERE c.bucket = ?1 AND c.projection = ?2 AND c.version = ?3
+
+-- name: place_ahead
+-- How far a version has come, where the log of its bucket and a session end, and whether something
+-- is left out that lies ahead.
+SELECT c.position, b.position, c.active,
+    coalesce((
+        SELECT max(sequence) FROM main.events
+        WHERE bucket = ?1 AND tenant = ?4 AND session_id = ?5
+    ), 0),
+    EXISTS (
+        SELECT 1 FROM main.view_skips AS s
+        WHERE s.bucket = ?1 AND s.projection = ?2 AND s.version = ?3 AND s.position > c.position
+    )
+FROM main.view_checkpoints AS c JOIN main.buckets AS b ON b.bucket = c.bucket
+WHERE c.bucket = ?1 AND c.projection = ?2 AND c.version = ?3
+
+-- name: events_ahead
+-- Of a few positions those of a session; the signs keep SQLite from reading all of the session.
+SELECT * FROM main.events
+WHERE bucket = ?1 AND position > ?2 AND position <= ?3 AND +tenant = ?4 AND +session_id = ?5
+ORDER BY position
+
+-- name: is_current_everywhere
+-- The same for all buckets.
+SELECT count(*) FILTER (WHERE c.active AND c.position >= b.position) = count(*)
+FROM main.buckets AS b LEFT JOIN main.view_checkpoints AS c
+    ON c.bucket = b.bucket AND c.projection = ?1 AND c.version = ?2
 
 -- name: order
 -- The end of an ordered select.

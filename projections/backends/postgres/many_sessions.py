@@ -1,0 +1,91 @@
+"""The statements that read several views of many sessions at once, and what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from psycopg import sql
+
+from ledger.backends.queries import load_queries
+
+from ...engine.tables import Identity
+from ..base import SHAPES_MAX, Checkpoint, Instant, RowQuery
+from .statements import SELECTED, Call, TableStatements
+
+_TEMPLATES = load_queries(__package__, "many_sessions.sql")
+
+
+class ManySessions:
+    """Composes the statements of one schema."""
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        names = sql.Identifier(schema)
+        self._places = sql.SQL(_TEMPLATES["places"]).format(schema=names).as_bytes(None)
+        self._composed: dict[tuple[Any, ...], bytes] = {}
+
+    def places(self, queries: Sequence[RowQuery], buckets: Collection[int]) -> Call:
+        """Return the call for what `instants` reads."""
+        names = [query.table.projection.name for query in queries]
+        return Call(self._places, (names, list(buckets)), prepare=False)
+
+    def of_each(self, query: RowQuery, sessions: Sequence[tuple[int, str]]) -> Call:
+        """Return the call for the rows that a query of one session asks for, of each of some."""
+        equal = [(name, value) for name, value in query.equal if name != "session_id"]
+        shape = query.table.name, *query.shape
+        statement = self._composed.get(shape)
+        if statement is None:
+            if len(self._composed) >= SHAPES_MAX:
+                self._composed.clear()
+            statement = self._composed[shape] = self._compose(query, equal)
+        buckets, session_ids = zip(*sessions, strict=True)
+        values = [value for _, value in equal if value is not None]
+        # LIMIT NULL is none.
+        parameters = [list(buckets), list(session_ids), *values, query.limit]
+        return Call(statement, parameters, prepare=False)
+
+    def _compose(self, query: RowQuery, equal: Sequence[tuple[str, Any]]) -> bytes:
+        table = query.table
+        columns = [SELECTED[one.kind].format(_of_v(one.name)) for one in table.columns]
+        conditions = [
+            sql.SQL("{} IS NULL" if value is None else "{} = %s").format(_of_v(name))
+            for name, value in equal
+        ]
+        direction = sql.SQL("{} DESC" if query.descending else "{}")
+        order = [direction.format(_of_v(name)) for name in query.order]
+        ordered = sql.SQL(_TEMPLATES["ordered"]).format(columns=sql.SQL(", ").join(order))
+        return (
+            sql.SQL(_TEMPLATES["of_each"])
+            .format(
+                columns=sql.SQL(", ").join(columns),
+                table=sql.Identifier(self._schema, table.name),
+                conditions=sql.SQL(" AND ").join(conditions),
+                order=ordered if order else sql.SQL(""),
+            )
+            .as_bytes(None)
+        )
+
+
+def _of_v(name: str) -> sql.Identifier:
+    return sql.Identifier("v", name)
+
+
+def instants(rows: Sequence[Sequence[Any]], buckets: Collection[int]) -> dict[int, Instant]:
+    """Return the buckets without rows, from what `places` found."""
+    heads: dict[int, int] = dict.fromkeys(buckets, 0)
+    places: dict[int, dict[Identity, Checkpoint]] = {bucket: {} for bucket in buckets}
+    for bucket, head, name, version, position, active, built in rows:
+        heads[bucket] = head
+        places[bucket][name, version] = Checkpoint(position, active, built)
+    return {bucket: Instant(heads[bucket], places[bucket], ()) for bucket in buckets}
+
+
+def views_of_each(
+    statements: TableStatements, rows: Sequence[Sequence[Any]], count: int
+) -> list[list[Any]]:
+    """Return the views per session, from what `of_each` found."""
+    found: list[list[Any]] = [[] for _ in range(count)]
+    for place, *values in rows:
+        found[place - 1].append(statements.table.decode(statements.row(tuple(values))))
+    return found

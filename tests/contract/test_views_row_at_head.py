@@ -1,0 +1,152 @@
+"""A row with the head of its session: what who decides on it appends behind."""
+
+import threading
+from functools import partial
+from typing import Any
+
+import pytest
+
+from ledger import InvalidArgument, NewEvent, SequenceConflict
+from projections import MESSAGES, SESSIONS, USAGE, ProjectionFailed
+from projections.backends.base import AHEAD_EVENTS_MAX
+from projections.readers.rows_at_head import AtHead
+from tests.support.builders import background, together
+from tests.support.views import TALLY, answer, counted, dropped, tally, tally_apply, views_of
+
+KEY = ("", "s", "x")
+
+
+def test_it_is_the_row_that_is_read_behind_all_events(ledger: Any) -> None:
+    views, plain = views_of(ledger, TALLY), views_of(ledger, TALLY)
+    assert views.row_at_head("tally", KEY) == AtHead(None, 0)
+    facts = [
+        *(counted(), counted("y"), counted("xy"), NewEvent({}, "note"), dropped(), counted("xy")),
+        *(dropped(), counted(), NewEvent({}, "note"), counted("xy")),
+    ]
+    for number, fact in enumerate(facts, 1):
+        ledger.append("other", counted())
+        ledger.append("s", fact)
+        found = views.row_at_head("tally", KEY)
+        assert found.head == ledger.head("s") == number
+        assert found.view == plain.row("tally", KEY)
+    for _ in range(3 * AHEAD_EVENTS_MAX):
+        ledger.append("s", counted())
+        found = views.row_at_head("tally", KEY)
+        assert found.view.sequences[-1] == found.head == ledger.head("s")
+    assert found.view == plain.row("tally", KEY)
+    ledger.delete("s")
+    assert views.row_at_head("tally", KEY) == AtHead(None, found.head + 1)
+    ledger.append("s", counted())
+    assert views.row_at_head("tally", KEY).view == plain.row("tally", KEY)
+
+
+def test_a_few_events_are_folded_for_the_answer_alone_and_many_for_all(ledger: Any) -> None:
+    views = views_of(ledger, TALLY)
+    views.catch_up()
+    stood = views.positions("tally")
+    for _ in range(AHEAD_EVENTS_MAX):
+        ledger.append("s", counted())
+    assert views.row_at_head("tally", KEY).view.count == AHEAD_EVENTS_MAX
+    assert views.positions("tally") == stood
+    ledger.append("s", counted())
+    assert views.row_at_head("tally", KEY).view.count == AHEAD_EVENTS_MAX + 1
+    assert views.positions("tally") != stood
+
+
+def test_what_is_there_only_for_its_anomalies_is_no_view(ledger: Any) -> None:
+    views = views_of(ledger, MESSAGES)
+    ledger.append("s", NewEvent({"message_id": "m", "content": "x"}, "message.amended"))
+    for _ in range(2):
+        assert views.row_at_head("messages", ("", "s", "m")) == AtHead(None, 1)
+        views.catch_up()
+
+
+def test_of_eight_that_decide_on_it_none_is_lost(ledger: Any) -> None:
+    views = views_of(ledger, TALLY)
+
+    def count() -> None:
+        done = 0
+        while done < 4:
+            found = views.row_at_head("tally", KEY)
+            said = counted(actor=f"{found.view.count if found.view else 0}")
+            try:
+                ledger.append("s", said, expected=found.head)
+            except SequenceConflict:
+                continue
+            done += 1
+
+    assert together([count] * 8) == [None] * 8
+    assert [event.actor for event in ledger.read("s")] == [f"{number}" for number in range(32)]
+
+
+def test_whoever_folds_and_appends_meanwhile_disturbs_nobody(ledger: Any) -> None:
+    views = views_of(ledger, TALLY)
+    over = threading.Event()
+
+    def write() -> None:
+        others = views_of(ledger, TALLY)
+        while not over.is_set():
+            # More at once than are left to be folded for an answer alone.
+            ledger.append("s", [counted("xy"[n % 2]) for n in range(2 * AHEAD_EVENTS_MAX)])
+            others.catch_up()
+
+    writer = background(write)
+    try:
+        seen = 0
+        while seen < 10 * AHEAD_EVENTS_MAX:
+            found = views.row_at_head("tally", KEY)
+            if found.view is not None:
+                assert found.view.sequences == list(range(1, found.head, 2))
+            seen = found.head
+    finally:
+        over.set()
+    writer.result(20)
+
+
+def failing(at: int, view: Any, event: Any) -> Any:
+    if event.sequence == at:
+        raise ValueError("no")
+    return tally_apply(view, event)
+
+
+def test_a_fold_that_fails_is_heard_of_and_skipped_as_everywhere(ledger: Any) -> None:
+    views = views_of(ledger, tally(apply=partial(failing, 2)))
+    ledger.append("s", [counted(), counted(), counted()])
+    with pytest.raises(ProjectionFailed) as failed:
+        views.row_at_head("tally", KEY)
+    place = {"bucket": failed.value.bucket, "position": failed.value.position}
+    views.skip("tally", reason="broken", by="me", **place)
+    assert views.row_at_head("tally", KEY).view.sequences == [1, 3]
+
+
+def test_it_is_read_from_the_version_that_is_active(ledger: Any) -> None:
+    old = views_of(ledger, TALLY)
+    ledger.append("s", counted())
+    assert old.row_at_head("tally", KEY).view.count == 1
+    doubled = tally(
+        apply=lambda view, event: tally_apply(tally_apply(view, event), event), version=2
+    )
+    both = views_of(ledger, TALLY, doubled)
+    both.catch_up()
+    assert both.row_at_head("tally", KEY).view.count == 1
+
+
+def test_an_answer_says_which_positions_it_reflects(ledger: Any) -> None:
+    views = views_of(ledger, SESSIONS)
+    appended = ledger.append("s", NewEvent({}, "note"))
+    given = answer(views, "row_at_head", "sessions", ("", "s"))
+    assert given.reflects(appended)
+    assert given.value.head == 1
+
+
+def test_what_makes_no_sense_is_refused(ledger: Any) -> None:
+    views = views_of(ledger, SESSIONS, USAGE)
+    wrong: list[tuple[Any, Any]] = [
+        ("nothing", ("", "s")),
+        (5, ("", "s")),
+        ("usage", ("", "s")),
+        *(("sessions", key) for key in (None, "s", ("s",), ("", "s", "x"), ("", 5), ("", ""))),
+    ]
+    for name, key in wrong:
+        with pytest.raises(InvalidArgument):
+            views.row_at_head(name, key)
