@@ -9,8 +9,9 @@ import pytest
 
 from ledger import Append, Ledger, NewEvent
 from projections import Views
-from projections.backends.base import RowQuery
+from projections.backends.base import RowQuery, of_session
 from projections.backends.postgres.backend import PostgresViews
+from projections.backends.postgres.many_sessions import ManySessions
 from projections.backends.postgres.statements import TableStatements as PostgresStatements
 from projections.backends.sqlite.backend import SqliteViews
 from projections.backends.sqlite.statements import TableStatements as SqliteStatements
@@ -23,6 +24,8 @@ from tests.support.postgres_databases import PostgresDatabases
 
 TENANTS, SESSIONS, STEPS = 12, 60, 12
 T1 = uuid(50)
+Places = Sequence[tuple[int, str]]
+Explain = Callable[[RowQuery, Places], str]
 ASKED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a_37 step": (
         lambda s: s.find_sessions_by_step_hash(T1, SCENARIO, 1, "hash 7"),
@@ -37,7 +40,7 @@ ASKED: dict[str, tuple[Callable[[Any], Any], str]] = {
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def opened(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[ConversationStore, Callable[[RowQuery], str]]]:
+) -> Iterator[tuple[ConversationStore, Explain]]:
     """A store with conversations of many tenants, and what its database would do for a query."""
     if request.param == "sqlite":
         path = f"{tmp_path_factory.mktemp('plans')}/ledger.db"
@@ -45,8 +48,9 @@ def opened(
             store = populated(ledger)
             connection = apsw.Connection(path)
 
-            def explain(query: RowQuery) -> str:
-                made = SqliteStatements(query.table).select(query)
+            def explain(query: RowQuery, sessions: Places) -> str:
+                one = of_session(query, *sessions[0]) if sessions else query
+                made = SqliteStatements(query.table).read(one)
                 rows = connection.execute("EXPLAIN QUERY PLAN " + made[0], made[1]).fetchall()
                 return "\n".join(str(row[3]) for row in rows)
 
@@ -59,8 +63,11 @@ def opened(
         with psycopg.connect(url, autocommit=True) as connected:
             connected.execute("VACUUM ANALYZE")
 
-            def explain_there(query: RowQuery) -> str:
-                call = PostgresStatements(query.table, "ledger").select(query)
+            def explain_there(query: RowQuery, sessions: Places) -> str:
+                if sessions:
+                    call = ManySessions("ledger").of_each(query, sessions)
+                else:
+                    call = PostgresStatements(query.table, "ledger").select(query)
                 rows = connected.execute(b"EXPLAIN " + call.statement, call.parameters).fetchall()
                 return "\n".join(str(row[0]) for row in rows)
 
@@ -98,29 +105,39 @@ def facts(n: int) -> list[NewEvent]:
     ]
 
 
-def noting_each(method: Any, seen: list[tuple[RowQuery, bool]]) -> Any:
+def noting_all(method: Any, seen: list[Any]) -> Any:
     def noted(self: Any, bucket: int, queries: Sequence[RowQuery], *rest: Any) -> Any:
-        seen.extend((query, False) for query in queries)
+        seen.extend((query, ()) for query in queries)
         return method(self, bucket, queries, *rest)
+
+    return noted
+
+
+def noting_each(method: Any, seen: list[Any]) -> Any:
+    def noted(self: Any, queries: Sequence[RowQuery], sessions: Places) -> Any:
+        seen.extend((query, sessions) for query in queries)
+        return method(self, queries, sessions)
 
     return noted
 
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_a_37_what_is_found_comes_out_of_its_index(
-    opened: tuple[ConversationStore, Callable[[RowQuery], str]],
+    opened: tuple[ConversationStore, Explain],
     monkeypatch: pytest.MonkeyPatch,
     asked: str,
 ) -> None:
     store, explain = opened
-    seen: list[tuple[RowQuery, bool]] = []
+    seen: list[Any] = []
     for owner in (SqliteViews, PostgresViews):
-        for name in ("select", "current"):
+        for name in ("select", "read", "current"):
             monkeypatch.setattr(owner, name, noting(getattr(owner, name), name, seen))
-        monkeypatch.setattr(owner, "snapshot", noting_each(owner.snapshot, seen))
+        for name in ("snapshot", "together"):
+            monkeypatch.setattr(owner, name, noting_all(getattr(owner, name), seen))
+        monkeypatch.setattr(owner, "snapshot_of_each", noting_each(owner.snapshot_of_each, seen))
     read, index = ASKED[asked]
     assert read(store)
-    found = [explain(query) for query, _ in seen]
+    found = [explain(query, sessions or []) for query, sessions in seen]
     assert f"view_{index} " in found[0] + " ", found[0]
     assert len(found) > 5
     for plan in found:

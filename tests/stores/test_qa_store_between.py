@@ -1,5 +1,6 @@
 """What happens between two questions of the question-and-answer store; names carry cognee's ids."""
 
+from itertools import pairwise
 from typing import Any
 
 from projections.session_stores.qa import Stored
@@ -30,7 +31,11 @@ def test_br_21_an_answer_beside_a_deletion_is_its_owners_or_gone(ledger: Any) ->
             found = questions(store.get_all_qa_entries(session, user_id=user))
             listed = lifecycle_of(store).session_records(user_id=user).items
             named = [(one.session_id, one.user_id) for one in listed]
-            if after == 1:  # deleted before the answer was stored
+            told = ledger.read(place.ledger_id, tenant=store.core.tenant, deleted=True)
+            lives = ["", *(one.type for one in told)]
+            behind = {one for before, one in pairwise(lives) if before in ("", "session.deleted")}
+            assert behind == {"session.created"}  # nothing is ever of nobody
+            if after < 3:  # deleted before the answer was stored
                 assert (found, named) == (["new"], [(session, user)])
                 assert views_of(ledger).session(place.ledger_id).owner_id == user
                 delete()

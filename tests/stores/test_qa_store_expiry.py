@@ -1,11 +1,16 @@
 """Sessions of the question-and-answer store expire whole; names carry the ids of cognee's lines."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from ledger import InvalidArgument
+from ledger import Append, InvalidArgument, NewEvent
+from ledger.events import to_microseconds
+from ledger.records import Unit
 from projections.session_stores.qa import SessionQAUpdate
+from tests.support.blocking import Blocking, LoopThread
 from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import (
     NOTHING,
@@ -98,6 +103,34 @@ def test_bp_37_bp_38_bp_39_an_expired_session_is_absent_whole_and_begins_anew(le
         {"reason": "expired"}
     ]
     assert lists.session_record("s").started_at == clock()
+
+
+@each_backend
+def test_bp_35_a_write_counts_when_it_is_stored_whatever_time_it_tells(
+    ledger: Any, loop: LoopThread | None
+) -> None:
+    store = store_of(ledger, session_ttl_s=TTL)  # goes by the log's clock
+    lists = lifecycle_of(store)
+    backend = ledger.backend if loop is None else Blocking(ledger.backend, loop)
+
+    def write(session_id: str, told: datetime, stored: datetime) -> None:
+        said = {"question": session_id, "answer": "", "qa_id": "q"}
+        given = NewEvent(said, "qa.recorded", occurred_at=told)
+        [part] = ledger.door.batch([Append(session_id, [given])]).unit.parts
+        draft = replace(part.drafts[0], recorded_us=to_microseconds(stored))
+        [_] = backend.append([Unit((replace(part, drafts=(draft,)),))], wait=True)
+
+    now = datetime.now(UTC)
+    long_ago, late = now - timedelta(days=1), now + timedelta(days=1)
+    write("alive", told=long_ago, stored=now)
+    write("over", told=late, stored=long_ago)
+    for session_id in ("alive", "over"):
+        shown = [session_id] if session_id == "alive" else []
+        assert questions(store.get_all_qa_entries(session_id)) == shown
+        assert [one.session_id for one in [lists.session_record(session_id)] if one] == shown
+    assert [one.session_id for one in lists.session_records().items] == ["alive"]
+    assert (lists.count_sessions(), lists.stats().sessions) == (1, 1)
+    assert questions(store.search("over").items + store.search("alive").items) == ["alive"]
 
 
 @on_memory

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from ledger import InvalidArgument
+from projections.backends.memory import MemoryViews
 from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import (
     DATASET,
@@ -270,6 +271,43 @@ def test_m_22_a_watermark_lets_every_entry_be_done_once(ledger: Any) -> None:
     assert store.delete_session("s")
     asked(store, "again")
     assert questions(lists.new_entries("s", "persist")) == ["again"]
+
+
+@on_memory
+@only_sync
+def test_m_22_of_a_long_session_no_more_is_read_than_what_is_new(
+    ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_of(ledger)
+    lists = lifecycle_of(store)
+    asked(store, *(f"q{number}" for number in range(30)))
+    for number in range(30):
+        store.save_trace_step("s", step(f"f{number}"))
+    seen = lists.new_entries("s", "x")[9].sequence
+    lists.advance_watermark("s", "x", seen)
+    lists.advance_watermark("s", "y", lists.new_trace_steps("s", "x")[9].sequence)
+    read: list[int] = []
+    for name in ("read", "current"):
+        whole = getattr(MemoryViews, name)
+
+        def counted(self: Any, query: Any, whole: Any = whole) -> Any:
+            found = whole(self, query)
+            if query.table.projection.name in ("qa", "traces"):
+                read.append(len(found))
+            return found
+
+        monkeypatch.setattr(MemoryViews, name, counted)
+    for call, expected in (
+        (lambda: len(lists.new_entries("s", "x", limit=5)), 5),
+        (lambda: len(lists.new_entries("s", "x")), 20),
+        (lambda: len(lists.new_trace_steps("s", "y", limit=5)), 5),
+        (lambda: len(lists.new_trace_steps("s", "y")), 20),
+    ):
+        read.clear()
+        assert call() == max(read) == expected
+    read.clear()
+    assert (store.count_trace_steps("s"), read) == (30, [])
+    assert len(lists.session_detail("s").traces) == max(read) == 20
 
 
 @on_memory

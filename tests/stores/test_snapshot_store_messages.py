@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 from ledger import InvalidArgument, NewEvent
 from ledger.catalogue import FACTS
 from projections import MESSAGES, Message
-from projections.session_stores.snapshot import AgentSession, ChatMessage, SessionId, ToolCall
-from projections.session_stores.snapshot.chat_messages import chat_message
+from projections.session_stores.snapshot import (
+    AgentSession,
+    ChatMessage,
+    SessionId,
+    ToolCall,
+)
 from projections.session_stores.snapshot.facts import open_call
-from projections.session_stores.snapshot.message_changes import Window, changes
+from projections.session_stores.snapshot.message_changes import Window, changes, placed
 from tests.support.agent_sessions import SYSTEM, contents, session_of, turn
 from tests.support.folds import events_of, fold
 
@@ -138,16 +142,22 @@ SAID = st.lists(
 def test_c_w3_whatever_is_saved_the_fold_of_the_facts_shows_it(saves: list[list[Any]]) -> None:
     window, facts = Window(), list[NewEvent]()
     for wanted in saves:
-        change = changes(rows_of(facts, window), wanted, window, len(facts) + 1)
+        before = list(map(placed, rows_of(facts, window)))
+        change = changes(before, wanted, window, len(facts) + 1)
         facts, window = [*facts, *change.facts], change.window
-        assert [chat_message(one) for one in rows_of(facts, window)] == wanted
+        after = list(map(placed, rows_of(facts, window)))
+        assert [one.said for one in after] == wanted
+        # What is known of them without reading them again, but for the ids of the fold of this test.
+        assert [(one.sequence, one.said) for one in change.messages] == [
+            (one.sequence, one.said) for one in after
+        ]
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 3))
 def test_c_w3_trimming_says_nothing_but_what_is_new(turns: int, kept: int, new: int) -> None:
     before = session_of(turns)
     first = changes([], before.chat_messages, Window(), 1)
-    stored = rows_of(first.facts, first.window)
+    stored = list(map(placed, rows_of(first.facts, first.window)))
     wanted = before.trimmed(kept).with_message(*[m for n in range(new) for m in turn(f"new {n}")])
     change = changes(stored, wanted.chat_messages, first.window, len(first.facts) + 1)
     assert len(change.facts) == 4 * new

@@ -6,16 +6,18 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from ledger import InvalidArgument, InvalidEvent, NewEvent, SequenceConflict
+from ledger import InvalidArgument, InvalidEvent, Ledger, NewEvent, SequenceConflict
 from projections.session_stores.snapshot import (
     AgentSession,
     ChatMessage,
     ExternalIdTaken,
     RunState,
     SessionId,
+    reading,
 )
-from tests.support.agent_sessions import contents, session_of, store_of, turn
+from tests.support.agent_sessions import SYSTEM, contents, session_of, store_of, turn
 from tests.support.cognee import each_backend
+from tests.support.interrupting import calls_of
 from tests.support.views import views_of
 
 
@@ -352,3 +354,32 @@ def test_a_session_of_the_wrong_shape_is_refused(ledger: Any) -> None:
     with pytest.raises(InvalidEvent):
         store.save(good.with_message(ChatMessage.user("x", [float("nan")])))
     assert store.list() == []
+
+
+@each_backend
+@pytest.mark.parametrize("prefix", [True, False])
+def test_u_02_of_a_long_transcript_only_the_session_is_read(
+    ledger: Any, prefix: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LIMITS", (8, 12, None))
+    store = store_of(ledger)
+    session = AgentSession(id=SessionId("s"))
+    session = store.save(session.with_message(SYSTEM) if prefix else session)
+    for number in range(9):  # of which at last 36 are in the transcript
+        session = store.save(session.with_message(*turn(number)).trimmed(1 + number % 3))
+        assert store.load("s") == session
+    session = store.save(session.with_message(*turn("x"), *turn("y")))  # longer than what is read
+    assert store.load("s") == session
+    assert contents(session)[0] == ("Be kind." if prefix else "question 6")
+    session = store.save(session.trimmed(1))
+    if isinstance(ledger, Ledger):
+        found, calls = calls_of(store._plans.load("s", None))
+        assert (found, calls) == (session, 2 if prefix else 1)
+    for limit in range(1, 50):
+        monkeypatch.setattr(reading, "LIMITS", (limit, None))
+        assert store.load("s") == session
+    # Of one that others wrote everything is read.
+    ledger.append("theirs", [NewEvent({"role": "user"}, "message.appended") for _ in range(20)])
+    assert store.load("theirs").turn_count == 20
+    monkeypatch.setattr(reading, "LIMITS", (8, 12, None))
+    assert store.load("theirs").turn_count == 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -115,6 +115,21 @@ class ConversationReading:
                 break
         return rows_of(found)
 
+    def rows_of_each(self, tenant: str, session_ids: Sequence[str]) -> Plan[dict[str, Rows]]:
+        """Read the rows of a page of sessions, those of each of one moment."""
+        if len(session_ids) == 1:  # most lists by a channel, and half as long this way
+            return {session_ids[0]: (yield from self.rows(tenant, session_ids[0]))}
+        found: dict[str, Rows] = {}
+        for limit in LIMITS:
+            missing = [one for one in session_ids if one not in found]
+            if not missing:
+                break
+            read: dict[str, dict[str, list[Any]]] = yield self.views.together_many(
+                missing, NAMES, tenant=tenant, limit=limit, newest_first=True
+            )
+            found |= {one: rows_of(rows) for one, rows in read.items() if _is_whole(rows, limit)}
+        return found
+
     def get_by_channel(
         self,
         tenant_id: Id,
@@ -157,8 +172,9 @@ class ConversationReading:
         while tenant is not None and len(found) < limit:
             count = min(PAGE_SESSIONS, limit - len(found))
             page = yield from self._page(tenant, filters, statuses, count, place)
+            rows = yield from self.rows_of_each(tenant, [row.session_id for row in page])
             for row in page:
-                one = yield from self.stored(tenant, row.session_id)
+                one = self.session_of(rows[row.session_id])
                 # It is read behind its row, and may have become another one meanwhile.
                 if one is not None and _fits(one, filters, statuses):
                     found.append(one)
@@ -208,8 +224,10 @@ class ConversationReading:
                 limit=0 if tenant is None else PAGE_SESSIONS,
                 after=last,
             )
-            for position in page:
-                rows = yield from self.rows(position.session.tenant, position.session.session_id)
+            read = yield from self.rows_of_each(
+                tenant or "", [position.session.session_id for position in page]
+            )
+            for rows in read.values():
                 one = self.session_of(rows) if stands(rows, *asked) else None
                 found += [] if one is None else [one]
             if len(page) < PAGE_SESSIONS:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from ledger import Append, Appended, AsyncLedger, Event, Ledger, NewEvent, SequenceConflict
+from ledger import (
+    Append,
+    Appended,
+    AsyncLedger,
+    Event,
+    Head,
+    IncarnationConflict,
+    Ledger,
+    NewEvent,
+    SequenceConflict,
+)
 from ledger.arguments import list_limit, natural
 from ledger.plans import Plan
-from ledger.records import Head
 
 from ...folds.runs import Run
 from ...folds.sessions import Session
 from ...readers.listing_cursors import ViewPage
+from ...readers.rows_at_head import AtHead
 from ...views import Views
 from ...views_async import AsyncViews
 from . import runs, sessions
@@ -65,20 +75,18 @@ class OrchestratorPlans:
         """Append what differs."""
         record = check_session(session)
 
-        def decide() -> Plan[list[NewEvent]]:
-            before = yield from self._session(record.id)
+        def decide(before: Session | None) -> list[NewEvent]:
             facts = sessions.session_facts(before, record, enforced=self._enforced)
             return facts + sessions.touch(before, record, facts)
 
-        yield from self.append_decided(record.id, decide)
+        yield from self._append_on("sessions", (record.id,), decide)
 
     def update_session(
         self, session_id: str, change: Callable[[SessionRecord], SessionRecord]
     ) -> Plan[SessionRecord]:
         """Change what the session is when the change is stored."""
 
-        def decide() -> Plan[list[NewEvent]]:
-            before = yield from self._session(session_id)
+        def decide(before: Session | None) -> list[NewEvent]:
             record = check_session(change(sessions.saved_record(before, session_id)))
             if record.id != session_id:
                 raise invalid(f"expected session {session_id!r} changed, got {record.id!r}")
@@ -87,8 +95,9 @@ class OrchestratorPlans:
             facts = sessions.session_facts(before, record, enforced=self._enforced)
             return facts + sessions.touch(before, record, facts)
 
-        yield from self.append_decided(session_id, decide)
-        return (yield from self.session(session_id))
+        yield from self._append_on("sessions", (session_id,), decide)
+        after = yield from self._at_head("sessions", (session_id,))
+        return sessions.saved_record(after.view, session_id)
 
     def session(self, session_id: str) -> Plan[SessionRecord]:
         """Return a session that was saved."""
@@ -117,22 +126,25 @@ class OrchestratorPlans:
     def save_run(self, run: RunRecord) -> Plan[None]:
         """Append what differs."""
         record = check_run(run)
-        yield from self.append_decided(record.session_id, lambda: self._run_facts(record))
+        yield from self._append_on(
+            "runs",
+            (record.session_id, record.id),
+            lambda before: runs.run_facts(before, record, enforced=self._enforced),
+        )
 
     def update_run(self, run_id: str, change: Callable[[RunRecord], RunRecord]) -> Plan[RunRecord]:
         """Change what the run is when the change is stored."""
         session_id = (yield from self.run(run_id)).session_id
 
-        def decide() -> Plan[list[NewEvent]]:
-            before = yield from self._run(session_id, run_id)
+        def decide(before: Run | None) -> list[NewEvent]:
             record = check_run(change(runs.saved_record(before, run_id)))
             if (record.session_id, record.id) != (session_id, run_id):
                 raise invalid(f"expected run {run_id!r} changed, got {record.id!r}")
             return runs.run_facts(before, record, enforced=self._enforced)
 
-        yield from self.append_decided(session_id, decide)
-        after = yield from self._run(session_id, run_id)
-        return runs.saved_record(after, run_id)
+        yield from self._append_on("runs", (session_id, run_id), decide)
+        after = yield from self._at_head("runs", (session_id, run_id))
+        return runs.saved_record(after.view, run_id)
 
     def run(self, run_id: str) -> Plan[RunRecord]:
         """Return a run that was saved."""
@@ -166,11 +178,7 @@ class OrchestratorPlans:
             by_session.setdefault(event.session_id, []).append(event)
         if not checked:
             return []
-        appends = []
-        for session_id, of_one in by_session.items():
-            drafts = yield from self._drafts(session_id, of_one)
-            appends.append(Append(session_id, drafts, tenant=self.tenant))
-        answers: list[list[Appended]] = yield self.ledger.append_many(appends)
+        answers = yield from self._append_to_each(by_session)
         in_order = {
             session_id: iter(answer) for session_id, answer in zip(by_session, answers, strict=True)
         }
@@ -183,9 +191,10 @@ class OrchestratorPlans:
         session, run, events = whole.session, whole.run, whole.events
 
         def decide() -> Plan[list[NewEvent]]:
-            before = yield from self._session(session.id)
+            before = (yield from self._at_head("sessions", (session.id,))).view
             of_session = sessions.session_facts(before, session, enforced=self._enforced)
-            of_run = yield from self._run_facts(run)
+            run_before = (yield from self._at_head("runs", (session.id, run.id))).view
+            of_run = runs.run_facts(run_before, run, enforced=self._enforced)
             # Work that comes after an end would be marked as not fitting.
             begins = [fact for fact in (*of_session, *of_run) if not _ends(fact)]
             ends = [fact for fact in (*of_run, *of_session) if _ends(fact)]
@@ -220,6 +229,26 @@ class OrchestratorPlans:
                 continue
             return
         raise StoreUnavailable("timeout", f"Session {session_id!r} did not stand still.")
+
+    def _append_on(
+        self, name: str, key: tuple[str, ...], decide: Callable[[Any], list[NewEvent]]
+    ) -> Plan[None]:
+        """Do as `append_decided` where one row of the session, under a key, is decided on."""
+        for _ in range(SAVE_TRIES_MAX):
+            before = yield from self._at_head(name, key)
+            facts = decide(before.view)
+            if not facts:
+                return
+            try:
+                yield self.ledger.append(key[0], facts, tenant=self.tenant, expected=before.head)
+            except SequenceConflict:
+                continue
+            return
+        raise StoreUnavailable("timeout", f"Session {key[0]!r} did not stand still.")
+
+    def _at_head(self, name: str, key: tuple[str, ...]) -> Plan[AtHead]:
+        found: AtHead = yield self.views.row_at_head(name, (self.tenant, *key))
+        return found
 
     def each_session(
         self, visit: Callable[[list[Session]], None], *, saved: bool = True, **filters: Any
@@ -296,21 +325,33 @@ class OrchestratorPlans:
         found: Session | None = yield self.views.session(session_id, tenant=self.tenant)
         return found
 
-    def _run(self, session_id: str, run_id: str) -> Plan[Run | None]:
-        found: Run | None = yield self.views.run(session_id, run_id, tenant=self.tenant)
-        return found
-
-    def _run_facts(self, record: RunRecord) -> Plan[list[NewEvent]]:
-        before = yield from self._run(record.session_id, record.id)
-        return runs.run_facts(before, record, enforced=self._enforced)
+    def _append_to_each(
+        self, by_session: Mapping[str, Sequence[EventRecord]]
+    ) -> Plan[list[list[Appended]]]:
+        """Append to sessions, each in the incarnation that its events' ids are of."""
+        for _ in range(SAVE_TRIES_MAX):
+            heads: dict[str, Head] = yield self.ledger.heads(by_session, tenant=self.tenant)
+            appends = [
+                Append(
+                    session_id,
+                    [to_ledger(event, heads[session_id].incarnation) for event in events],
+                    tenant=self.tenant,
+                    incarnation=heads[session_id].incarnation,
+                )
+                for session_id, events in by_session.items()
+            ]
+            try:
+                answers: list[list[Appended]] = yield self.ledger.append_many(appends)
+            except IncarnationConflict:
+                continue
+            return answers
+        raise StoreUnavailable("timeout", "The sessions did not stand still.")
 
     def _drafts(self, session_id: str, events: Sequence[EventRecord]) -> Plan[list[NewEvent]]:
         if not events:
             return []
-        tenant, session_id = self.ledger.door.session_key(self.tenant, session_id)
-        bucket = self.ledger.door.bucket(tenant, session_id)
-        head: Head = yield self.ledger.backend.head(bucket, tenant, session_id)
-        return [to_ledger(event, head.deleted) for event in events]
+        heads: dict[str, Head] = yield self.ledger.heads([session_id], tenant=self.tenant)
+        return [to_ledger(event, heads[session_id].incarnation) for event in events]
 
 
 def _ends(fact: NewEvent) -> bool:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ledger import (
     Appended,
     AsyncLedger,
+    Head,
+    IncarnationConflict,
     InvalidArgument,
     Ledger,
     NewEvent,
     SequenceConflict,
 )
-from ledger.events import SESSION_DELETED, SESSION_FORKED, Event
+from ledger.events import SESSION_DELETED, SESSION_FORKED, Event, from_microseconds
 from ledger.plans import Plan
 
 from ...engine.projection import payload
 from ...folds.sessions import Session
 from ...readers.listing_cursors import ViewPage
+from ...readers.rows_at_head import AtHead
 from ...views import Views
 from ...views_async import AsyncViews
 from ..snapshot.errors import SessionBusy
@@ -73,13 +77,23 @@ class QACore:
     def row(self, place: Place) -> Plan[Session | None]:
         """Return the row of a session, None if it is not there or has expired."""
         row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
-        if row is None or not self.has_expired(row):
-            return row
-        return row if (yield from self.is_visible(place)) else None
+        return None if row is None or not (yield from self.alive([row])) else row
 
-    def has_expired(self, row: Session) -> bool:
-        """Whether nobody wrote to a session for too long, as far as its row tells."""
-        return self._is_over(row.updated_at)
+    def alive(self, rows: Sequence[Session]) -> Plan[list[Session]]:
+        """Return the rows of sessions to which somebody wrote lately enough; see `is_visible`."""
+        if self.ttl is None or not rows:
+            return list(rows)
+        if self.clock is not None:
+            return [row for row in rows if not self._is_over(row.updated_at)]
+        # A row has the time that its last fact tells, not the one at which it was stored.
+        ids = [row.session_id for row in rows]
+        heads: dict[str, Head] = yield self.ledger.heads(ids, tenant=self.tenant)
+        return [
+            row
+            for row in rows
+            if heads[row.session_id].visible
+            and not self._is_over(from_microseconds(heads[row.session_id].recorded_us))
+        ]
 
     def _is_over(self, last_write: datetime) -> bool:
         return self.ttl is not None and self.now() - last_write >= self.ttl
@@ -106,13 +120,16 @@ class QACore:
         self, place: Place, facts: Sequence[NewEvent], dataset_id: str | None = None
     ) -> Plan[list[Appended]]:
         """Append facts to a session, which begins with them if it is not there."""
-        if facts and dataset_id is None and (yield from self._has_begun(place)):
-            appended: list[Appended] = yield self.ledger.append(
-                place.ledger_id, facts, tenant=self.tenant
-            )
-            if not (yield from self._is_begun(place)):
-                yield from self._begin_again(place)
-            return appended
+        if facts and dataset_id is None:
+            heads: dict[str, Head] = yield self.ledger.heads([place.ledger_id], tenant=self.tenant)
+            incarnation = heads[place.ledger_id].incarnation
+            if (yield from self._has_begun(place)):
+                # Deleted in between, the session is to say whose it is before these facts.
+                with suppress(IncarnationConflict):
+                    appended: list[Appended] = yield self.ledger.append(
+                        place.ledger_id, facts, tenant=self.tenant, incarnation=incarnation
+                    )
+                    return appended
         return (yield from self._begin(place, facts, dataset_id))
 
     def _begin(
@@ -125,30 +142,15 @@ class QACore:
                 return stored
         raise SessionBusy(place.ledger_id, ROUNDS_MAX)
 
-    def _begin_again(self, place: Place) -> Plan[None]:
-        """Say whose a session is that was deleted just before facts were appended, not after them."""
-        for _ in range(ROUNDS_MAX):
-            head: int = yield self.ledger.head(place.ledger_id, tenant=self.tenant)
-            last: list[Event] = yield self.ledger.read(
-                place.ledger_id, tenant=self.tenant, newest_first=True, limit=1
-            )
-            if not last or (yield from self.append_at(place, head, [])) is not None:
-                return
-        raise SessionBusy(place.ledger_id, ROUNDS_MAX)
-
     def _has_begun(self, place: Place) -> Plan[bool]:
-        begun = yield from self._is_begun(place)
-        return begun and (yield from self.is_there(place))
-
-    def _is_begun(self, place: Place) -> Plan[bool]:
         # Asked of the log: bringing a view up to date for each write would cost more than the write.
         begun: list[Event] = yield self.ledger.read(
             place.ledger_id, tenant=self.tenant, types=BEGINNINGS, limit=1
         )
-        if not begun or place.user_id is None:
-            return bool(begun)
         # Who began it may not have said whose it is: a fork never does, nor does another store.
-        return payload(begun[0]).get("owner_id") is not None
+        if not begun or (place.user_id is not None and payload(begun[0]).get("owner_id") is None):
+            return False
+        return (yield from self.is_there(place))
 
     def append_at(
         self,
@@ -202,6 +204,33 @@ class QACore:
 
         return (yield from self.decide(place.ledger_id, here))
 
+    def change_row(
+        self,
+        place: Place,
+        projection: str,
+        own_id: str,
+        decide: Callable[[Any], Sequence[NewEvent]],
+    ) -> Plan[bool]:
+        """Do as `change` where one row of the session, under an id, is decided on."""
+        key = self.tenant, place.ledger_id, own_id
+        for _ in range(ROUNDS_MAX):
+            if not (yield from self.is_there(place)):
+                return False
+            row: AtHead = yield self.views.row_at_head(projection, key)
+            if row.view is None:
+                return False
+            facts = decide(row.view)
+            if not facts:
+                return True
+            try:
+                yield self.ledger.append(
+                    place.ledger_id, facts, tenant=self.tenant, expected=row.head
+                )
+            except SequenceConflict:
+                continue
+            return True
+        raise SessionBusy(place.ledger_id, ROUNDS_MAX)
+
     def decide(
         self, ledger_id: str, decide: Callable[[], Plan[Sequence[NewEvent] | None]]
     ) -> Plan[bool]:
@@ -228,7 +257,7 @@ class QACore:
             page: ViewPage[Session] = yield self.views.sessions_page(
                 tenant=self.tenant, archived=True, limit=PAGE_SESSIONS, cursor=cursor, **filters
             )
-            shown = (one for one in page.items if expired or not self.has_expired(one))
+            shown = page.items if expired else (yield from self.alive(page.items))
             found |= {one.session_id: one for one in shown}
             cursor = page.cursor
             if cursor is None:

@@ -184,8 +184,4 @@ def delete_feedback(core: QACore, place: Place, qa_id: Key) -> Plan[bool]:
 def _changed(
     core: QACore, place: Place, qa_id: str, facts: Callable[[QAEntry], Sequence[NewEvent]]
 ) -> Plan[bool]:
-    def decide() -> Plan[Sequence[NewEvent] | None]:
-        entry = yield from row(core, place, qa_id)
-        return None if entry is None else facts(entry)
-
-    return (yield from core.change(place, decide))
+    return (yield from core.change_row(place, "qa", qa_id, facts))

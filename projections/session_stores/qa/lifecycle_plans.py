@@ -17,7 +17,7 @@ from ...readers.listing_cursors import ViewPage
 from ..snapshot.errors import SessionBusy
 from . import entries, steps
 from .core import ROUNDS_MAX, QACore
-from .filtered_pages import PAGE_ROWS, fitting
+from .filtered_pages import fitting
 from .ids import Key, Place, canonical, dataset_uuid, place_of, place_of_row
 from .lifecycle_records import (
     ENTRIES_SHOWN,
@@ -128,8 +128,11 @@ class LifecyclePlans:
             return page
 
         def fits(rows: Sequence[Session]) -> Plan[list[LifecycleRecord | None]]:
-            yield from ()  # nothing has to be asked for
-            return [self._fit(row, user, everyone, status) for row in rows]
+            alive = {row.session_id for row in (yield from self.core.alive(rows))}
+            return [
+                self._fit(row, user, everyone, status) if row.session_id in alive else None
+                for row in rows
+            ]
 
         return (yield from fitting(fetch, fits, count, cursor))
 
@@ -191,8 +194,6 @@ class LifecyclePlans:
     def _fit(
         self, row: Session, user: str | None, everyone: bool, status: str | None
     ) -> LifecycleRecord | None:
-        if self.core.has_expired(row):
-            return None
         record = self._record(row)
         fits = (everyone or record.user_id == user) and status in (None, record.effective_status)
         return record if fits else None
@@ -205,13 +206,12 @@ class LifecyclePlans:
         count: int = yield self.core.views.count_qa(
             tenant=self.core.tenant, session_id=place.ledger_id
         )
-        traces = yield from steps.steps(self.core, place, None)
         return LifecycleDetail(
             record=record,
             msg_count=count,
-            tool_calls=len(traces),
+            tool_calls=(yield from steps.count(self.core, place)),
             qas=(yield from entries.entries(self.core, place, ENTRIES_SHOWN)),
-            traces=traces[-ENTRIES_SHOWN:],
+            traces=(yield from steps.steps(self.core, place, ENTRIES_SHOWN)),
         )
 
     def offset(self, place: Place, consumer: str) -> Plan[Consumer | None]:
@@ -254,17 +254,10 @@ class LifecyclePlans:
         seen = yield from self._seen(place, consumer)
         if not (yield from self.core.is_there(place)):
             return []
-        found: list[QAEntry] = []
-        cursor: str | None = None
-        # From the end, so that what was done long ago is not read again.
-        while True:
-            page: ViewPage[QAEntry] = yield self.core.views.qa_page(
-                tenant=self.core.tenant, session_id=place.ledger_id, limit=PAGE_ROWS, cursor=cursor
-            )
-            found += [one for one in page.items if one.first_sequence > seen]
-            cursor = page.cursor
-            if cursor is None or page.items[-1].first_sequence <= seen:
-                return [entry_of(one, place) for one in reversed(found)][:count]
+        found: list[QAEntry] = yield self.core.views.qa_after(
+            place.ledger_id, seen, tenant=self.core.tenant, limit=count
+        )
+        return [entry_of(one, place) for one in found]
 
     def new_steps(
         self, place: Place, consumer: str, limit: int | None
@@ -272,8 +265,7 @@ class LifecyclePlans:
         """Return the steps that a consumer has not seen, oldest first."""
         count = list_limit(limit)
         seen = yield from self._seen(place, consumer)
-        kept = yield from steps.steps(self.core, place, None)
-        return [one for one in kept if one.sequence > seen][:count]
+        return (yield from steps.steps_after(self.core, place, seen, count))
 
     def _seen(self, place: Place, consumer: str) -> Plan[int]:
         mark = yield from self.offset(place, consumer)

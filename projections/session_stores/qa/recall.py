@@ -158,7 +158,7 @@ def _place(core: QACore, ledger_id: str) -> Plan[Place | None]:
     if place is not None:
         return place if (yield from core.is_there(place)) else None
     row: Session | None = yield core.views.session(ledger_id, tenant=core.tenant)
-    return None if row is None or core.has_expired(row) else place_of_row(row)
+    return None if row is None or not (yield from core.alive([row])) else place_of_row(row)
 
 
 def history(

@@ -68,6 +68,18 @@ def steps(core: QACore, place: Place, last_n: int | None) -> Plan[list[SessionTr
     return [step_of(one) for one in found]
 
 
+def steps_after(
+    core: QACore, place: Place, sequence: int, limit: int | None
+) -> Plan[list[SessionTraceStep]]:
+    """Return the first steps of a session behind a sequence, oldest first."""
+    if not (yield from core.is_there(place)):
+        return []
+    found: list[Span] = yield core.views.steps_after(
+        place.ledger_id, sequence, tenant=core.tenant, limit=limit
+    )
+    return [step_of(one) for one in found]
+
+
 def feedback(core: QACore, place: Place, last_n: int | None) -> Plan[list[str]]:
     """Return what the steps say about themselves, by the rules of `steps`."""
     found = yield from steps(core, place, last_n)
@@ -76,8 +88,10 @@ def feedback(core: QACore, place: Place, last_n: int | None) -> Plan[list[str]]:
 
 def count(core: QACore, place: Place) -> Plan[int]:
     """Return how many steps a session has."""
-    found = yield from steps(core, place, None)
-    return len(found)
+    if not (yield from core.is_there(place)):
+        return 0
+    found: int = yield core.views.count_steps(place.ledger_id, tenant=core.tenant)
+    return found
 
 
 def graph_context(core: QACore, place: Place) -> Plan[str | None]:

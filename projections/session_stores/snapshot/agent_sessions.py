@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,12 @@ from .chat_messages import (
     listed,
     system_prefix,
 )
+
+if TYPE_CHECKING:
+    from .bases import Base
+
+
+_BASE = "_base"
 
 
 class SessionId(msgspec.Struct, frozen=True):
@@ -53,11 +59,13 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     truncation_strikes: int = 0
 
 
-class AgentSession(msgspec.Struct, frozen=True, kw_only=True):
+class AgentSession(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A session as an agent works with it; every method returns a new one.
 
     `version` is the last sequence of the session when it was loaded or saved, 0 if it never was. A
     save is refused if the stored session was changed behind it; events alone do not change one.
+    What the methods return also knows what was stored at that version, which makes a save quicker,
+    and is no part of what the session says.
     """
 
     id: SessionId | None = None
@@ -75,8 +83,7 @@ class AgentSession(msgspec.Struct, frozen=True, kw_only=True):
     def with_message(self, *messages: ChatMessage) -> AgentSession:
         """Add messages at the end; calls they ask for are counted."""
         calls = sum(len(message.tool_calls or ()) for message in messages)
-        return msgspec.structs.replace(
-            self,
+        return self._with(
             chat_messages=(*self.chat_messages, *messages),
             total_tool_calls=self.total_tool_calls + calls,
         )
@@ -84,13 +91,12 @@ class AgentSession(msgspec.Struct, frozen=True, kw_only=True):
     def with_messages(self, *messages: ChatMessage) -> AgentSession:
         """Replace all messages and count the calls anew; InvalidArgument if the order is not valid."""
         check_order(messages)
-        emptied = msgspec.structs.replace(self, chat_messages=(), total_tool_calls=0)
-        return emptied.with_message(*messages)
+        return self._with(chat_messages=(), total_tool_calls=0).with_message(*messages)
 
     def allowing(self, action_key: str) -> AgentSession:
         """Allow a kind of action always."""
         allowed = self.always_allowed_actions | {action_key}
-        return msgspec.structs.replace(self, always_allowed_actions=allowed)
+        return self._with(always_allowed_actions=allowed)
 
     def trimmed(self, turns_max: int) -> AgentSession:
         """Leave the oldest turns out, with their calls and results; the system prefix stays.
@@ -104,16 +110,33 @@ class AgentSession(msgspec.Struct, frozen=True, kw_only=True):
             return self
         prefix = self.chat_messages[: system_prefix(self.chat_messages)]
         kept = (*prefix, *self.chat_messages[starts[-turns_max] :])
-        return msgspec.structs.replace(self, chat_messages=kept)
+        return self._with(chat_messages=kept)
 
     def without_last_message(self) -> AgentSession:
         """Leave the last message out, if there is one."""
-        return msgspec.structs.replace(self, chat_messages=self.chat_messages[:-1])
+        return self._with(chat_messages=self.chat_messages[:-1])
 
     def closed(self, reason: str = TOOL_CALL_CLOSED) -> AgentSession:
         """Answer the last calls that have no result with `reason`, so that a provider takes them."""
         results = [ChatMessage.tool(call.id, reason) for call in dangling_calls(self.chat_messages)]
         return self.with_message(*results)
+
+    def _with(self, **changes: Any) -> AgentSession:
+        # Of a struct's __dict__ nothing is replaced, copied, compared or encoded.
+        return carrying(msgspec.structs.replace(self, **changes), base_of(self))
+
+
+def base_of(session: AgentSession) -> Base | None:
+    """Return what was stored when a session was loaded or saved, None if nobody knows."""
+    base: Base | None = session.__dict__.get(_BASE)
+    return base
+
+
+def carrying(session: AgentSession, base: Base | None) -> AgentSession:
+    """Let a session that was just made know what is stored of it; return it."""
+    if base is not None:
+        msgspec.structs.force_setattr(session, _BASE, base)
+    return session
 
 
 def checked(session: AgentSession) -> AgentSession:

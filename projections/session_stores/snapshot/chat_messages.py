@@ -144,6 +144,13 @@ def listed(value: Any) -> Any:
     return value
 
 
+def own(message: ChatMessage) -> ChatMessage:
+    """Return a message that shares nothing with this one that could be changed."""
+    if not isinstance(message.content, tuple) and message.images is None:
+        return message
+    return msgspec.convert(msgspec.to_builtins(message), ChatMessage)
+
+
 def appended(message: ChatMessage) -> NewEvent:
     """Return the fact that a message joined the conversation."""
     said = listed(msgspec.to_builtins(message))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,19 +11,12 @@ from ledger import NewEvent, new_event_id
 from ledger.events import Fact
 
 from ...folds.approvals import Approval
-from ...folds.sessions import Session
 from .agent_sessions import AgentSession, SessionId
+from .bases import Base
 from .message_changes import Window
 from .records import SNAPSHOT, Stored
 
 TOOL_TYPES = ("tool.started", "tool.finished", "tool.failed")
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """What a save appends before its snapshot, and the window behind it."""
-
-    facts: list[NewEvent]
-    window: Window
 
 
 def said_by(event: NewEvent) -> Mapping[str, Any]:
@@ -51,9 +44,7 @@ def has_seen(session: AgentSession, stored: Stored | None) -> bool:
     """Whether a session was loaded behind everything that saving it would overwrite."""
     if stored is None or session.version == 0:
         return session.version == 0 and (stored is None or stored.changed == 0)
-    # Before the first sequence is what was deleted, under the same id.
-    first, last = stored.row.first_sequence, stored.row.last_sequence
-    return max(first, stored.changed) <= session.version <= last
+    return max(stored.first_sequence, stored.changed) <= session.version <= stored.base.version
 
 
 def type_of(event: NewEvent) -> str | None:
@@ -61,12 +52,12 @@ def type_of(event: NewEvent) -> str | None:
     return event.type or getattr(event.payload, "event_type", None)
 
 
-def identity(id_: SessionId, row: Session | None) -> list[NewEvent]:
+def identity(id_: SessionId, base: Base | None) -> list[NewEvent]:
     """Return what has to be said of a session as a whole."""
     alias = {} if id_.external_id is None else {"external_id": id_.external_id}
-    if row is None or (row.created_sequence is None and row.forked_from is None):
+    if base is None or not base.created:
         return [NewEvent({"status": "active"} | alias, "session.created")]
-    if alias and row.external_id != id_.external_id:
+    if alias and base.external_id != id_.external_id:
         return [NewEvent(alias, "session.rekeyed")]
     return []
 
@@ -83,27 +74,26 @@ def allowed_fact(action_key: str, asked: Approval | None) -> NewEvent:
 
 
 def snapshot_fact(
-    session: AgentSession, stored: Stored | None, facts: Facts, head: int
+    session: AgentSession,
+    base: Base | None,
+    window: Window,
+    facts: Sequence[NewEvent],
+    head: int,
 ) -> NewEvent | None:
     """Return the fact of the save, None if it changes nothing."""
-    if stored is not None and not facts.facts:
-        before = stored.session
-        counters = before.run_state == session.run_state
-        if (
-            counters
-            and before.total_tool_calls == session.total_tool_calls
-            and stored.window == facts.window
-        ):
+    if base is not None and not facts:
+        before = base.run_state, base.total_tool_calls, base.window
+        if before == (session.run_state, session.total_tool_calls, window):
             return None
     said = {
         "name": SNAPSHOT,
         "state": {
             "format": 1,
-            "prefix_through": facts.window.prefix_through,
-            "rest_from": facts.window.rest_from,
+            "prefix_through": window.prefix_through,
+            "rest_from": window.rest_from,
         },
         "run_state": msgspec.to_builtins(session.run_state),
         "total_tool_calls": session.total_tool_calls,
     }
-    through = head + len(facts.facts)
+    through = head + len(facts)
     return NewEvent(said | ({"through_sequence": through} if through else {}), "snapshot.saved")

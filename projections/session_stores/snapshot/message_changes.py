@@ -23,6 +23,7 @@ from .chat_messages import (
     appended,
     chat_message,
     listed,
+    own,
     system_prefix,
 )
 
@@ -40,28 +41,42 @@ class Window(msgspec.Struct, frozen=True):
         return inside and not message.is_partial
 
 
+class Placed(msgspec.Struct, frozen=True):
+    """A stored message: the sequence at which it stands, its id, and what it says."""
+
+    sequence: int
+    message_id: str
+    said: ChatMessage
+
+
+def placed(message: Message) -> Placed:
+    """Return a row of the messages view as a message in its place."""
+    return Placed(message.first_sequence, message.message_id, chat_message(message))
+
+
 class Changes(msgspec.Struct, frozen=True):
-    """The facts to append, in order, and the window behind them."""
+    """The facts to append, in order, and what is stored behind them: messages in their window."""
 
     facts: list[NewEvent]
     window: Window
+    messages: tuple[Placed, ...]
 
 
 def changes(
-    stored: Sequence[Message], wanted: Sequence[ChatMessage], window: Window, next_sequence: int
+    stored: Sequence[Placed], wanted: Sequence[ChatMessage], window: Window, next_sequence: int
 ) -> Changes:
     """Return what turns the stored messages of a window into the wanted ones.
 
     `next_sequence` is the sequence that the first of the facts will have.
     """
-    said = [chat_message(message) for message in stored]
+    said = [message.said for message in stored]
     prefix = min(system_prefix(said), system_prefix(wanted))
     if window.rest_from:
         # A window has one gap, so nothing behind it may become part of what stands before it.
-        before = sum(message.first_sequence <= window.prefix_through for message in stored)
+        before = sum(message.sequence <= window.prefix_through for message in stored)
         prefix = min(prefix, before)
     facts = [
-        _amended(stored[place], said[place], new)
+        _amended(stored[place], new)
         for place, new in enumerate(wanted[:prefix])
         if new != said[place]
     ]
@@ -69,25 +84,36 @@ def changes(
     trimmed, kept = _kept(said[prefix:], ahead)
     facts += [_deleted(message) for message in rest[trimmed + kept :]]
     rest_from = next_sequence + len(facts)
-    facts += [appended(message) for message in ahead[kept:]]
+    added = [appended(message) for message in ahead[kept:]]
     if trimmed:
-        first_kept = rest[trimmed].first_sequence if kept else rest_from
-        through = stored[prefix - 1].first_sequence if prefix else 0
+        first_kept = rest[trimmed].sequence if kept else rest_from
+        through = stored[prefix - 1].sequence if prefix else 0
         window = Window(through, first_kept)
-    return Changes(facts, window)
+    messages = (
+        *(
+            one if one.said == new else Placed(one.sequence, one.message_id, own(new))
+            for one, new in zip(stored[:prefix], wanted[:prefix], strict=True)
+        ),
+        *rest[trimmed : trimmed + kept],
+        *(
+            Placed(sequence, fact.event_id, own(new))
+            for sequence, (fact, new) in enumerate(zip(added, ahead[kept:], strict=True), rest_from)
+        ),
+    )
+    return Changes([*facts, *added], window, messages)
 
 
-def _deleted(stored: Message) -> NewEvent:
+def _deleted(stored: Placed) -> NewEvent:
     deleted = {"message_id": stored.message_id, "reason": "replaced"}
     return NewEvent(deleted, MessageDeleted.event_type)
 
 
-def _amended(stored: Message, said: ChatMessage, wanted: ChatMessage) -> NewEvent:
+def _amended(stored: Placed, wanted: ChatMessage) -> NewEvent:
     """Return what changes in its place; a role stays, only standing instructions are amended."""
     amended: dict[str, Any] = {"message_id": stored.message_id}
     for name in wanted.__struct_fields__:
         value = getattr(wanted, name)
-        if value != getattr(said, name):
+        if value != getattr(stored.said, name):
             amended[NAMES.get(name, name)] = listed(msgspec.to_builtins(value))
     return NewEvent(amended, MessageAmended.event_type)
 

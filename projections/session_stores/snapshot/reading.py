@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from ledger import AsyncLedger, InvalidArgument, Ledger
 from ledger.events import SESSION_DELETED, Event
 from ledger.plans import Plan
@@ -21,17 +23,21 @@ from ...views_async import AsyncViews
 from ..uuid_texts import hyphenated
 from .agent_sessions import AgentSession, SessionId
 from .errors import SessionBusy
+from .message_changes import Window
 from .records import (
+    LIMITS,
     MESSAGE_TYPES,
     PAGE_SESSIONS,
     ROUNDS_MAX,
     SNAPSHOT,
+    VIEWS,
     Checkpoint,
     SavedVersion,
     SessionKey,
     Stored,
     checkpoint_of,
     stored_of,
+    window_of,
 )
 
 
@@ -47,13 +53,17 @@ class SnapshotReading:
 
     def resolve(self, key: SessionKey) -> Plan[str]:
         """Return the id of the session that has this id, else this external id; else the id."""
+        return (yield from self.resolved(key))[0]
+
+    def resolved(self, key: SessionKey) -> Plan[tuple[str, int | None]]:
+        """Return the id that `resolve` does, and the session's incarnation; None if it is not there."""
         ids, external_id = self._names(key)
         for session_id in ids:
-            row = yield self.views.session(session_id, tenant=self.tenant)
+            row: Session | None = yield self.views.session(session_id, tenant=self.tenant)
             if row is not None:
-                return session_id
-        holder = None if external_id is None else (yield from self.holder(external_id))
-        return holder or ids[-1]
+                return session_id, row.first_sequence - 1
+        holder = None if external_id is None else (yield from self._holder(external_id))
+        return (ids[-1], None) if holder is None else (holder.session_id, holder.first_sequence - 1)
 
     def _names(self, key: SessionKey) -> tuple[list[str], str | None]:
         """Return the ids that are meant, the one of a session to be made last, and the external id."""
@@ -69,10 +79,14 @@ class SnapshotReading:
 
     def holder(self, external_id: str) -> Plan[str | None]:
         """Return the id of the session that has an external id, or None."""
+        row = yield from self._holder(external_id)
+        return None if row is None else row.session_id
+
+    def _holder(self, external_id: str) -> Plan[Session | None]:
         rows: list[Session] = yield self.views.sessions(
             tenant=self.tenant, external_id=external_id, archived=True, limit=1
         )
-        return rows[0].session_id if rows else None
+        return rows[0] if rows else None
 
     def load(self, key: SessionKey, version: int | None) -> Plan[AgentSession | None]:
         """Return a session as it is, or as it was behind a version."""
@@ -95,20 +109,55 @@ class SnapshotReading:
 
     def stored(self, session_id: str) -> Plan[Stored | None]:
         """Return a session as it is now: all of its rows at one moment, the one of its own row."""
-        for _ in range(ROUNDS_MAX):
+        for limit in LIMITS:
             rows: dict[str, list[Any]] = yield self.views.together(
-                session_id, ("sessions", "messages"), tenant=self.tenant
+                session_id,
+                VIEWS,
+                tenant=self.tenant,
+                limit=limit,
+                newest_first=True,
+                only={"snapshots": {"name": SNAPSHOT}},
             )
             if not rows["sessions"]:
                 return None
-            row: Session = rows["sessions"][0]
-            messages = [one for one in rows["messages"] if one.missing_since is None]
-            # By its name, for others may keep large states in the session.
-            kept = yield self.views.snapshot(session_id, SNAPSHOT, tenant=self.tenant)
+            [row], kept = rows["sessions"], next(iter(rows["snapshots"]), None)
+            messages: list[Message] | None = rows["messages"][::-1]
+            if limit is not None and len(rows["messages"]) >= limit:
+                messages = yield from self._whole(row, window_of(kept), messages or [], limit)
+            if messages is not None:
+                break
+        return stored_of(self.ledger.ledger_id, row, messages or (), kept)
+
+    def _whole(
+        self, row: Session, window: Window, last: list[Message], limit: int
+    ) -> Plan[list[Message] | None]:
+        """Return a window's messages, of which there are the last ones; None if more are missing.
+
+        What was trimmed is a transcript that only grows, and not read; before it are the system's.
+        """
+        if not window.rest_from or last[0].first_sequence > window.rest_from:
+            return None
+        if not window.prefix_through:
+            return last
+        rows: dict[str, list[Any]] = yield self.views.together(
+            row.session_id, ("sessions", "messages"), tenant=self.tenant, limit=limit
+        )
+        first: list[Message] = rows["messages"]
+        if rows["sessions"] != [row] or first[-1].first_sequence <= window.prefix_through:
+            return None
+        before = min(window.prefix_through + 1, last[0].first_sequence)
+        return [one for one in first if one.first_sequence < before] + last
+
+    def to_change(self, session_id: str) -> Plan[Stored | None]:
+        """Return a session as it is now, and when it was changed last."""
+        for _ in range(ROUNDS_MAX):
+            found = yield from self.stored(session_id)
+            if found is None:
+                return None
             last = yield from self._last_change(session_id)
-            found = stored_of(row, messages, kept, last if last >= row.first_sequence else 0)
-            if max(last, found.changed) <= row.last_sequence:
-                return found
+            if last <= found.base.version:
+                changed = last if last >= found.first_sequence else 0
+                return msgspec.structs.replace(found, changed=max(found.changed, changed))
         raise SessionBusy(session_id, ROUNDS_MAX)
 
     def _last_change(self, session_id: str) -> Plan[int]:
@@ -135,7 +184,7 @@ class SnapshotReading:
         kept: Snapshot | None = yield self.views.snapshot(
             session_id, SNAPSHOT, tenant=self.tenant, as_of=moment
         )
-        return stored_of(row, messages, kept, 0)
+        return stored_of(self.ledger.ledger_id, row, messages, kept)
 
     def page(self, limit: int, cursor: str | None) -> Plan[ViewPage[SessionId]]:
         """Return a page of the ids of all sessions, the newest activity first."""

@@ -14,10 +14,11 @@ from ledger.events import Event
 from ...folds.messages import Message
 from ...folds.sessions import Session
 from ...folds.snapshots import Snapshot
-from .agent_sessions import AgentSession, RunState, SessionId
-from .chat_messages import chat_message
+from .agent_sessions import AgentSession, RunState, SessionId, carrying
+from .bases import Base
+from .chat_messages import own
 from .errors import SnapshotUnreadable
-from .message_changes import Window
+from .message_changes import Window, placed
 
 #: The name under which the store keeps what of a session is not in its messages.
 SNAPSHOT = "agent_session"
@@ -26,6 +27,9 @@ MESSAGE_TYPES = ("message.appended", "message.amended", "message.deleted", "cont
 #: So often a plan begins anew because others wrote to the session; in each round one of them won.
 ROUNDS_MAX = 1_000
 PAGE_SESSIONS = 1_000
+#: Sessions are trimmed, and their transcripts grow: so many of the last messages are asked for.
+LIMITS = (32, 256, None)
+VIEWS = ("sessions", "messages", "snapshots")
 
 SessionKey = SessionId | str | int | UUID
 
@@ -39,15 +43,15 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """A session as it is stored: its row, the messages in its window, and what was kept.
+    """A session as it is stored, and as it is handed out.
 
-    `changed` is the sequence of the last fact that changed what a save would overwrite.
+    Before `first_sequence` is what was deleted, under the same id; `changed` is the sequence of the
+    last fact, as far as it is known, that changed what a save would overwrite.
     """
 
-    row: Session
-    messages: list[Message]
-    window: Window
+    base: Base
     session: AgentSession
+    first_sequence: int
     changed: int
 
 
@@ -78,25 +82,46 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stored_of(
-    row: Session, messages: Sequence[Message], kept: Snapshot | None, last_message_fact: int
+    ledger_id: str, row: Session, messages: Sequence[Message], kept: Snapshot | None
 ) -> Stored:
     """Put a session together; one that others wrote has no snapshot, and all of its messages."""
     window, state = (Window(), RunState()) if kept is None else _read(kept)
-    inside = [message for message in messages if window.holds(message)]
-    said = tuple(chat_message(message) for message in inside)
+    inside = tuple(placed(message) for message in messages if window.holds(message))
     calls = None if kept is None else kept.total_tool_calls
     if calls is None:
-        calls = sum(len(message.tool_calls or ()) for message in said)
-    session = AgentSession(
-        id=SessionId(row.session_id, row.external_id),
-        chat_messages=said,
-        always_allowed_actions=frozenset(row.always_allowed_actions),
-        total_tool_calls=calls,
-        run_state=state,
+        calls = sum(len(message.said.tool_calls or ()) for message in inside)
+    base = Base(
+        ledger_id=ledger_id,
+        tenant=row.tenant,
+        session_id=row.session_id,
         version=row.last_sequence,
+        created=row.created_sequence is not None or row.forked_from is not None,
+        external_id=row.external_id,
+        allowed=frozenset(row.always_allowed_actions),
+        messages=inside,
+        window=window,
+        run_state=state,
+        total_tool_calls=calls,
     )
-    changed = max(last_message_fact, 0 if kept is None else kept.last_sequence)
-    return Stored(row, inside, window, session, changed)
+    changed = 0 if kept is None else kept.last_sequence
+    return Stored(base, _session(base), row.first_sequence, changed)
+
+
+def window_of(kept: Snapshot | None) -> Window:
+    """Return which messages a session has, of what was kept; all if nothing was."""
+    return Window() if kept is None else _read(kept)[0]
+
+
+def _session(base: Base) -> AgentSession:
+    session = AgentSession(
+        id=SessionId(base.session_id, base.external_id),
+        chat_messages=tuple(own(message.said) for message in base.messages),
+        always_allowed_actions=base.allowed,
+        total_tool_calls=base.total_tool_calls,
+        run_state=base.run_state,
+        version=base.version,
+    )
+    return carrying(session, base)
 
 
 def _read(kept: Snapshot) -> tuple[Window, RunState]:

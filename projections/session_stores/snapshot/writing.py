@@ -10,6 +10,7 @@ import msgspec
 from ledger import (
     Append,
     Appended,
+    IncarnationConflict,
     InvalidArgument,
     NewEvent,
     SequenceConflict,
@@ -21,11 +22,11 @@ from ...engine.projection import payload
 from ...folds.approvals import REQUESTED, Approval
 from ...folds.sessions import ALLOWED_ACTIONS_MAX, Session
 from ..side_tenants import side_tenant
-from .agent_sessions import AgentSession, SessionId, checked
+from .agent_sessions import AgentSession, SessionId, base_of, carrying, checked
+from .bases import Base
 from .errors import ExternalIdTaken, SessionBusy
 from .facts import (
     TOOL_TYPES,
-    Facts,
     allowed_fact,
     has_seen,
     identity,
@@ -48,68 +49,156 @@ CLAIMS = "\x1fexternal-ids"
 CLAIMED = "external_id.claimed"
 
 
+#: Events of these kinds, told by a caller, may change what a saved session knows of itself; those of
+#: whole messages are refused.
+KNOWN = ("session.", "approval.", "snapshot.")
+
+
+class Before(msgspec.Struct, frozen=True):
+    """Where a save begins: the session's id and head, and what is stored, if anything is.
+
+    `current` is the session as it is now, if it was read and not only known.
+    """
+
+    session_id: str
+    head: int
+    base: Base | None = None
+    current: AgentSession | None = None
+
+
+class Saving(msgspec.Struct, frozen=True):
+    """What a save appends, those facts among it that the caller told, and what is stored `after` it."""
+
+    facts: list[NewEvent]
+    told: list[NewEvent]
+    claims: list[Append]
+    after: Base
+
+
 class SnapshotWriting(SnapshotReading):
     """The writing half of a store."""
 
     def save(self, session: AgentSession, events: Sequence[AnyEvent]) -> Plan[AgentSession]:
         """Store a session, with events that happened on the way there, all or nothing."""
-        session = checked(session)
+        given, session = session, checked(session)
         if session.id is None:
             raise InvalidArgument("session", "has no id: give it one, SessionId.new() makes them")
         if len(session.always_allowed_actions) > ALLOWED_ACTIONS_MAX:
             raise InvalidArgument(
                 "session", f"allows more than {ALLOWED_ACTIONS_MAX} actions always"
             )
-        tenant = self.tenant
+        base = self._carried(given, session)
         for _ in range(ROUNDS_MAX):
-            session_id, head, stored = yield from self._before(session.id)
-            if not has_seen(session, stored):
-                actual = 0 if stored is None else stored.changed
-                raise SequenceConflict(tenant, session_id, session.version, actual)
-            id_ = SessionId(session_id, session.id.external_id)
-            claims = yield from self._claims(id_, stored)
-            facts, allowed = yield from self._facts(session, id_, stored, head)
-            told = yield from self._told(session_id, events)
-            saved = snapshot_fact(session, stored, facts, head)
-            if saved is None and not told and stored is not None:
-                return stored.session
-            everything = [*facts.facts, *told, *([] if saved is None else [saved])]
-            mine = Append(session_id, everything, tenant=tenant, expected=head)
+            if base is None:
+                before = yield from self._before(session, session.id)
+            else:
+                before = Before(base.session_id, base.version, base)
+            saving = yield from self._saving(session, session.id, before, events)
+            base = None
+            if not saving.facts and before.current is not None:
+                return before.current
+            if not saving.facts:
+                continue  # no append tells whether anybody wrote since: it is to be read
+            mine = Append(before.session_id, saving.facts, tenant=self.tenant, expected=before.head)
             try:
-                answers: list[list[Appended]] = yield self.ledger.append_many([mine, *claims])
+                answers: list[list[Appended]] = yield self.ledger.append_many(
+                    [mine, *saving.claims]
+                )
             except SequenceConflict:
                 continue
-            version = max(head, *(one.sequence for one in answers[0]))  # some may be repeated
-            if any((type_of(one) or "").startswith("approval.") for one in told):
-                allowed = yield from self._allowed_at(session_id, version)
-            external_id = session.id.external_id
-            if external_id is None and stored is not None:
-                external_id = stored.row.external_id
-            return msgspec.structs.replace(
-                session,
-                id=SessionId(session_id, external_id),
-                always_allowed_actions=allowed,
-                version=version,
-            )
-        raise SessionBusy(session_id, ROUNDS_MAX)
+            # Some may be repeated, as of an event that was told before.
+            version = max(before.head, *(one.sequence for one in answers[0]))
+            return (yield from self._saved(session, saving, version))
+        raise SessionBusy(before.session_id, ROUNDS_MAX)
 
-    def _before(self, id_: SessionId) -> Plan[tuple[str, int, Stored | None]]:
+    def _carried(self, given: AgentSession, session: AgentSession) -> Base | None:
+        """Return what is stored as far as the given session knows, of which this is a copy.
+
+        That it is still stored is for the append to find out, which is refused if anybody wrote.
+        """
+        base = base_of(given)
+        known = base is not None and base.is_of(self.ledger.ledger_id, self.tenant, session)
+        return base if known else None
+
+    def _before(self, session: AgentSession, id_: SessionId) -> Plan[Before]:
+        """Return what is stored under the id under which a session is to be saved.
+
+        Raises SequenceConflict unless it was loaded behind everything that saving it overwrites.
+        """
+        session_id, head, stored = yield from self._found(id_)
+        if not has_seen(session, stored):
+            actual = 0 if stored is None else stored.changed
+            raise SequenceConflict(self.tenant, session_id, session.version, actual)
+        if stored is None:
+            return Before(session_id, head)
+        return Before(session_id, head, stored.base, stored.session)
+
+    def _found(self, id_: SessionId) -> Plan[tuple[str, int, Stored | None]]:
         """Return under which id a session is to be saved, its head, and what is stored there."""
         ids, _ = self._names(id_)
-        for session_id in ids[:-1]:
-            stored = yield from self.stored(session_id)
+        for session_id in ids:
+            stored = yield from self.to_change(session_id)
             if stored is not None:
-                return session_id, stored.row.last_sequence, stored
-        session_id = ids[-1]
-        stored = yield from self.stored(session_id)
-        if stored is not None:
-            return session_id, stored.row.last_sequence, stored
+                return session_id, stored.base.version, stored
         head: int = yield self.ledger.head(session_id, tenant=self.tenant)
         if head:
             # Deleted long ago, or made between the two questions: asked again it is of that head.
-            stored = yield from self.stored(session_id)
-            head = head if stored is None else stored.row.last_sequence
+            stored = yield from self.to_change(session_id)
+            head = head if stored is None else stored.base.version
         return session_id, head, stored
+
+    def _saving(
+        self, session: AgentSession, id_: SessionId, before: Before, events: Sequence[AnyEvent]
+    ) -> Plan[Saving]:
+        """Return what is to be appended, and what is stored then."""
+        base, head = before.base, before.head
+        own_id = SessionId(before.session_id, id_.external_id)
+        claims = yield from self._claims(own_id, base)
+        facts = identity(own_id, base)
+        messages, window = ((), Window()) if base is None else (base.messages, base.window)
+        said = changes(messages, session.chat_messages, window, head + len(facts) + 1)
+        approvals, allowed = yield from self._approvals(session, base)
+        facts += [*said.facts, *approvals]
+        told = yield from self._told(before.session_id, events)
+        saved = snapshot_fact(session, base, said.window, facts, head)
+        external_id = id_.external_id
+        if external_id is None and base is not None:
+            external_id = base.external_id
+        after = Base(
+            ledger_id=self.ledger.ledger_id,
+            tenant=self.tenant,
+            session_id=before.session_id,
+            version=head,
+            created=True,
+            external_id=external_id,
+            allowed=allowed,
+            messages=said.messages,
+            window=said.window,
+            run_state=session.run_state,
+            total_tool_calls=session.total_tool_calls,
+        )
+        return Saving([*facts, *told, *([] if saved is None else [saved])], told, claims, after)
+
+    def _saved(self, session: AgentSession, saving: Saving, version: int) -> Plan[AgentSession]:
+        """Return a session as it is stored now."""
+        base = msgspec.structs.replace(saving.after, version=version)
+        if any((type_of(one) or "").startswith("approval.") for one in saving.told):
+            allowed = yield from self._allowed_at(base.session_id, version)
+            base = msgspec.structs.replace(base, allowed=allowed)
+        stored = msgspec.structs.replace(
+            session,
+            id=SessionId(base.session_id, base.external_id),
+            always_allowed_actions=base.allowed,
+            version=version,
+        )
+        return carrying(stored, base if self._is_known(saving) else None)
+
+    def _is_known(self, saving: Saving) -> bool:
+        """Whether what was appended is read as it was said, and told nothing about what is known."""
+        told = [type_of(one) or "" for one in saving.told]
+        return not any(one.startswith(KNOWN) for one in told) and not any(
+            self.ledger.upcasts.has(type_of(one) or "") for one in saving.facts
+        )
 
     def update(
         self, key: SessionKey, change: Callable[[AgentSession], AgentSession]
@@ -138,8 +227,9 @@ class SnapshotWriting(SnapshotReading):
         call_id: str | None,
     ) -> Plan[int]:
         """Append one event and return its sequence."""
-        session_id = yield from self.resolve(key)
+        resolved = yield from self.resolved(key)
         for _ in range(ROUNDS_MAX):
+            session_id, incarnation = resolved
             # Whose end it is is decided by what is stored, so that must not change meanwhile.
             expected: int | None = None
             if _needs_call(event, call_id):
@@ -149,9 +239,18 @@ class SnapshotWriting(SnapshotReading):
                 told = msgspec.structs.replace(told, run_id=run_id)
             try:
                 appended: Appended = yield self.ledger.append(
-                    session_id, told, tenant=self.tenant, expected=expected
+                    session_id,
+                    told,
+                    tenant=self.tenant,
+                    expected=expected,
+                    incarnation=incarnation,
                 )
             except SequenceConflict:
+                continue
+            except IncarnationConflict:
+                # Deleted meanwhile; or its first fact is not in the view, which then tells nothing.
+                again = yield from self.resolved(key)
+                resolved = (session_id, None) if again == resolved else again
                 continue
             return appended.sequence
         raise SessionBusy(session_id, ROUNDS_MAX)
@@ -162,10 +261,10 @@ class SnapshotWriting(SnapshotReading):
         deleted: bool = yield self.ledger.delete(session_id, tenant=self.tenant, reason=reason)
         return deleted
 
-    def _claims(self, id_: SessionId, stored: Stored | None) -> Plan[list[Append]]:
+    def _claims(self, id_: SessionId, base: Base | None) -> Plan[list[Append]]:
         """Return what must be appended too, so that nobody else gets the external id."""
         external_id = id_.external_id
-        if external_id is None or (stored is not None and stored.row.external_id == external_id):
+        if external_id is None or (base is not None and base.external_id == external_id):
             return []
         tenant = side_tenant(self.tenant, CLAIMS)
         head: int = yield self.ledger.head(external_id, tenant=tenant)
@@ -175,34 +274,24 @@ class SnapshotWriting(SnapshotReading):
         claim = NewEvent({"session_id": id_.id}, CLAIMED)
         return [Append(external_id, [claim], tenant=tenant, expected=head)]
 
-    def _facts(
-        self, session: AgentSession, id_: SessionId, stored: Stored | None, head: int
-    ) -> Plan[tuple[Facts, frozenset[str]]]:
-        row = None if stored is None else stored.row
-        facts = identity(id_, row)
-        before, window = ([], Window()) if stored is None else (stored.messages, stored.window)
-        said = changes(before, session.chat_messages, window, head + len(facts) + 1)
-        approvals, allowed = yield from self._approvals(session, row)
-        return Facts([*facts, *said.facts, *approvals], said.window), allowed
-
     def _approvals(
-        self, session: AgentSession, row: Session | None
+        self, session: AgentSession, base: Base | None
     ) -> Plan[tuple[list[NewEvent], frozenset[str]]]:
         """Return what the session allowed and revoked since it was loaded, and what holds then.
 
         Against what it was loaded with, because others may allow actions meanwhile.
         """
-        current = frozenset(() if row is None else row.always_allowed_actions)
+        current = frozenset[str]() if base is None else base.allowed
         wanted = session.always_allowed_actions
-        if wanted == current or row is None:
-            base = current
+        if wanted == current or base is None or base.version == session.version:
+            loaded = current
         else:
-            base = yield from self._allowed_at(row.session_id, session.version)
-        added, revoked = wanted - base - current, (base - wanted) & current
+            loaded = yield from self._allowed_at(base.session_id, session.version)
+        added, revoked = wanted - loaded - current, (loaded - wanted) & current
         asked: dict[str | None, Approval] = {}
-        if added and row is not None:
+        if added and base is not None:
             approvals: list[Approval] = yield self.views.approvals(
-                row.session_id, tenant=self.tenant, status=REQUESTED
+                base.session_id, tenant=self.tenant, status=REQUESTED
             )
             asked = {one.action_key: one for one in approvals}
         facts = [allowed_fact(key, asked.get(key)) for key in sorted(added)]
