@@ -28,11 +28,9 @@ from .base import (
     Instants,
     Overview,
     Place,
-    RowQuery,
     Standing,
-    key_query,
-    of_session,
 )
+from .row_queries import RowQuery, key_query, of_session
 from .totals import Totals, TotalsQuery, totals_of
 
 Bucket = dict[Key, Row]

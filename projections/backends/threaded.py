@@ -17,10 +17,10 @@ from .base import (
     Instants,
     Overview,
     Place,
-    RowQuery,
     Standing,
     ViewBackend,
 )
+from .row_queries import RowQuery
 from .totals import Totals, TotalsQuery
 
 P = ParamSpec("P")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..engine.tables import Row, Table
-from .base import RowQuery
+from .row_queries import RowQuery
 
 _MICROSECOND = timedelta(microseconds=1)
 

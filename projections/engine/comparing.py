@@ -12,7 +12,8 @@ from ledger import InvalidArgument, RetryableError
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.plans import Plan
 
-from ..backends.base import AsyncViewBackend, Instant, RowQuery, ViewBackend
+from ..backends.base import AsyncViewBackend, Instant, ViewBackend
+from ..backends.row_queries import RowQuery
 from .projector import Projector
 from .tables import Key, Row, Table
 

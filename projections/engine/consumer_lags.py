@@ -12,7 +12,8 @@ from ledger.digests import bucket_of
 from ledger.plans import Plan
 from ledger.records import Record
 
-from ..backends.base import AsyncViewBackend, RowQuery, ViewBackend
+from ..backends.base import AsyncViewBackend, ViewBackend
+from ..backends.row_queries import RowQuery
 from ..folds.consumers import CONSUMERS, Consumer
 from ..folds.sessions import SESSIONS, Session
 from .dropping import outlives_drops

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from ..backends.base import RowQuery
+from ..backends.row_queries import RowQuery
 from .folding import Change
 from .projection import Projection
 from .tables import Key, Kind, Row, Table

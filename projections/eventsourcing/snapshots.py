@@ -12,7 +12,7 @@ import msgspec
 from ledger import Ledger, new_event_id
 
 from ..backends import open_views
-from ..backends.base import RowQuery
+from ..backends.row_queries import RowQuery
 from ..engine.tables import Key, Table
 from .api import AggregateRecorder, DataError, IntegrityError, StoredEvent
 from .errors import translated

@@ -10,7 +10,7 @@ import msgspec
 
 from ledger.plans import Plan
 
-from ..backends.base import RowQuery
+from ..backends.row_queries import RowQuery
 from ..engine.dropping import outlives_drops
 from ..engine.tables import ANOMALY_COUNT, Key, Table
 from ..folds.anomalies import Marked

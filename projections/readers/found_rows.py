@@ -8,7 +8,7 @@ import msgspec
 
 from ledger.plans import Plan
 
-from ..backends.base import RowQuery
+from ..backends.row_queries import RowQuery
 from .reading import Reader
 
 #: What is common is met among so many rows; looking at them takes a few milliseconds.

@@ -10,7 +10,7 @@ from ledger.arguments import natural
 from ledger.limits import SEQUENCE_MAX
 from ledger.plans import Plan
 
-from ..backends.base import RowQuery
+from ..backends.row_queries import RowQuery
 from .arguments import count_limit
 from .consistency import Consistency, SessionKey, strong
 from .listing_queries import tenant_query

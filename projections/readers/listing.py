@@ -10,7 +10,7 @@ import msgspec
 
 from ledger.plans import Plan
 
-from ..backends.base import RowQuery
+from ..backends.row_queries import RowQuery
 from .anomaly_lists import MarkedFact
 from .anomaly_lists import anomalies as marked_facts
 from .arguments import flag

@@ -8,7 +8,7 @@ from typing import Any
 
 from ledger import InvalidArgument
 
-from ..backends.base import RowQuery
+from ..backends.row_queries import RowQuery
 from ..engine.tables import Row, Table
 from .arguments import count_limit, mapping, moment, several, text
 from .search_rows import scope_words

@@ -7,7 +7,8 @@ from typing import Any
 
 from ledger import InvalidArgument
 
-from ..backends.base import Instant, RowQuery
+from ..backends.base import Instant
+from ..backends.row_queries import RowQuery
 from ..engine.projector import chosen
 from ..engine.tables import Table
 from .arguments import mapping

@@ -15,7 +15,8 @@ from ledger.plans import Plan
 from ledger.refusals import shown
 from ledger.upcasts import Upcasts
 
-from ..backends.base import AsyncViewBackend, Instants, RowQuery, ViewBackend, key_query
+from ..backends.base import AsyncViewBackend, Instants, ViewBackend
+from ..backends.row_queries import RowQuery, key_query
 from ..backends.totals import Totals, TotalsQuery
 from ..engine.consumer_lags import ConsumerLags
 from ..engine.dropping import outlives_drops

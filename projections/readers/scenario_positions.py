@@ -16,7 +16,7 @@ from ledger.catalogue import ScopeFilter
 from ledger.plans import Plan
 from ledger.refusals import shown
 
-from ..backends.base import RowQuery
+from ..backends.row_queries import RowQuery
 from ..engine.dropping import outlives_drops
 from ..engine.tables import Table
 from ..folds.scenarios import ACTIVE, SCENARIOS, Scenario

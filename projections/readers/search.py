@@ -11,7 +11,7 @@ import msgspec
 from ledger import InvalidArgument
 from ledger.plans import Plan
 
-from ..backends.base import RowQuery
+from ..backends.row_queries import RowQuery
 from ..engine.dropping import outlives_drops
 from ..engine.tables import CREATED_AT, Key, Table
 from .arguments import several

@@ -12,7 +12,7 @@ from ledger import InvalidArgument
 from ledger.plans import Plan
 from ledger.refusals import shown
 
-from ..backends.base import RowQuery
+from ..backends.row_queries import RowQuery
 from ..backends.totals import Totals, TotalsQuery
 from ..engine.dropping import outlives_drops
 from ..engine.tables import Row

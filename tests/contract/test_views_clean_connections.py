@@ -8,7 +8,7 @@ import pytest
 
 from ledger import LedgerError
 from projections import Rebuild, VersionDropped
-from projections.backends.base import RowQuery
+from projections.backends.row_queries import RowQuery
 from projections.engine.folding import Change
 from projections.engine.tables import Table
 from tests.support.blocking import Blocking

@@ -8,7 +8,7 @@ import pytest
 
 from ledger import NewEvent, Upcasts
 from projections import MESSAGES, SESSIONS, ProjectionFailed, Rebuild
-from projections.backends.base import RowQuery
+from projections.backends.row_queries import RowQuery
 from projections.engine.folding import Change
 from projections.engine.row_snapshots import ROW_SNAPSHOTS, SNAPSHOT_EVENTS, RowSnapshot
 from tests.support.blocking import Blocking

@@ -10,9 +10,9 @@ import pytest
 
 from ledger import Append, Ledger, NewEvent
 from projections import Views
-from projections.backends.base import RowQuery
 from projections.backends.postgres.backend import PostgresViews
 from projections.backends.postgres.statements import TableStatements as PostgresStatements
+from projections.backends.row_queries import RowQuery
 from projections.backends.sqlite.backend import SqliteViews
 from projections.backends.sqlite.statements import TableStatements as SqliteStatements
 from projections.readers import found_rows

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ledger import Event, InvalidArgument, Ledger, NewEvent
 from ledger.catalogue import ScopeFilter
 from projections import SCENARIOS
-from projections.backends.base import RowQuery
 from projections.backends.postgres.statements import TableStatements as PostgresStatements
+from projections.backends.row_queries import RowQuery
 from projections.backends.sqlite.statements import TableStatements as SqliteStatements
 from projections.engine.tables import Table
 from tests.support.builders import on_durable, only_sync, whole_feed

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, seed
 from hypothesis import strategies as st
 
-from projections.backends.base import RowQuery
+from projections.backends.row_queries import RowQuery
 from projections.backends.sqlite.statements import TableStatements
 from projections.builtin import BUILTIN
 from projections.engine.row_documents import document_reader

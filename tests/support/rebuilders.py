@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from ledger import Ledger
 from projections import Rebuild, Views
 from projections.backends.postgres import storing
-from projections.backends.postgres.statements import Call
+from projections.backends.postgres.calls import Call
 from tests.support.rebuilds import V1, V2
 
 

@@ -28,13 +28,12 @@ from ..base import (
     Instants,
     Overview,
     Place,
-    RowQuery,
     Standing,
-    key_query,
 )
+from ..row_queries import RowQuery, key_query
 from ..totals import Totals, TotalsQuery
-from .statements import Call
-from .storing import BEGIN, Results, Send, Storing
+from .calls import Call, Results, Send
+from .storing import BEGIN, Storing
 
 #: More than a pool holds: after a restart of the server each of its connections fails once.
 ATTEMPTS_MAX = 20

@@ -25,14 +25,13 @@ from ..base import (
     Instants,
     Overview,
     Place,
-    RowQuery,
     Standing,
-    key_query,
 )
+from ..row_queries import RowQuery, key_query
 from ..totals import Totals, TotalsQuery
 from .backend import STALE, failure, may_repeat
-from .statements import Call
-from .storing import BEGIN, Results, Send, Storing
+from .calls import Call, Results, Send
+from .storing import BEGIN, Storing
 
 T = TypeVar("T")
 

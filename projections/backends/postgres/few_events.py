@@ -19,7 +19,8 @@ from ...engine.folding import Change
 from ...engine.tables import BUCKET, Identity, Key, Row, Table
 from ..backlogs import checkpoints_of
 from ..base import SHAPES_MAX, Backlog
-from .statements import SELECTED, Call, TableStatements
+from .calls import Call
+from .statements import SELECTED, TableStatements
 
 #: Events that come with a backlog, all else with each of them; rows that are read by one statement,
 #: and tables that are written by one. More of them come in pages, which hide a round trip.

@@ -10,8 +10,10 @@ from psycopg import sql
 from ledger.backends.queries import load_queries
 
 from ...engine.tables import Identity
-from ..base import SHAPES_MAX, Checkpoint, Instant, RowQuery
-from .statements import SELECTED, Call, TableStatements
+from ..base import SHAPES_MAX, Checkpoint, Instant
+from ..row_queries import RowQuery
+from .calls import Call
+from .statements import SELECTED, TableStatements
 
 _TEMPLATES = load_queries(__package__, "many_sessions.sql")
 

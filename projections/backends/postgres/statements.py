@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, LiteralString
 
 import msgspec
 from psycopg import sql
@@ -17,8 +17,10 @@ from ledger.backends.queries import load_queries
 
 from ...engine.projection import Index
 from ...engine.tables import BUCKET, SEARCH_WORDS, Column, Key, Kind, Row, Table
-from ..base import SHAPES_MAX, RowQuery
+from ..base import SHAPES_MAX
+from ..row_queries import RowQuery
 from .ahead import ahead_parameters, ahead_statement
+from .calls import Call
 from .exact import exact_numbers
 
 _TEMPLATES = load_queries(__package__, "statements.sql")
@@ -48,18 +50,6 @@ _COMMON = (
     "switch",
     "is_active",
 )
-
-
-class Call(NamedTuple):
-    """A statement, its parameters, and whether it is prepared: None is when used often.
-
-    False is for joins and lists: what a prepared one decided on a small table, it would do on a
-    big one.
-    """
-
-    statement: bytes
-    parameters: Sequence[Any] = ()
-    prepare: bool | None = None
 
 
 class SchemaStatements:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from psycopg.errors import UndefinedTable
@@ -15,29 +15,17 @@ from ...engine.stops import Failure, Skip
 from ...engine.tables import BUCKET, Identity, Key, Row, Table, table_name
 from ...errors import TableMismatch, VersionDropped
 from ..backlogs import checkpoints_of
-from ..base import (
-    Ahead,
-    Backlog,
-    Checkpoint,
-    Instant,
-    Instants,
-    Overview,
-    Place,
-    RowQuery,
-    Standing,
-)
+from ..base import Ahead, Backlog, Checkpoint, Instant, Instants, Overview, Place, Standing
+from ..row_queries import RowQuery
 from ..totals import Totals, TotalsQuery
 from . import stops
 from .ahead import ahead_of
+from .calls import Call, Results, Send
 from .many_sessions import ManySessions, instants, views_of_each
-from .statements import Call, SchemaStatements, TableStatements, layout_line
+from .statements import SchemaStatements, TableStatements, layout_line
 from .storing_few import StoringFew
 from .together import Together
 from .totals import totals, totals_call
-
-#: Per statement, the rows it returned and how many it touched.
-Results = list[tuple[list[Any], int]]
-Send = Callable[[Iterable[Call]], Any]
 
 _CHECKPOINTS = "view_checkpoints"
 _CHECKPOINT_COLUMNS = frozenset(

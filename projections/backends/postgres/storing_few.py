@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from psycopg.errors import UndefinedTable
 
@@ -13,11 +12,9 @@ from ...engine.folding import Change
 from ...engine.tables import Identity, Key, Row, Table
 from ...errors import VersionDropped
 from ..base import Backlog, Place
+from .calls import Results, Send
 from .few_events import ROWS_MAX, TABLES_MAX, FewEvents, backlog_of, rows_of
 from .statements import TableStatements
-
-if TYPE_CHECKING:
-    from .storing import Results, Send
 
 
 class StoringFew:

@@ -12,8 +12,10 @@ from ledger.backends.queries import load_queries
 
 from ...engine.row_documents import document_reader
 from ...engine.tables import Table
-from ..base import SHAPES_MAX, RowQuery
-from .statements import Call, TableStatements
+from ..base import SHAPES_MAX
+from ..row_queries import RowQuery
+from .calls import Call
+from .statements import TableStatements
 
 _TEMPLATES = load_queries(__package__, "together.sql")
 Decode = Callable[[str], list[Any]]

@@ -10,7 +10,8 @@ from psycopg import sql
 from ledger.backends.queries import load_queries
 
 from ..totals import Totals, TotalsQuery
-from .statements import Call, TableStatements
+from .calls import Call
+from .statements import TableStatements
 
 _TEMPLATES = load_queries(__package__, "totals.sql")
 

@@ -26,10 +26,9 @@ from ..base import (
     Instants,
     Overview,
     Place,
-    RowQuery,
     Standing,
-    of_session,
 )
+from ..row_queries import RowQuery, of_session
 from ..totals import Totals, TotalsQuery
 from . import stops
 from .current_views import current, current_row

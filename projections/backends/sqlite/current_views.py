@@ -10,7 +10,7 @@ import apsw
 from ledger.backends.sqlite import SqliteBackend
 
 from ...engine.tables import Key
-from ..base import RowQuery, key_query
+from ..row_queries import RowQuery, key_query
 from .statements import TableStatements
 
 

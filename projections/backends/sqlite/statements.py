@@ -19,7 +19,8 @@ from ledger.backends.queries import load_queries
 from ...engine.projection import Index
 from ...engine.row_documents import document_reader
 from ...engine.tables import SEARCH_ID, SEARCH_WORDS, Column, Kind, Row, Table
-from ..base import SHAPES_MAX, RowQuery, key_query
+from ..base import SHAPES_MAX
+from ..row_queries import RowQuery, key_query
 from ..totals import Totals, TotalsQuery
 
 SQL = load_queries(__package__, "statements.sql")

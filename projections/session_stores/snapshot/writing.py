@@ -106,8 +106,12 @@ class SnapshotWriting(SnapshotReading):
                 )
             except SequenceConflict:
                 continue
-            # Some may be repeated, as of an event that was told before.
             version = max(before.head, *(one.sequence for one in answers[0]))
+            if saving.facts == saving.told and not any(one.stored for one in answers[0]):
+                # Repeats are answered whoever wrote since: they do not tell that the base still is.
+                if before.current is not None and version == before.head:
+                    return before.current
+                continue
             return (yield from self._saved(session, saving, version))
         raise SessionBusy(before.session_id, ROUNDS_MAX)
 

@@ -8,7 +8,7 @@ import pytest
 from ledger import Ledger
 from ledger.backends.sqlite import SqliteBackend
 from projections import Views
-from projections.backends.base import RowQuery
+from projections.backends.row_queries import RowQuery
 from projections.backends.sqlite.backend import SqliteViews
 from projections.engine.tables import Table
 from tests.support.views import TALLY, counted

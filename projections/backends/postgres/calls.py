@@ -1,0 +1,23 @@
+"""Statements on their way to the server, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+
+class Call(NamedTuple):
+    """A statement, its parameters, and whether it is prepared: None is when used often.
+
+    False is for joins and lists: what a prepared one decided on a small table, it would do on a
+    big one.
+    """
+
+    statement: bytes
+    parameters: Sequence[Any] = ()
+    prepare: bool | None = None
+
+
+#: Per statement, the rows it returned and how many it touched.
+Results = list[tuple[list[Any], int]]
+Send = Callable[[Iterable[Call]], Any]
