@@ -170,7 +170,7 @@ def test_readers_beside_ever_more_sessions(
     small, least = several[0]
     for asked, read in (PAGES | EACH).items():
         each = asked in EACH
-        times = 1 if each else 5 * sizes.lists
+        times = 1 if each else 2 * sizes.lists
         for count, views in several[1:]:
             report(
                 alternate(

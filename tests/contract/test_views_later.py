@@ -88,7 +88,7 @@ def noting(method: Callable[..., Any], queries: list[Any]) -> Any:
 
 def test_arguments_that_make_no_sense_are_refused(views: Any) -> None:
     for name, call in {
-        "after": lambda: views.qa_after("s", -1),
+        "sequence": lambda: views.qa_after("s", -1),
         "limit": lambda: views.steps_after("s", 0, limit=-1),
         "session_id": lambda: views.qa_after("", 0),
         "tenant": lambda: views.count_steps("s", tenant=None),
