@@ -68,7 +68,12 @@ def moment_value(value: Any) -> datetime:
 
 def json_value(value: Any) -> str:
     """Return a value as JSON text."""
-    encoded = _encode_json(value)
+    try:
+        encoded = _encode_json(value)
+    except TypeError:
+        # Keys that are no text are put in order as text only.
+        value = msgspec.to_builtins(value, str_keys=True, order="deterministic")
+        encoded = _encode_json(value)
     # What JSON lacks becomes null without a word, and PostgreSQL refuses NUL in it. Either shows in
     # the bytes, so that most values are not walked through.
     if _NULL in encoded or _NUL in encoded:

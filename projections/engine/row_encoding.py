@@ -121,7 +121,7 @@ def _shaped(shape: Shape, values: Values) -> tuple[Values, int]:
     for place in shape.reals:
         row[place] = real_value(row[place])
     for place, empty in shape.documents:
-        row[place] = json_value(row[place]) if row[place] or empty is None else empty
+        row[place] = json_value(row[place]) if empty is None or row[place] else empty
     return tuple(row), chars
 
 

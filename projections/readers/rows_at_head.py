@@ -24,7 +24,7 @@ from ..backends.base import (
     ViewBackend,
 )
 from ..engine.dropping import outlives_drops
-from ..engine.folding import Step, Work, decode_page, fold, work_of
+from ..engine.folding import Work, decode_page, fold, work_of
 from ..engine.tables import Key, Table
 from ..errors import ViewsBehind
 from .consistency import Consistency
@@ -72,11 +72,13 @@ class RowsAtHead:
         raise ViewsBehind(table.projection.name, bucket, place, time.monotonic() - start_s)
 
     def _folded(self, table: Table, key: Key, found: Ahead) -> list[Any] | None:
-        """Return the view, [] if there is none; None if it cannot be folded, as others will say."""
+        """Return the view, [] if there is none; None if it cannot be folded here alone."""
         row = found.row
         if found.records:
             page = decode_page(found.records, [table], self._upcasts)
             work = _of_key(work_of(table, page), key)
+            if work is None:
+                return None
             change, failure = fold(work, found.position, {} if row is None else {key: row})
             if failure is not None:
                 return None
@@ -88,11 +90,12 @@ class RowsAtHead:
         return [] if getattr(view, "missing_since", None) is not None or view is None else [view]
 
 
-def _of_key(work: Work, key: Key) -> Work:
-    """Return what there is to do for one row, and for deletions of its session."""
-    steps = [
-        step if step.event is None else Step(step.record, step.event, (key,))
-        for step in work.steps
-        if step.event is None or key in step.keys
-    ]
+def _of_key(work: Work, key: Key) -> Work | None:
+    """Return what there is to do for one row, and for deletions of its session.
+
+    None if there are other rows to do it with: an event goes into all of its rows, or into none.
+    """
+    steps = [step for step in work.steps if step.event is None or key in step.keys]
+    if any(len(step.keys) > 1 for step in steps):
+        return None
     return msgspec.structs.replace(work, steps=steps, keys=(key,))

@@ -119,6 +119,20 @@ def test_a_fold_that_fails_is_heard_of_and_skipped_as_everywhere(ledger: Any) ->
     assert views.row_at_head("tally", KEY).view.sequences == [1, 3]
 
 
+def failing_row(name: str, view: Any, event: Any) -> Any:
+    if len(event.data["name"]) > 1 and view is not None and view.name == name:
+        raise ValueError("no")
+    return tally_apply(view, event)
+
+
+def test_an_event_goes_into_all_of_its_rows_or_into_none(ledger: Any) -> None:
+    views = views_of(ledger, tally(apply=partial(failing_row, "y")))
+    ledger.append("s", [counted("x"), counted("y"), counted("xy")])
+    for key in (KEY, ("", "s", "y")):
+        with pytest.raises(ProjectionFailed):
+            views.row_at_head("tally", key)
+
+
 def test_it_is_read_from_the_version_that_is_active(ledger: Any) -> None:
     old = views_of(ledger, TALLY)
     ledger.append("s", counted())

@@ -171,6 +171,15 @@ def test_what_is_added_up_is_what_the_sessions_say_one_by_one(ledger: Any, views
     assert stats.input_tokens > 2**64
 
 
+def test_what_sessions_last_together_is_told_exactly_however_long(ledger: Any, views: Any) -> None:
+    ledger.append("s", created())
+    first, last = datetime(1970, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    long = msgspec.structs.replace(views.session("s"), created_at=first, last_activity_at=last)
+    keep(ledger, views, [msgspec.structs.replace(long, session_id=f"{n}") for n in range(40)])
+    lasted = 40 * ((last - first) // timedelta(microseconds=1))
+    assert views.session_stats(now=NOW).duration_us == lasted > 2**63
+
+
 def keep(ledger: Any, views: Any, sessions: list[Session]) -> None:
     """Store sessions that no events of today can make."""
     table, positions = Table(SESSIONS), views.positions("sessions")

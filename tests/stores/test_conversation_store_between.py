@@ -5,12 +5,21 @@ from typing import Any
 
 import pytest
 
-from ledger import InvalidArgument
+from ledger import EventIdReused, InvalidArgument, NewEvent, SequenceConflict
 from projections.session_stores.conversation import Session, SessionStatus
 from projections.session_stores.conversation.models import OPEN
 from tests.support.builders import on_memory, only_sync
-from tests.support.conversations import AGENT, SCENARIO, TENANT, session_of, standing, store_of
+from tests.support.conversations import (
+    AGENT,
+    SCENARIO,
+    TENANT,
+    at,
+    session_of,
+    standing,
+    store_of,
+)
 from tests.support.interrupting import calls_of, interrupted
+from tests.support.skipping import append_left_out
 
 pytestmark = [on_memory, only_sync]  # the plans are the same everywhere
 
@@ -75,3 +84,67 @@ def test_u_17_wrong_arguments_are_refused_by_name(ledger: Any) -> None:
         with pytest.raises(InvalidArgument) as caught:
             call()
         assert caught.value.argument == name
+
+
+def test_u_03_an_event_that_others_tell_meanwhile_does_not_hide_what_they_changed(
+    ledger: Any,
+) -> None:
+    # Two who are told the same by a third save it under its own id.
+    for number, clock in (
+        (100, None),
+        (101, lambda: at(500)),
+    ):  # by the clock the same fact, or not
+        store = store_of(ledger) if clock is None else store_of(ledger, clock=clock)
+        session = session_of(number, variables={"theirs": 0})
+        store.save(session)
+        key = {"session_id": str(session.session_id), "tenant": str(TENANT)}
+        told = NewEvent({"text": "hi"}, "note", event_id="told")
+        set_ = NewEvent({"name": "theirs", "value": 1}, "variable.set")
+        event = NewEvent({"text": "hi"}, "note", event_id="told", occurred_at=clock and clock())
+        with pytest.raises(SequenceConflict):
+            interrupted(
+                store._plans.save(store.get(session.session_id), [told]),
+                2,
+                lambda key=key, both=(set_, event): ledger.append(events=both, **key),  # type: ignore[misc] # of this round
+            )
+        mine = store.get(session.session_id)
+        mine.variables["mine"] = 2
+        store.save(mine, events=[told])
+        assert store.get(session.session_id).variables == {"theirs": 1, "mine": 2}
+        # Told by others alone, it is told; what has other content never is.
+        late = NewEvent({}, "note", event_id="late")
+        mine = store.get(session.session_id)
+        plan = store._plans.save(mine, [late, late])
+        interrupted(plan, 2, lambda key=key, late=late: ledger.append(events=late, **key))  # type: ignore[misc] # of this round
+        assert mine.version == ledger.head(**key)
+        other = NewEvent({"text": "bye"}, "note", event_id="told")
+        with pytest.raises(EventIdReused):
+            store.save(mine, events=[other])
+
+
+def test_u_03_an_event_is_told_once_in_one_save_and_after_a_deletion(ledger: Any) -> None:
+    store = store_of(ledger)
+    key = {"session_id": str(session_of().session_id), "tenant": str(TENANT)}
+    told = NewEvent({}, "note", event_id="told")
+    for _ in range(2):
+        session = session_of()
+        for count in (1, 2):
+            session.turn_count = count
+            store.save(session, events=[told, told])
+            assert session.version == ledger.head(**key)
+        assert store.delete(session.session_id)
+    assert [one.type for one in ledger.read(deleted=True, **key)].count("note") == 1
+
+
+def test_u_02_what_the_view_left_out_at_the_end_is_in_no_saves_way(ledger: Any) -> None:
+    store = store_of(ledger)
+    session = session_of()
+    store.save(session)
+    key = {"session_id": str(session.session_id), "tenant": str(TENANT)}
+    for count in (1, 2):
+        append_left_out(ledger, type="session.rekeyed", **key)
+        session.turn_count = count
+        _, calls = calls_of(store._plans.save(session, ()))
+        assert calls == 2  # and one that was refused, which tells where the session is
+        assert session.version == ledger.head(**key)
+        assert store.get(session.session_id).turn_count == count

@@ -9,11 +9,10 @@ import pytest
 
 from ledger import Append, Ledger, NewEvent
 from projections import Views
-from projections.backends.base import of_session
 from projections.backends.postgres.backend import PostgresViews
 from projections.backends.postgres.many_sessions import ManySessions
 from projections.backends.postgres.statements import TableStatements as PostgresStatements
-from projections.backends.row_queries import RowQuery
+from projections.backends.row_queries import RowQuery, of_session
 from projections.backends.sqlite.backend import SqliteViews
 from projections.backends.sqlite.statements import TableStatements as SqliteStatements
 from projections.session_stores.conversation import ConversationStore

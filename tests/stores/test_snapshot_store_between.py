@@ -1,19 +1,20 @@
 """What happens between two questions of the snapshot store; names carry agent-base's ids."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from ledger import Append, NewEvent, SequenceConflict
-from ledger.records import Unit
-from projections import ProjectionFailed, Views
+from ledger import NewEvent, SequenceConflict
+from projections import Views
 from projections.session_stores.snapshot import ChatMessage
 from projections.session_stores.snapshot.writing import SnapshotWriting
 from tests.support.agent_sessions import contents, session_of, store_of
 from tests.support.builders import only_sync
-from tests.support.interrupting import interrupted
+from tests.support.interrupting import calls_of, interrupted
+from tests.support.skipping import append_left_out
 
 SAID = NewEvent({"role": "user", "content": "Wait!"}, "message.appended")
 
@@ -96,13 +97,52 @@ def test_c_09_an_event_beside_a_deletion_is_before_it_or_begins_what_was_named(l
             assert found == {"s": [], "ext": []} | ({key: ["note"]} if after < calls else {})
             store.delete(key)
     # The view may have left a session's first fact out, and then does not tell its incarnation.
-    [part] = ledger.door.batch([Append("left", [NewEvent({}, "session.created")])]).unit.parts
-    draft = replace(part.drafts[0], payload=b'{"agent_id":"%b"}' % (b"a" * 20_000))
-    ledger.backend.append([Unit((replace(part, drafts=(draft,)),))], wait=True)
-    views, [first] = Views(ledger), ledger.read("left")
-    with pytest.raises(ProjectionFailed):
-        views.catch_up()
-    views.skip("sessions", bucket=first.bucket, position=first.position, reason="long", by="me")
+    append_left_out(ledger, "left", "session.created")
+    views = Views(ledger)
     ledger.append("left", told)
     assert views.session("left").first_sequence == 2  # type: ignore[union-attr] # it is there
     assert store.append_event("left", NewEvent({}, "another")) == 3
+
+
+@only_sync
+def test_c_13_an_event_that_was_told_before_does_not_hide_what_others_wrote(ledger: Any) -> None:
+    store, plans = store_of(ledger), SnapshotWriting(ledger, Views(ledger), "")
+    told = NewEvent({}, "note", event_id="told")
+    for number, known in enumerate((True, False)):
+        saved = store.save(session_of(key=f"s{number}"))
+        given = saved if known else replace(saved)
+        ledger.append(f"s{number}", [SAID, told])
+        with pytest.raises(SequenceConflict):  # it has not been told as a part of this session
+            store.save(given, events=[told])
+        latest = store.load(f"s{number}")
+        assert store.save(latest if known else replace(latest), events=[told]) == latest
+        # Also if both are written after the session was read, and before it is saved.
+        at_once = NewEvent({}, "note", event_id="at once")
+        both = [replace(SAID, event_id="said at once"), at_once]
+        with pytest.raises(SequenceConflict):
+            interrupted(
+                plans.save(replace(latest), [at_once]),
+                2,
+                lambda key=f"s{number}", both=both: ledger.append(key, both),  # type: ignore[misc] # of this round
+            )
+        assert contents(store.load(f"s{number}"))[-2:] == ["Wait!", "Wait!"]
+        # Whose answer was lost tells it again, and goes on with the session as it was stored.
+        latest, again = store.load(f"s{number}"), NewEvent({}, "note", event_id="again")
+        first = store.save(latest, events=[again])
+        assert store.save(latest, events=[again]) == first
+        assert store.save(first.with_message(ChatMessage.user("more"))).turn_count
+        assert contents(store.load(f"s{number}"))[-3:] == ["Wait!", "Wait!", "more"]
+
+
+@only_sync
+def test_c_13_what_the_view_left_out_at_the_end_is_in_no_saves_way(ledger: Any) -> None:
+    store, plans = store_of(ledger), SnapshotWriting(ledger, Views(ledger), "")
+    saved = store.save(session_of())
+    append_left_out(ledger, "s", "session.rekeyed")
+    for load in (lambda: saved, partial(store.load, "s")):
+        more, calls = calls_of(plans.save(load().with_message(ChatMessage.user("more")), ()))
+        assert calls == 3  # and one that was refused, which tells where the session is
+        assert (more, more.version) == (store.load("s"), ledger.head("s"))
+        append_left_out(ledger, "s", "session.rekeyed")
+        with pytest.raises(SequenceConflict):
+            store.save(replace(saved.with_message(ChatMessage.user("stale"))))

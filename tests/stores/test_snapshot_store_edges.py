@@ -9,6 +9,7 @@ import pytest
 from ledger import InvalidArgument, NewEvent
 from ledger.catalogue import ApprovalDecided, ToolStarted
 from projections import Views
+from projections.folds.sessions import ALLOWED_ACTIONS_MAX
 from projections.session_stores.snapshot import (
     AgentSession,
     ChatMessage,
@@ -16,6 +17,7 @@ from projections.session_stores.snapshot import (
     ToolCall,
     session_of_json,
 )
+from projections.session_stores.snapshot.agent_sessions import base_of
 from projections.session_stores.snapshot.writing import SnapshotWriting
 from tests.support.agent_sessions import SYSTEM, contents, runtime_event, session_of, store_of
 from tests.support.builders import on_memory, only_sync
@@ -39,6 +41,33 @@ def test_c_17_what_is_allowed_by_an_event_of_a_save_survives_the_next(ledger: An
     revoked = NewEvent({"action_key": "mail"}, "approval.revoked")
     assert store.save(again, events=[revoked]).always_allowed_actions == {"read"}
     assert store.load("s").always_allowed_actions == {"read"}
+
+
+@on_memory
+@only_sync
+def test_c_17_more_actions_than_may_be_are_allowed_by_no_two_together(ledger: Any) -> None:
+    store = store_of(ledger)
+    many = frozenset(str(number) for number in range(ALLOWED_ACTIONS_MAX - 1))
+    saved = store.save(AgentSession(id=SessionId("s"), always_allowed_actions=many))
+    decided = ApprovalDecided(approval_id="a", decision="allow_always", action_key="theirs")
+    ledger.append("s", decided)
+    with pytest.raises(InvalidArgument, match=str(ALLOWED_ACTIONS_MAX)):
+        store.save(saved.allowing("mine"))
+    assert store.load("s").always_allowed_actions == many | {"theirs"}
+
+
+@on_memory
+@only_sync
+def test_c_06_a_session_that_others_named_before_it_is_made_has_the_name_it_is_saved_under(
+    ledger: Any,
+) -> None:
+    store = store_of(ledger)
+    for given, named in (("mine", "theirs"), ("same", "same"), (None, "kept")):
+        ledger.append(named, NewEvent({"external_id": named}, "session.rekeyed"))
+        saved = store.save(session_of(key=named, external_id=given))
+        assert saved == store.load(named)
+        assert base_of(saved) == base_of(store.load(named))
+        assert saved.id == SessionId(named, given or named)
 
 
 @each_backend_crossed

@@ -148,6 +148,13 @@ def test_a_value_of_another_type_is_refused_by_its_field(field: str, value: Any)
         table.encode(msgspec.structs.replace(SAMPLE, **{field: value}))
 
 
+class Undecided(msgspec.Struct, frozen=True):
+    """Neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("ask nobody")
+
+
 def test_values_of_known_types_are_looked_at_as_those_of_new_ones_are() -> None:
     def table() -> Table:
         return Table(everything(lambda event: SAMPLE))
@@ -177,6 +184,8 @@ def test_values_of_known_types_are_looked_at_as_those_of_new_ones_are() -> None:
         ("mapping", {}),
         ("mapping", {"b": -0.0, "a": None}),
         ("listed", ()),
+        ("anything", Undecided()),
+        ("anything", Undecided()),  # whose type is known by now
     ]
     for field, value in right:
         view = msgspec.structs.replace(SAMPLE, **{field: value})

@@ -16,7 +16,7 @@ from ...errors import AppendTimeout, LedgerClosed
 from ..base import OpenOptions
 from .arrays import register_arrays
 from .connecting import READ_ATTEMPTS_MAX, Target, lock_timeout
-from .errors import LOCK_NOT_AVAILABLE, is_broken, translated
+from .errors import LOCK_NOT_AVAILABLE, is_spent, translated
 from .silence import PatientConnection
 from .statements import Statements
 
@@ -67,7 +67,7 @@ class Database:
             except psycopg.Error as error:
                 self.check_open()
                 attempt += 1
-                if attempt > READ_ATTEMPTS_MAX or not is_broken(error) or _gave_up(error):
+                if attempt > READ_ATTEMPTS_MAX or not is_spent(error) or _gave_up(error):
                     raise
 
     def append(self, statement: bytes, parameters: Sequence[Any], buckets: list[int]) -> TupleRow:
@@ -111,7 +111,7 @@ class Database:
             cursor = connection.execute(statement, parameters, prepare=True, binary=True)
             rows = cursor.fetchall()
         except psycopg.Error as error:
-            if is_broken(error):
+            if is_spent(error):
                 self._replace(connection)
             self._pool.putconn(connection)
             raise

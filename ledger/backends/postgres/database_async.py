@@ -17,7 +17,7 @@ from ...errors import AppendTimeout, LedgerClosed
 from ..base import OpenOptions
 from .arrays import register_arrays
 from .connecting import READ_ATTEMPTS_MAX, Target, lock_timeout
-from .errors import LOCK_NOT_AVAILABLE, is_broken, translated
+from .errors import LOCK_NOT_AVAILABLE, is_spent, translated
 from .silence import AsyncPatientConnection
 from .statements import Statements
 
@@ -82,7 +82,7 @@ class AsyncDatabase:
             except psycopg.Error as error:
                 self.check_open()
                 attempt += 1
-                if attempt > READ_ATTEMPTS_MAX or not is_broken(error) or _gave_up(error):
+                if attempt > READ_ATTEMPTS_MAX or not is_spent(error) or _gave_up(error):
                     raise
 
     async def append(
@@ -125,7 +125,7 @@ class AsyncDatabase:
             cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
             rows = await cursor.fetchall()
         except psycopg.Error as error:
-            if is_broken(error):
+            if is_spent(error):
                 await self._replace(connection)
             await self._pool.putconn(connection)
             raise

@@ -24,6 +24,8 @@ from ...errors import (
 
 LOCK_NOT_AVAILABLE = "55P03"
 _IN_FAILED_TRANSACTION = "25P02"
+# What is said of a prepared statement whose table was made anew with columns of other types.
+_NOT_SUPPORTED = "0A000"
 # Connections: refused, broken, too many, ended by an administrator or a restart.
 _UNAVAILABLE = ("08", "53300", "57P")
 # A role that may not connect, or lacks a right.
@@ -44,6 +46,11 @@ def is_broken(error: psycopg.Error) -> bool:
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError)
     return error.sqlstate.startswith(_UNAVAILABLE)
+
+
+def is_spent(error: psycopg.Error) -> bool:
+    """Whether a connection will not do what it failed at, and a new one may."""
+    return is_broken(error) or error.sqlstate == _NOT_SUPPORTED
 
 
 def translated(error: psycopg.Error) -> LedgerError:

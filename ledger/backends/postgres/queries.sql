@@ -19,7 +19,12 @@ SELECT
 
 -- name: guest_settings
 -- Once per connection that is lent out: other people's statements are planned as usual.
-SELECT set_config('lock_timeout', %(lock_timeout)s, false)
+SELECT
+    set_config('lock_timeout', %(lock_timeout)s, false),
+    -- with a stricter default, a statement that meets another one's row would fail
+    set_config('default_transaction_isolation', 'read committed', false),
+    -- in other zones the first and the last moments that Python knows are none
+    set_config('timezone', 'UTC', false)
 
 -- name: append_event
 -- The whole append of one event, NULL if it is not a plain one.

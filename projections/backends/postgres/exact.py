@@ -1,12 +1,18 @@
-"""JSON numbers that survive jsonb."""
+"""JSON that survives jsonb: its numbers, and the order of its keys."""
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
 
+import msgspec
+
+from ...engine.column_values import json_value
+
 # A string, to be stepped over, or a number with an exponent.
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?\d+(?:\.\d+)?[eE][+-]?\d+)')
+# What jsonb writes between a key and its value.
+_KEY_END = '": '
 _SUSPECT = re.compile(r"\d[eE][+-]?\d")
 
 
@@ -24,3 +30,13 @@ def exact_numbers(text: str) -> str:
 def _plain(number: str) -> str:
     digits = format(Decimal(number), "f")
     return digits if "." in digits else f"{digits}.0"
+
+
+def ordered_keys(text: str) -> str:
+    """Return a jsonb's text with its keys in the order in which they were written.
+
+    jsonb puts the shorter ones first.
+    """
+    if text.count(_KEY_END) < 2:
+        return text
+    return json_value(msgspec.json.decode(text))

@@ -44,6 +44,8 @@ DOCUMENT_COLUMNS_MAX = 200
 _DOCUMENT_PARTS = {Kind.JSON: "document_json", Kind.BOOLEAN: "document_flag"}
 #: Sums are taken of the upper and of the lower 32 bits: that of the whole may have more than 64.
 _PART = 2**32
+#: No field has such a name.
+_LASTING = "lasting us"
 _SEARCH_COLUMNS = (f'"{SEARCH_WORDS}" TEXT', f'"{SEARCH_ID}" INTEGER')
 
 
@@ -154,7 +156,10 @@ class TableStatements:
             moment=f"v.{_quoted(wanted.before[0])}",
             start=start,
             end=end,
-            sums="".join(SQL["sum_of"].format(value=f"v.{_quoted(n)}") for n in wanted.sums),
+            sums="".join(
+                SQL["sum_of"].format(value=f"v.{_quoted(name)}")
+                for name in (_LASTING, *wanted.sums)
+            ),
             rows=self._statement("rows", wanted.rows),
         )
         return statement, [_bound(wanted.before[1]), *_parameters(wanted.rows)]
@@ -275,8 +280,10 @@ def _parameters(query: RowQuery) -> list[Any]:
 
 def totals_of_row(row: Row) -> Totals:
     """Return the totals in a row of what `totals` asks for; each sum is in two parts."""
-    by, is_before, count, lasting_us, *parts = row
-    sums = [high * _PART + low for high, low in zip(parts[::2], parts[1::2], strict=True)]
+    by, is_before, count, *parts = row
+    lasting_us, *sums = (
+        high * _PART + low for high, low in zip(parts[::2], parts[1::2], strict=True)
+    )
     return Totals(by, bool(is_before), count, lasting_us, sums)
 
 

@@ -130,8 +130,10 @@ concat('{{', {ready} substr(json_object({plain}), 2))
 
 -- name: totals
 -- What a reader's rows add up to, apart for each value of a column and for what is before a moment.
-SELECT {by}, {moment} < ?, count(*), sum(max(0, {end} - {start})){sums}
-FROM ({rows}) AS v GROUP BY 1, 2
+-- LIMIT keeps SQLite from reading the moments anew for each half of a sum: a fifth of the time.
+SELECT {by}, {moment} < ?, count(*){sums}
+FROM (SELECT v.*, max(0, {end} - {start}) AS "lasting us" FROM ({rows}) AS v LIMIT -1) AS v
+GROUP BY 1, 2
 
 -- name: microseconds
 -- Of a moment as text; with its fraction, unixepoch would round it to the next second.

@@ -10,7 +10,14 @@ import msgspec
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from ledger import Append, InvalidArgument, NewEvent, SequenceConflict
+from ledger import (
+    Append,
+    Appended,
+    EventIdReused,
+    InvalidArgument,
+    NewEvent,
+    SequenceConflict,
+)
 from ledger.codec import check_json
 from ledger.events import Event
 from ledger.plans import Plan
@@ -56,6 +63,11 @@ class Planned(msgspec.Struct, frozen=True):
     version: int
     base: Base | None
 
+    def is_told(self, answers: Sequence[Appended]) -> bool:
+        """Whether the new facts are the first behind the head, and not all told by somebody else."""
+        places = range((self.append.expected or 0) + 1, self.version + 1)
+        return all(one.sequence == place for one, place in zip(answers, places, strict=False))
+
 
 class ConversationWriting(ConversationReading):
     """The writing half of a store."""
@@ -66,15 +78,24 @@ class ConversationWriting(ConversationReading):
         wanted = self._checked(session)
         # Which of the events are stored already only the ledger knows.
         known = None if events else self._changed(wanted, base_of(session))
+        head, reused = 0, ""
         for attempt in range(ROUNDS_MAX):
             planned = None if attempt else known
             # Where nothing has changed, no append tells whether the session is what it was.
             if planned is None or not planned.append.events:
-                planned = yield from self._planned(wanted, events)
+                planned = yield from self._planned(wanted, events, head)
             if planned.append.events:
                 try:
-                    yield self.ledger.append_many([planned.append])
-                except SequenceConflict:
+                    answers: list[list[Appended]] = yield self.ledger.append_many([planned.append])
+                except SequenceConflict as conflict:
+                    head = conflict.actual
+                    continue
+                except EventIdReused as error:
+                    if error.event_id == reused:
+                        raise
+                    reused = error.event_id  # somebody told it since it was looked up, at his time
+                    continue
+                if not planned.is_told(answers[0]):
                     continue
             return keep(session, planned.version, planned.base)
         raise SessionBusy(wanted.key[1], ROUNDS_MAX)
@@ -193,7 +214,9 @@ class ConversationWriting(ConversationReading):
         base = self.base(wanted.key, draft.rows, wanted.shown) if is_known else None
         return Planned(append, head + len(draft.facts), base)
 
-    def _planned(self, wanted: Wanted, events: Iterable[AnyFact]) -> Plan[Planned]:
+    def _planned(
+        self, wanted: Wanted, events: Iterable[AnyFact], refused_at: int = 0
+    ) -> Plan[Planned]:
         """Return what makes the stored session the wanted one, for where the session is now."""
         tenant, session_id = wanted.key
         rows = yield from self.rows(tenant, session_id)
@@ -204,7 +227,8 @@ class ConversationWriting(ConversationReading):
             rows = yield from self.rows(tenant, session_id)
         row = rows.session
         if row is not None:
-            head = row.last_sequence
+            # The view may have left the last facts out; what was read is behind them.
+            head = max(row.last_sequence, refused_at)
         yield from self._check_seen(wanted.session, row)
         told, repeated = yield from self._known_apart(wanted.key, events)
         return self._told(wanted, rows, head, told, repeated)
@@ -237,11 +261,17 @@ class ConversationWriting(ConversationReading):
         """Return the events that are not stored yet, and those that are, as of a repeated call."""
         new: list[AnyFact] = []
         repeated: list[AnyFact] = []
+        ids: set[str] = set()
         for event in events:
-            known: Event | None = None
-            if isinstance(event, NewEvent):
-                known = yield self.ledger.get(key[1], event.event_id, tenant=key[0])
-            (new if known is None else repeated).append(event)
+            if not isinstance(event, NewEvent):
+                new.append(event)
+                continue
+            known: Event | None = yield self.ledger.get(
+                key[1], event.event_id, tenant=key[0], deleted=True
+            )
+            first = known is None and event.event_id not in ids
+            (new if first else repeated).append(event)
+            ids.add(event.event_id)
         return new, repeated
 
     def _moment(self, row: SessionRow | None, given: datetime) -> datetime:

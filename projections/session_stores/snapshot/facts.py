@@ -55,11 +55,14 @@ def type_of(event: NewEvent) -> str | None:
 def identity(id_: SessionId, base: Base | None) -> list[NewEvent]:
     """Return what has to be said of a session as a whole."""
     alias = {} if id_.external_id is None else {"external_id": id_.external_id}
-    if base is None or not base.created:
+    if base is None:
         return [NewEvent({"status": "active"} | alias, "session.created")]
-    if alias and base.external_id != id_.external_id:
-        return [NewEvent(alias, "session.rekeyed")]
-    return []
+    # Creating a session only fills what nobody has said of it before.
+    facts = [] if base.created else [NewEvent({"status": "active"} | alias, "session.created")]
+    filled = (id_.external_id,) if base.created else (id_.external_id, None)
+    if alias and base.external_id not in filled:
+        facts.append(NewEvent(alias, "session.rekeyed"))
+    return facts
 
 
 def allowed_fact(action_key: str, asked: Approval | None) -> NewEvent:

@@ -83,14 +83,12 @@ class SnapshotWriting(SnapshotReading):
         given, session = session, checked(session)
         if session.id is None:
             raise InvalidArgument("session", "has no id: give it one, SessionId.new() makes them")
-        if len(session.always_allowed_actions) > ALLOWED_ACTIONS_MAX:
-            raise InvalidArgument(
-                "session", f"allows more than {ALLOWED_ACTIONS_MAX} actions always"
-            )
-        base = self._carried(given, session)
+        base, head = self._carried(given, session), 0
         for _ in range(ROUNDS_MAX):
             if base is None:
                 before = yield from self._before(session, session.id)
+                # The view may have left the last facts out; what was read is behind them.
+                before = msgspec.structs.replace(before, head=max(before.head, head))
             else:
                 before = Before(base.session_id, base.version, base)
             saving = yield from self._saving(session, session.id, before, events)
@@ -104,14 +102,16 @@ class SnapshotWriting(SnapshotReading):
                 answers: list[list[Appended]] = yield self.ledger.append_many(
                     [mine, *saving.claims]
                 )
-            except SequenceConflict:
+            except SequenceConflict as conflict:
+                if (conflict.tenant, conflict.session_id) == (mine.tenant, mine.session_id):
+                    head = conflict.actual
                 continue
-            version = max(before.head, *(one.sequence for one in answers[0]))
-            if saving.facts == saving.told and not any(one.stored for one in answers[0]):
-                # Repeats are answered whoever wrote since: they do not tell that the base still is.
-                if before.current is not None and version == before.head:
-                    return before.current
-                continue
+            behind = {one.sequence for one in answers[0] if one.sequence > before.head}
+            version = max(behind, default=before.head)
+            if not behind and before.current is not None:
+                return before.current
+            if not behind or len(behind) < version - before.head:
+                continue  # all was told before, which is answered whoever wrote since
             return (yield from self._saved(session, saving, version))
         raise SessionBusy(before.session_id, ROUNDS_MAX)
 
@@ -300,7 +300,12 @@ class SnapshotWriting(SnapshotReading):
             asked = {one.action_key: one for one in approvals}
         facts = [allowed_fact(key, asked.get(key)) for key in sorted(added)]
         facts += [NewEvent({"action_key": key}, "approval.revoked") for key in sorted(revoked)]
-        return facts, (current | added) - revoked
+        allowed = (current | added) - revoked
+        if len(allowed) > ALLOWED_ACTIONS_MAX:
+            raise InvalidArgument(
+                "session", f"allows more than {ALLOWED_ACTIONS_MAX} actions always"
+            )
+        return facts, allowed
 
     def _allowed_at(self, session_id: str, version: int) -> Plan[frozenset[str]]:
         if not version:
