@@ -11,12 +11,13 @@ Who reads a table that was dropped is told so by VersionDropped; `store` finds i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
 
+from ledger.plans import Plan
 from ledger.records import Record
 
 from ..engine.folding import Change
@@ -255,6 +256,13 @@ class ViewBackend(Protocol):
         """Return how all versions stand."""
         ...
 
+    def side_by_side(self, plans: Sequence[Plan[None]], stop: Callable[[], None]) -> None:
+        """Run plans over this storage that share their work: at once if that is faster, or in turn.
+
+        What one of them raises is raised once all have ended; `stop` tells the others to.
+        """
+        ...
+
 
 class AsyncViewBackend(Protocol):
     """The same storage for tasks of one event loop; docstrings as in ViewBackend."""
@@ -295,3 +303,4 @@ class AsyncViewBackend(Protocol):
     async def note_failure(self, failure: Failure) -> None: ...
     async def skip(self, skip: Skip) -> bool: ...
     async def overview(self) -> Overview: ...
+    async def side_by_side(self, plans: Sequence[Plan[None]], stop: Callable[[], None]) -> None: ...

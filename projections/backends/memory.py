@@ -13,6 +13,7 @@ import msgspec
 
 from ledger.backends.base import FeedQuery
 from ledger.backends.memory import MemoryBackend
+from ledger.plans import Plan
 
 from ..engine.folding import Change
 from ..engine.kinds import check_kinds
@@ -31,6 +32,7 @@ from .base import (
     Standing,
 )
 from .row_queries import RowQuery, key_query, of_session
+from .side_by_side import in_turn
 from .totals import Totals, TotalsQuery, totals_of
 
 Bucket = dict[Key, Row]
@@ -296,6 +298,9 @@ class MemoryViews:
                 failures=current(sorted(self._state.failures.values(), key=_order), places),
                 skips=sorted(self._state.skips, key=_order),
             )
+
+    def side_by_side(self, plans: Sequence[Plan[None]], stop: Callable[[], None]) -> None:
+        in_turn(plans)
 
     def _holding(self, query: RowQuery) -> list[Row]:
         """Return the rows that hold a query's conditions, in no order."""

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
+from ledger.plans import Plan
+
 from ..engine.folding import Change
 from ..engine.stops import Failure, Skip
 from ..engine.tables import Identity, Key, Row, Table
@@ -21,6 +23,7 @@ from .base import (
     ViewBackend,
 )
 from .row_queries import RowQuery
+from .side_by_side import in_turn_async
 from .totals import Totals, TotalsQuery
 
 P = ParamSpec("P")
@@ -116,6 +119,9 @@ class ThreadedViews:
 
     async def overview(self) -> Overview:
         return await self._run(self._views.overview)
+
+    async def side_by_side(self, plans: Sequence[Plan[None]], stop: Callable[[], None]) -> None:
+        await in_turn_async(plans)
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._inline:

@@ -10,7 +10,7 @@ dropped meanwhile is left out by who only kept it going.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ledger import IntegrityError
@@ -23,6 +23,7 @@ from ledger.upcasts import Upcasts
 from ..backends.base import AsyncViewBackend, Backlog, Checkpoint, Standing, ViewBackend
 from ..errors import ProjectionFailed, VersionDropped
 from .asked import Asked
+from .buckets import AfterPage, Due, reach_each
 from .dropping import outlives_drops
 from .folding import Change, decode_page, fold, stored_keys, work_of
 from .pages import between, check_dense
@@ -35,8 +36,6 @@ BATCH_EVENTS_MAX = 2_000
 _REFUSALS_MAX = 10
 
 Folded = tuple[Change, ProjectionFailed | None]
-#: Called behind each page with the number of events in it; False ends the work there.
-AfterPage = Callable[[int], bool]
 
 
 class Projector:
@@ -140,7 +139,7 @@ class Projector:
         kept = self.kept(standings)
         if self._tables and not kept:
             raise VersionDropped(", ".join(names or self._names))
-        failures: list[ProjectionFailed] = []
+        due: list[Due] = []
         for bucket, head in enumerate(heads):
             places = {table: standings[table.identity].positions[bucket] for table in kept}
             behind = [
@@ -149,12 +148,8 @@ class Projector:
                 if place < head and stuck.get((table.identity, bucket)) != place
             ]
             if behind:
-                failures += yield from self.reach(
-                    bucket, head, behind, after_page=after_page, only_kept=True
-                )
-            if not after_page(0):
-                break
-        return failures
+                due.append((bucket, head, behind))
+        return (yield from self._reach_each(due, after_page, only_kept=True))
 
     def standings(self, names: Sequence[str] | None = None) -> Plan[dict[Identity, Standing]]:
         """Return how far the versions of projections have come, by name and version."""
@@ -180,11 +175,20 @@ class Projector:
         only_kept: bool = False,
     ) -> Plan[list[ProjectionFailed]]:
         """Bring tables to a position of each bucket and return the failures."""
-        failures: list[ProjectionFailed] = []
-        for bucket, head in enumerate(heads):
-            if any(standings[table.identity].positions[bucket] < head for table in wanted):
-                failures += yield from self.reach(bucket, head, wanted, only_kept=only_kept)
-        return failures
+        due = [
+            (bucket, head, wanted)
+            for bucket, head in enumerate(heads)
+            if any(standings[table.identity].positions[bucket] < head for table in wanted)
+        ]
+        return (yield from self._reach_each(due, only_kept=only_kept))
+
+    def _reach_each(
+        self, due: Sequence[Due], after_page: AfterPage | None = None, *, only_kept: bool
+    ) -> Plan[list[ProjectionFailed]]:
+        def reach(one: Due, goes_on: AfterPage) -> Plan[list[ProjectionFailed]]:
+            return self.reach(*one, after_page=goes_on, only_kept=only_kept)
+
+        return reach_each(self._views, due, reach, after_page)
 
     def reach(
         self,

@@ -58,6 +58,7 @@ class AsyncPostgresBackend:
     def __init__(self, target: Target, options: OpenOptions, info: LedgerInfo) -> None:
         self.info = info
         self.lanes = options.lanes
+        self.pool_size = options.pool_size
         self.lock_timeout_s = options.lock_timeout_s
         self.schema = options.schema
         self._target = target

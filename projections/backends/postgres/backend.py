@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import Connection, Cursor
-from psycopg.errors import InvalidSqlStatementName, UndefinedTable
+from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, UndefinedTable
 from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolClosed, PoolTimeout
 
@@ -31,6 +32,7 @@ from ..base import (
     Standing,
 )
 from ..row_queries import RowQuery, key_query
+from ..side_by_side import in_threads, in_turn
 from ..totals import Totals, TotalsQuery
 from .calls import Call, Results, Send
 from .storing import BEGIN, Storing
@@ -38,8 +40,8 @@ from .storing import BEGIN, Storing
 #: More than a pool holds: after a restart of the server each of its connections fails once.
 ATTEMPTS_MAX = 20
 #: Behind these the driver is wrong about what its connection has prepared: a pipeline that broke
-#: prepared nothing more.
-STALE = (InvalidSqlStatementName, UndefinedTable)
+#: prepared nothing more. The second is said of a table that was made anew with other columns.
+STALE = (InvalidSqlStatementName, FeatureNotSupported, UndefinedTable)
 T = TypeVar("T")
 
 
@@ -49,6 +51,9 @@ class PostgresViews:
     def __init__(self, log: PostgresBackend) -> None:
         self._log = log
         self._storing = Storing(log.schema, log.info.buckets)
+        # Of all catch-ups only the one that holds it: did each take several connections, callers
+        # that are no more than the pool has would wait for each other.
+        self._one_takes_several = threading.Lock()
 
     def prepare(self, tables: Sequence[Table]) -> None:
         self._run(lambda send: self._storing.prepare(send, tables))
@@ -137,6 +142,15 @@ class PostgresViews:
 
     def overview(self) -> Overview:
         return self._run(lambda send: self._storing.overview(send))
+
+    def side_by_side(self, plans: Sequence[Plan[None]], stop: Callable[[], None]) -> None:
+        if not self._one_takes_several.acquire(blocking=False):
+            in_turn(plans)
+            return
+        try:
+            in_threads(plans[: self._log.pool_size], stop)
+        finally:
+            self._one_takes_several.release()
 
     def _at_once(self, plan: Callable[[Send], Plan[T]]) -> T:
         """Run a plan of one reading statement where the log is read: no connection is borrowed."""

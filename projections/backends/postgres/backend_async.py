@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -28,6 +29,7 @@ from ..base import (
     Standing,
 )
 from ..row_queries import RowQuery, key_query
+from ..side_by_side import in_tasks, in_turn_async
 from ..totals import Totals, TotalsQuery
 from .backend import STALE, failure, may_repeat
 from .calls import Call, Results, Send
@@ -42,6 +44,8 @@ class AsyncPostgresViews:
     def __init__(self, log: AsyncPostgresBackend) -> None:
         self._log = log
         self._storing = Storing(log.schema, log.info.buckets)
+        # As in the sync twin.
+        self._one_takes_several = threading.Lock()
 
     async def prepare(self, tables: Sequence[Table]) -> None:
         await self._run(lambda send: self._storing.prepare(send, tables))
@@ -138,6 +142,15 @@ class AsyncPostgresViews:
 
     async def overview(self) -> Overview:
         return await self._run(lambda send: self._storing.overview(send))
+
+    async def side_by_side(self, plans: Sequence[Plan[None]], stop: Callable[[], None]) -> None:
+        if not self._one_takes_several.acquire(blocking=False):
+            await in_turn_async(plans)
+            return
+        try:
+            await in_tasks(plans[: self._log.pool_size], stop)
+        finally:
+            self._one_takes_several.release()
 
     async def _at_once(self, plan: Callable[[Send], Plan[T]]) -> T:
         """Run a plan of one reading statement where the log is read: no connection is borrowed."""

@@ -10,6 +10,7 @@ import msgspec
 
 from ledger.backends.sqlite import SqliteBackend
 from ledger.backends.sqlite.rows import add_records
+from ledger.plans import Plan
 from ledger.records import Record
 
 from ...engine.folding import Change
@@ -29,6 +30,7 @@ from ..base import (
     Standing,
 )
 from ..row_queries import RowQuery, of_session
+from ..side_by_side import in_turn
 from ..totals import Totals, TotalsQuery
 from . import stops
 from .current_views import current, current_row
@@ -303,6 +305,9 @@ class SqliteViews:
                 return stops.overview(connection)
             finally:
                 connection.execute("ROLLBACK")
+
+    def side_by_side(self, plans: Sequence[Plan[None]], stop: Callable[[], None]) -> None:
+        in_turn(plans)
 
     def _read(self, tables: Sequence[Table], read: Callable[[apsw.Connection], T]) -> T:
         """Read tables; raise VersionDropped if one of them is not there any more."""
