@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextvars import copy_context
 
 from ledger.plans import Plan, arun, run
 
 THREAD_NAME = "ledger-views"
+#: A signal that comes just before a thread begins to wait is looked at when that wait ends: without
+#: an end, Ctrl-C stopped nothing until all of the work was done.
+INTERRUPT_S = 0.2
 
 
 def in_turn(plans: Sequence[Plan[None]]) -> None:
@@ -60,7 +63,10 @@ def in_threads(plans: Sequence[Plan[None]], stop: Callable[[], None]) -> None:
             running.append((thread, outcome))
         begin.set()
         run(first)
-        for _, outcome in running:
+        outcomes = [outcome for _, outcome in running]
+        while wait(outcomes, INTERRUPT_S).not_done:
+            pass
+        for outcome in outcomes:
             outcome.result()
     except BaseException:
         stop()
