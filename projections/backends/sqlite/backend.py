@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import apsw
@@ -185,8 +186,7 @@ class SqliteViews:
         session, load = key[:2], self._of(table).load
 
         def read(connection: apsw.Connection) -> Ahead | None:
-            connection.execute("BEGIN DEFERRED")
-            try:
+            with _one_moment(connection):
                 places = (bucket, *table.identity, *session)
                 found: Any = connection.execute(SQL["place_ahead"], places).fetchone()
                 if found is None:
@@ -200,8 +200,6 @@ class SqliteViews:
                 behind = connection.execute(SQL["events_ahead"], span) if end > position else ()
                 records: list[Record] = []
                 add_records(records, behind, lambda _: f"A row of session {key[1]!r}")
-            finally:
-                connection.execute("ROLLBACK")
             row = self._of(table).row(rows[0]) if rows else None
             return Ahead(position, head, row, records)
 
@@ -222,8 +220,7 @@ class SqliteViews:
         tables = [self._of(query.table) for query in queries]
 
         def read(connection: apsw.Connection) -> list[list[Any]] | None:
-            connection.execute("BEGIN DEFERRED")
-            try:
+            with _one_moment(connection):
                 for one in tables:
                     if not connection.execute(SQL["is_current"], (bucket, *one.table.identity)).get:
                         return None
@@ -231,8 +228,6 @@ class SqliteViews:
                     connection.execute(*one.read(query)).fetchall()
                     for one, query in zip(tables, queries, strict=True)
                 ]
-            finally:
-                connection.execute("ROLLBACK")
 
         found = self._read([one.table for one in tables], read)
         if found is None:
@@ -241,8 +236,7 @@ class SqliteViews:
 
     def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         def read(connection: apsw.Connection) -> Instant:
-            connection.execute("BEGIN DEFERRED")
-            try:
+            with _one_moment(connection):
                 head: int = connection.execute(SQL["head"], (bucket,)).get
                 places = _checkpoints(connection, bucket)
                 found = []
@@ -250,8 +244,6 @@ class SqliteViews:
                     statements = self._of(query.table)
                     rows = connection.execute(*statements.select(query)).fetchall()
                     found.append([statements.row(row) for row in rows])
-            finally:
-                connection.execute("ROLLBACK")
             return Instant(head, places, found)
 
         return self._read([query.table for query in queries], read)
@@ -260,8 +252,7 @@ class SqliteViews:
         self, queries: Sequence[RowQuery], sessions: Sequence[tuple[int, str]]
     ) -> Instants:
         def read(connection: apsw.Connection) -> Instants:
-            connection.execute("BEGIN DEFERRED")
-            try:
+            with _one_moment(connection):
                 instants = {
                     bucket: Instant(
                         connection.execute(SQL["head"], (bucket,)).get,
@@ -279,8 +270,6 @@ class SqliteViews:
                         call = statements.read(of_session(query, *session))
                         found.append(statements.views(connection.execute(*call).fetchall()))
                     views.append(found)
-            finally:
-                connection.execute("ROLLBACK")
             return Instants(instants, views)
 
         return self._read([query.table for query in queries], read)
@@ -299,12 +288,8 @@ class SqliteViews:
         return True
 
     def overview(self) -> Overview:
-        with self._log.reader() as connection:
-            connection.execute("BEGIN DEFERRED")
-            try:
-                return stops.overview(connection)
-            finally:
-                connection.execute("ROLLBACK")
+        with self._log.reader() as connection, _one_moment(connection):
+            return stops.overview(connection)
 
     def side_by_side(self, plans: Sequence[Plan[None]], stop: Callable[[], None]) -> None:
         in_turn(plans)
@@ -372,6 +357,16 @@ class SqliteViews:
 
 def _checkpoints(connection: apsw.Connection, bucket: int) -> Mapping[Identity, Checkpoint]:
     return checkpoints_of(connection.execute(SQL["checkpoints"], (bucket,)).fetchall())
+
+
+@contextmanager
+def _one_moment(connection: apsw.Connection) -> Iterator[None]:
+    """Let several statements read the same snapshot, which begins with the first of them."""
+    connection.execute("BEGIN DEFERRED")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _layout(connection: apsw.Connection, table: Table) -> frozenset[str]:
