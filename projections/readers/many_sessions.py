@@ -12,9 +12,9 @@ from ledger.plans import Plan
 from ..backends.base import AsyncViewBackend, Instants, ViewBackend
 from ..engine.tables import Table
 from ..errors import VersionDropped, ViewsBehind
-from .arguments import count_limit, flag, several, text
+from .arguments import several, text
 from .consistency import Consistency, strong
-from .moments import check_all_of_sessions, is_of_one_moment, key_parts, session_queries
+from .moments import SeveralViews, is_of_one_moment, several_views
 
 if TYPE_CHECKING:
     from .reading import Reader
@@ -47,28 +47,35 @@ class ManySessions:
         only: object = None,
     ) -> Plan[dict[str, dict[str, list[Any]]]]:
         """Return the views of sessions in several projections, by session and name."""
-        fold = strong(consistency)
-        count = count_limit(limit)
-        flag(newest_first, "newest_first")
-        given = several(names, "projections", "names of views")
-        tables = [self._reader.table(name, "projections") for name in given]
-        check_all_of_sessions(tables)
-        parts = key_parts(only, tables)
+        wanted = several_views(
+            self._reader, names, consistency, limit, only, newest_first=newest_first
+        )
+        tables = wanted.tables
         tenant = self._reader.tenant(tenant)
         sessions = self._places(tenant, session_ids)
         if not tables or not sessions:
             return {session_id: {} for _, session_id in sessions}
         buckets = {bucket for bucket, _ in sessions}
         yield from self._reader.prepare()
-        if not fold or self._reader.waiting.is_noting:
+        if not strong(consistency) or self._reader.waiting.is_noting:
             tables = yield from self._settle(tables, buckets, consistency)
+        return (yield from self.of_one_moment(wanted, tables, tenant, sessions))
+
+    def of_one_moment(
+        self,
+        wanted: SeveralViews,
+        tables: Sequence[Table],
+        tenant: str,
+        sessions: Sequence[tuple[int, str]],
+    ) -> Plan[dict[str, dict[str, list[Any]]]]:
+        """Read until all views of a bucket are far enough, folding what is left to be folded."""
+        consistency, fold = wanted.consistency, strong(wanted.consistency)
+        buckets = {bucket for bucket, _ in sessions}
         start_s, behind = time.monotonic(), buckets
         heads: dict[int, int] = {}
         for _ in range(_ATTEMPTS_MAX):
             # Of any session: each of those asked for takes its place.
-            queries = session_queries(
-                tables, parts, (tenant, ""), 0, count, newest_first=newest_first
-            )
+            queries = wanted.queries(tables, (tenant, ""), 0)
             try:
                 found: Instants = yield self._views.snapshot_of_each(queries, sessions)
                 heads = heads or {bucket: one.head for bucket, one in found.buckets.items()}

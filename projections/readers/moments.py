@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from ledger import InvalidArgument
 
@@ -11,9 +13,12 @@ from ..backends.base import Instant
 from ..backends.row_queries import RowQuery
 from ..engine.projector import chosen
 from ..engine.tables import Table
-from .arguments import mapping
-from .consistency import SessionKey
+from .arguments import count_limit, flag, mapping, several
+from .consistency import Consistency, SessionKey, strong
 from .listing_queries import text_filter
+
+if TYPE_CHECKING:
+    from .reading import Reader
 
 FIRST_SEQUENCE = "first_sequence"
 
@@ -46,16 +51,47 @@ def session_query(
     )
 
 
-def session_queries(
-    tables: Sequence[Table], parts: Mapping[str, Parts], *place: Any, newest_first: bool
-) -> list[RowQuery]:
-    """Return the query of each table for a `place`: the session, its bucket, a limit."""
-    return [
-        session_query(
-            table, *place, only=parts.get(table.projection.name, ()), newest_first=newest_first
-        )
-        for table in tables
-    ]
+class SeveralViews(msgspec.Struct, frozen=True):
+    """What is asked of several views, each of which has rows of single sessions."""
+
+    tables: list[Table]
+    parts: dict[str, Parts]
+    consistency: Consistency
+    limit: int | None
+    newest_first: bool
+
+    def queries(self, tables: Sequence[Table], session: SessionKey, bucket: int) -> list[RowQuery]:
+        """Return the query of each table, of whichever versions they are by now."""
+        return [
+            session_query(
+                table,
+                session,
+                bucket,
+                self.limit,
+                only=self.parts.get(table.projection.name, ()),
+                newest_first=self.newest_first,
+            )
+            for table in tables
+        ]
+
+
+def several_views(
+    reader: Reader,
+    names: object,
+    consistency: Consistency,
+    limit: int | None,
+    only: object,
+    *,
+    newest_first: bool,
+) -> SeveralViews:
+    """Return checked arguments."""
+    strong(consistency)
+    count = count_limit(limit)
+    flag(newest_first, "newest_first")
+    given = several(names, "projections", "names of views")
+    tables = [reader.table(name, "projections") for name in given]
+    check_all_of_sessions(tables)
+    return SeveralViews(tables, key_parts(only, tables), consistency, count, newest_first)
 
 
 def key_parts(given: object, tables: Sequence[Table]) -> dict[str, Parts]:

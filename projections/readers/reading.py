@@ -80,7 +80,7 @@ class Reader(SubjectRows):
         self.versions = Versions(log, views, tables, self.projector)
         names = tuple(self._tables)
         self.heads = RowsAtHead(views, upcasts, self.settle)
-        self.one_session = OneSession(self, views, tables)
+        self.one_session = OneSession(self, views)
         self.many_sessions = ManySessions(self, views, tables)
         self.skips = Skips(log, views, self.versions, self.projector, self.prepare)
         self.health = Health(

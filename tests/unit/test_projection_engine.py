@@ -9,7 +9,7 @@ import pytest
 from ledger import IntegrityError, Ledger, NewEvent
 from ledger.plans import Plan, run
 from projections import ProjectionFailed
-from projections.backends.base import Instant
+from projections.backends.base import Instant, Instants
 from projections.backends.memory import MemoryViews
 from projections.engine.folding import Change
 from projections.engine.projector import Projector
@@ -146,20 +146,22 @@ def test_views_at_different_positions_are_not_of_one_moment(ledger: Ledger, view
         )
 
     ask()
-    snapshot, taken = views.snapshot, 0
+    snapshot, taken = views.snapshot_of_each, 0
 
-    def one_ahead(bucket: int, queries: Any) -> Any:
+    def one_ahead(queries: Any, sessions: Any) -> Any:
         # Both are far enough, but somebody has just folded one of them alone.
         nonlocal taken
         taken += 1
-        found = snapshot(bucket, queries)
+        found = snapshot(queries, sessions)
         if taken > 1:
             return found
-        ahead = msgspec.structs.replace(found.checkpoints["other", 1], position=2)
-        return Instant(found.head, {**found.checkpoints, ("other", 1): ahead}, [[], []])
+        [(bucket, instant)] = found.buckets.items()
+        ahead = msgspec.structs.replace(instant.checkpoints["other", 1], position=2)
+        places = {**instant.checkpoints, ("other", 1): ahead}
+        return Instants({bucket: Instant(instant.head, places, ())}, [[[], []]])
 
     views.together = lambda bucket, queries: None  # as if something was left to be folded
-    views.snapshot = one_ahead
+    views.snapshot_of_each = one_ahead
     assert [len(rows) for rows in ask().values()] == [1, 1]
     assert taken == 2
 
