@@ -117,27 +117,27 @@ class Reader(SubjectRows):
             check_of_sessions(table)
             check_moment(as_of, "as_of")
         named = 2 if table.of_sessions else 0  # which are looked at to find the bucket
-        bucket = self.bucket((key[0], key[1])) if named else 0
-        for field, value in zip(table.key[named:], key[named:], strict=True):
-            text_filter(field, value)
+        bucket = self.bucket(key) if named else 0
+        if len(key) > named:
+            for field, value in zip(table.key[named:], key[named:], strict=True):
+                text_filter(field, value)
         if as_of is not None:
             table = yield from self._told_by(table, bucket)
             return (yield from self.history.row(table, key, bucket, as_of, deleted=deleted))
-        if quick and not self._prepared:
-            yield from self.prepare()
         found: list[Any] | None = None
         if quick:
-            found = yield from self._row_at_once(table, bucket, key)
+            if not self._prepared:
+                yield from self.prepare()
+            if not self.projector.expects(bucket):
+                found = yield self._views.current_row(table, bucket, key)
+            if found is None:
+                found = yield from self._row_folded(table, bucket, key)
         if found is None:
             found = yield from self._settled(key_query(table, bucket, key), consistency)
         return found[0] if found else None
 
-    def _row_at_once(self, table: Table, bucket: int, key: Key) -> Plan[list[Any] | None]:
-        """Read a row, and fold what is left first in as few round trips; None for the long way."""
-        if not self.projector.expects(bucket):
-            views: list[Any] | None = yield self._views.current_row(table, bucket, key)
-            if views is not None:
-                return views
+    def _row_folded(self, table: Table, bucket: int, key: Key) -> Plan[list[Any] | None]:
+        """Fold what is left of a row and read it in few round trips; None for the long way."""
         try:
             rows = yield from self.projector.row(table, bucket, key)
         except VersionDropped:
@@ -362,6 +362,7 @@ class Reader(SubjectRows):
         """Return a tenant, checked."""
         return tenant_key(self._door, tenant)
 
-    def bucket(self, session: SessionKey) -> int:
-        """Return the bucket of a session, checked."""
-        return self._door.bucket(*session_key(self._door, *session))
+    def bucket(self, key: Sequence[str]) -> int:
+        """Return the bucket of a session, checked: a key begins with its tenant and its id."""
+        tenant, session_id = session_key(self._door, key[0], key[1])
+        return self._door.bucket(tenant, session_id)

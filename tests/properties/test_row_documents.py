@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from projections.backends.row_queries import RowQuery
 from projections.backends.sqlite.statements import TableStatements
+from projections.backends.sqlite.tables import create_table
 from projections.builtin import BUILTIN
 from projections.engine.row_documents import document_reader
 from projections.engine.row_snapshots import ROW_SNAPSHOTS
@@ -68,7 +69,7 @@ def test_a_view_is_the_same_from_its_columns_and_from_its_document(table: Table)
     assert document_reader(table) is not None
     statements = TableStatements(table)
     connection = apsw.Connection(":memory:")
-    for statement in statements.create:
+    for statement in create_table(table):
         connection.execute(statement)
     query = RowQuery(table=table, bucket=0, equal=())
 

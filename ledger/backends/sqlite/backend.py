@@ -18,9 +18,10 @@ from ...wakeups import Wakeups
 from ..base import FeedQuery, OpenOptions, Place, SessionQuery
 from ..queries import load_queries
 from .appends import store
-from .connections import Readers, Writer, connect
+from .connections import Writer, connect
 from .errors import translated
 from .opening import open_file
+from .readers import Readers
 from .rows import add_records, escaped_bytes, escaped_record
 from .watcher import Watcher
 from .within import store_within

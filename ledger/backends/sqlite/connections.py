@@ -1,4 +1,4 @@
-"""Connections to one file: how they are set up, one that writes, some that read."""
+"""Connections to one file: how they are set up, and the one that writes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
 
 import apsw
 
-from ...errors import AppendTimeout, BackendUnavailable, InvalidArgument, LedgerClosed
-from .errors import error_of, undecodable, writer_error
+from ...errors import AppendTimeout, InvalidArgument, LedgerClosed
+from .errors import writer_error
 
 #: What the -wal file shrinks to after a checkpoint; one big import would leave it big for ever.
 WAL_BYTES_KEPT_MAX = 67_108_864
@@ -122,68 +121,3 @@ class Writer:
         with self._lock:
             self._closed = True
             self._connection.close()
-
-
-class Readers:
-    """Up to `size` connections that read, made when needed; they never wait for the writer."""
-
-    def __init__(self, path: str, size: int, timeout_s: float) -> None:
-        self._path = path
-        self._size = size
-        self._timeout_s = timeout_s
-        # Permits, as a queue: threading.Semaphore is written in Python and takes ten calls a loan.
-        self._free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(size):
-            self._free.put(None)
-        self._lock = threading.Lock()
-        self._idle: list[apsw.Connection] = []
-        self._closed = False
-
-    @contextmanager
-    def connection(self) -> Iterator[apsw.Connection]:
-        """Lend a connection; whatever it still has open at the end is dropped with it."""
-        try:
-            self._free.get(timeout=self._timeout_s)
-        except Empty:
-            busy = BackendUnavailable(f"All {self._size} connections that read are in use.")
-            raise busy from None
-        # One generator, not one inside the other: they would cost as much as a small query.
-        try:
-            connection = self._take()
-            try:
-                yield connection
-            finally:
-                self._give_back(connection)
-        except UnicodeDecodeError as error:
-            raise undecodable(error, self._path) from error
-        except apsw.Error as error:
-            raise error_of(error, self._path) from error
-        finally:
-            self._free.put(None)
-
-    def close(self) -> None:
-        """Close what is idle; what is lent out is closed when it comes back."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-
-    def _take(self) -> apsw.Connection:
-        with self._lock:
-            if self._closed:
-                raise LedgerClosed("The ledger is closed.")
-            if self._idle:
-                return self._idle.pop()
-        connection = connect(self._path, self._timeout_s)
-        connection.execute("PRAGMA query_only = ON")
-        return connection
-
-    def _give_back(self, connection: apsw.Connection) -> None:
-        # An open statement would pin its snapshot: old answers, and a -wal file that only grows.
-        clean = connection.txn_state() == apsw.SQLITE_TXN_NONE
-        with self._lock:
-            if clean and not self._closed:
-                self._idle.append(connection)
-                return
-        connection.close(True)

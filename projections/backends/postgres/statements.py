@@ -1,4 +1,4 @@
-"""The SQL of one schema's views, composed from templates: the only place where it is generated.
+"""The SQL of one table, composed from templates: the only place where it is generated.
 
 What is filled in are identifiers, of fields that the struct has and `tables` has checked; values
 are parameters without exception.
@@ -6,14 +6,13 @@ are parameters without exception.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC
-from typing import Any, LiteralString
+from functools import cached_property
+from typing import Any
 
 import msgspec
 from psycopg import sql
-
-from ledger.backends.queries import load_queries
 
 from ...engine.projection import Index
 from ...engine.tables import BUCKET, SEARCH_WORDS, Column, Key, Kind, Row, Table
@@ -21,9 +20,9 @@ from ..base import SHAPES_MAX
 from ..row_queries import RowQuery
 from .ahead import ahead_parameters, ahead_statement
 from .calls import Call
+from .composing import composed, composed_part, joined, listed, of_v, template
 from .exact import exact_numbers, ordered_keys
 
-_TEMPLATES = load_queries(__package__, "statements.sql")
 _TYPES = {
     Kind.TEXT: "text",
     Kind.INTEGER: "bigint",
@@ -34,50 +33,7 @@ _TYPES = {
 }
 _SEARCH_COLUMN = "search_words tsvector"
 _NOTHING = sql.SQL("")
-_COMMON = (
-    "create_checkpoints",
-    "create_checkpoint",
-    "forget_checkpoints",
-    "count_checkpoints",
-    "checkpoints",
-    "head",
-    "standings",
-    "move_checkpoint",
-    "move_checkpoints",
-    "lock_versions",
-    "mark_built",
-    "accept",
-    "switch",
-    "is_active",
-)
-
-
-class SchemaStatements:
-    """The statements that belong to no single table."""
-
-    def __init__(self, schema: str) -> None:
-        self.lock = _TEMPLATES["lock"].encode()
-        self.layouts = _TEMPLATES["layouts"].encode()
-        found = {name: _composed(name, schema=sql.Identifier(schema)) for name in _COMMON}
-        self.create_checkpoints = found["create_checkpoints"]
-        self.create_checkpoint = found["create_checkpoint"]
-        self.forget_checkpoints = found["forget_checkpoints"]
-        self.count_checkpoints = found["count_checkpoints"]
-        self.checkpoints = found["checkpoints"]
-        self.head = found["head"]
-        self.standings = found["standings"]
-        self.move_checkpoint = found["move_checkpoint"]
-        self.move_checkpoints = found["move_checkpoints"]
-        self.lock_versions = found["lock_versions"]
-        self.mark_built = found["mark_built"]
-        self.accept = found["accept"]
-        self.switch = found["switch"]
-        self.is_active = found["is_active"]
-        self._schema = schema
-
-    def drop_table(self, name: str) -> Call:
-        """Return the call that removes a table."""
-        return Call(_composed("drop_table", table=sql.Identifier(self._schema, name)))
+_EQUAL = sql.SQL("{} = {}")
 
 
 class TableStatements:
@@ -85,17 +41,17 @@ class TableStatements:
 
     def __init__(self, table: Table, schema: str) -> None:
         self.table = table
-        is_current = _composed_part("is_current", schema=sql.Identifier(schema))
+        is_current = composed_part("is_current", schema=sql.Identifier(schema))
         self._composed: dict[tuple[Any, ...], tuple[bytes, bool]] = {}
         self._name = sql.Identifier(schema, table.name)
-        self._columns = _joined(
-            ", ", (SELECTED[column.kind].format(_of_v(column.name)) for column in table.columns)
+        self._columns = joined(
+            ", ", (SELECTED[column.kind].format(of_v(column.name)) for column in table.columns)
         )
         self._wanted = {
             "rows": self._columns,
-            "current": _joined(", ", [is_current, self._columns]),
+            "current": joined(", ", [is_current, self._columns]),
             "count": sql.SQL("count(*)"),
-            "plain": _joined(", ", (_of_v(name) for name in table.names)),
+            "plain": joined(", ", (of_v(name) for name in table.names)),
         }
         self._moments = [
             place for place, column in enumerate(table.columns) if column.kind is Kind.MOMENT
@@ -110,29 +66,7 @@ class TableStatements:
         # left out, which is the same to the server: most rows have many of these.
         fields = [(name, Any, None) for name in (*table.names, *words)]
         self._object = msgspec.defstruct("Object", fields, gc=False, omit_defaults=True)
-        self.create = self._create()
-        self._upsert = self.upserting().as_bytes(None)
-        by_key = sql.SQL("{} = {}")
-        self._load = _composed(
-            "load",
-            columns=self._columns,
-            table=self._name,
-            key=_listed(table.key),
-            parameters=_joined(", ", [sql.SQL("%s::text[]")] * len(table.key)),
-            matches=_joined(
-                " AND ",
-                (
-                    by_key.format(sql.Identifier("t", name), sql.Identifier("wanted", name))
-                    for name in table.key
-                ),
-            ),
-        )
-        self._ahead = ahead_statement(schema, table, self._columns)
-        conditions = (by_key.format(sql.Identifier(name), sql.Placeholder()) for name in table.key)
-        self._delete = _composed(
-            "delete", table=self._name, conditions=_joined(" AND ", conditions)
-        )
-        self._clear = _composed("clear", table=self._name)
+        self._schema = schema
 
     @property
     def layout(self) -> frozenset[str]:
@@ -223,38 +157,38 @@ class TableStatements:
         equal = query.equal if query.bucket is None else ((BUCKET, query.bucket), *query.equal)
         for name, value in equal:
             condition = sql.SQL("{} IS NULL" if value is None else "{} = %s")
-            conditions.append(condition.format(_of_v(name)))
+            conditions.append(condition.format(of_v(name)))
         for name, values in query.one_of:
-            several = _joined(", ", [sql.SQL("%s")] * len(values))
-            conditions.append(sql.SQL("{} IN ({})").format(_of_v(name), several))
-        conditions += [sql.SQL("{} > 0").format(_of_v(name)) for name in query.positive]
+            several = joined(", ", [sql.SQL("%s")] * len(values))
+            conditions.append(sql.SQL("{} IN ({})").format(of_v(name), several))
+        conditions += [sql.SQL("{} > 0").format(of_v(name)) for name in query.positive]
         for limited, pairs in (("{} >= %s", query.at_least), ("{} < %s", query.below)):
-            conditions += [sql.SQL(limited).format(_of_v(name)) for name, _ in pairs]
-        order = [_of_v(name) for name in query.order]
+            conditions += [sql.SQL(limited).format(of_v(name)) for name, _ in pairs]
+        order = [of_v(name) for name in query.order]
         if query.after is not None:
-            template = sql.SQL("({}) < ({})" if query.descending else "({}) > ({})")
+            compared = sql.SQL("({}) < ({})" if query.descending else "({}) > ({})")
             marks = [sql.SQL("%s")] * len(order)
-            conditions.append(template.format(_joined(", ", order), _joined(", ", marks)))
-        found = sql.SQL("{} @@ %s::tsquery").format(_of_v(SEARCH_WORDS))
+            conditions.append(compared.format(joined(", ", order), joined(", ", marks)))
+        found = sql.SQL("{} @@ %s::tsquery").format(of_v(SEARCH_WORDS))
         if query.words and query.among is None:
             conditions.append(found)
         direction = sql.SQL("{} DESC" if query.descending else "{}")
-        ordered = _joined(", ", (direction.format(name) for name in order))
+        ordered = joined(", ", (direction.format(name) for name in order))
         chosen = "select_found" if query.words and order else "select"
         parts = [
-            _template(chosen if query.among is None else "select_among").format(
+            template(chosen if query.among is None else "select_among").format(
                 columns=columns,
                 table=self._name,
-                conditions=_joined(" AND ", conditions),
+                conditions=joined(" AND ", conditions),
                 order=ordered,
                 found=found,
             )
         ]
         if order:
-            parts.append(_template("order").format(order=ordered))
+            parts.append(template("order").format(order=ordered))
         if query.limit is not None:
             parts.append(sql.Composed([sql.SQL("LIMIT %s")]))
-        return _joined("\n", parts).as_bytes(None)
+        return joined("\n", parts).as_bytes(None)
 
     def row(self, values: Row) -> Row:
         """Return a row from what PostgreSQL returned."""
@@ -270,29 +204,70 @@ class TableStatements:
                 row[place] = row[place].astimezone(UTC)
         return tuple(row)
 
-    def _create(self) -> list[bytes]:
+    # Each is composed when it is first asked for: all of them for all views take 45 ms, which who
+    # opens them for a read or two would wait for.
+    @cached_property
+    def create(self) -> list[bytes]:
+        """The statements that make the table."""
         parts = [_definition(column) for column in self.table.columns]
         search: list[bytes] = []
         if self.table.words is not None:
             parts.append(sql.Composed([sql.SQL(_SEARCH_COLUMN)]))
             index = sql.Identifier(f"{self.table.name}_w")
-            search.append(_composed("create_search", table=self._name, index=index))
-        definitions = _joined(",\n    ", parts)
+            search.append(composed("create_search", table=self._name, index=index))
+        definitions = joined(",\n    ", parts)
         return [
-            _composed("create_table", table=self._name, definitions=definitions),
+            composed("create_table", table=self._name, definitions=definitions),
             *(
-                _composed(
+                composed(
                     "create_index",
                     table=self._name,
                     index=sql.Identifier(name),
-                    columns=_listed(index.fields),
+                    columns=listed(index.fields),
                     rows=_rows(index),
                 )
                 for name, index in self.table.indexes.items()
             ),
             *search,
-            _composed("create_key", table=self._name, key=_listed(self.table.key)),
+            composed("create_key", table=self._name, key=listed(self.table.key)),
         ]
+
+    @cached_property
+    def _load(self) -> bytes:
+        key = self.table.key
+        return composed(
+            "load",
+            columns=self._columns,
+            table=self._name,
+            key=listed(key),
+            parameters=joined(", ", [sql.SQL("%s::text[]")] * len(key)),
+            matches=joined(
+                " AND ",
+                (
+                    _EQUAL.format(sql.Identifier("t", name), sql.Identifier("wanted", name))
+                    for name in key
+                ),
+            ),
+        )
+
+    @cached_property
+    def _ahead(self) -> bytes:
+        return ahead_statement(self._schema, self.table, self._columns)
+
+    @cached_property
+    def _upsert(self) -> bytes:
+        return self.upserting().as_bytes(None)
+
+    @cached_property
+    def _delete(self) -> bytes:
+        conditions = (
+            _EQUAL.format(sql.Identifier(name), sql.Placeholder()) for name in self.table.key
+        )
+        return composed("delete", table=self._name, conditions=joined(" AND ", conditions))
+
+    @cached_property
+    def _clear(self) -> bytes:
+        return composed("clear", table=self._name)
 
     def upserting(
         self, condition: sql.Composable = _NOTHING, returning: sql.Composable = _NOTHING
@@ -305,13 +280,13 @@ class TableStatements:
             written = (*written, SEARCH_WORDS)
             others = [*others, SEARCH_WORDS]
         assign = sql.SQL("{} = {}")
-        return _template("upsert").format(
+        return template("upsert").format(
             table=self._name,
             condition=condition,
             returning=returning,
-            columns=_listed(written),
-            key=_listed(table.key),
-            assignments=_joined(
+            columns=listed(written),
+            key=listed(table.key),
+            assignments=joined(
                 ", ",
                 (assign.format(sql.Identifier(n), sql.Identifier("excluded", n)) for n in others),
             ),
@@ -348,8 +323,8 @@ def layout_line(name: str, type: str, not_null: bool) -> str:
 
 def _rows(index: Index) -> sql.Composable:
     conditions = (("rows_present", index.present), ("rows_positive", index.positive))
-    found = [_template(name).format(field=sql.Identifier(one)) for name, one in conditions if one]
-    return _joined("", found)
+    found = [template(name).format(field=sql.Identifier(one)) for name, one in conditions if one]
+    return joined("", found)
 
 
 def _definition(column: Column) -> sql.Composed:
@@ -368,27 +343,3 @@ _EMPTY = {text: _raw_json(text) for text in ("{}", "[]")}
 
 # JSON comes back as text: it is decoded once, into the field's own type.
 SELECTED = {kind: sql.SQL("{}::text" if kind is Kind.JSON else "{}") for kind in Kind}
-
-
-def _of_v(name: str) -> sql.Identifier:
-    return sql.Identifier("v", name)
-
-
-def _listed(names: Iterable[str]) -> sql.Composed:
-    return _joined(", ", (sql.Identifier(name) for name in names))
-
-
-def _joined(separator: LiteralString, parts: Iterable[sql.Composable]) -> sql.Composed:
-    return sql.SQL(separator).join(parts)
-
-
-def _composed(name: str, **parts: sql.Composable) -> bytes:
-    return _composed_part(name, **parts).as_bytes(None)
-
-
-def _composed_part(name: str, **parts: sql.Composable) -> sql.Composed:
-    return _template(name).format(**parts)
-
-
-def _template(name: str) -> sql.SQL:
-    return sql.SQL(_TEMPLATES[name])

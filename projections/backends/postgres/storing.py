@@ -22,7 +22,8 @@ from . import stops
 from .ahead import ahead_of
 from .calls import Call, Results, Send
 from .many_sessions import ManySessions, instants, views_of_each
-from .statements import SchemaStatements, TableStatements, layout_line
+from .schema_statements import SchemaStatements
+from .statements import TableStatements, layout_line
 from .storing_few import StoringFew
 from .together import Together
 from .totals import totals, totals_call

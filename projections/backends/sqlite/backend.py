@@ -35,7 +35,8 @@ from ..side_by_side import in_turn
 from ..totals import Totals, TotalsQuery
 from . import stops
 from .current_views import current, current_row
-from .statements import SQL, TableStatements, definition, drop_table, totals_of_row
+from .statements import TableStatements, totals_of_row
+from .tables import SQL, create_table, definition, drop_table, layout
 
 _CHECKPOINTS = "view_checkpoints"
 _CHECKPOINT_COLUMNS = frozenset(
@@ -74,11 +75,11 @@ class SqliteViews:
                     connection.execute(SQL["forget_checkpoints"], table.identity)
                     for statement in drop_table(table.name):
                         connection.execute(statement)
-                for statement in self._of(table).create:
+                for statement in create_table(table):
                     connection.execute(statement)
                 created = (*table.identity, table.made_by.text)
                 connection.execute(SQL["create_checkpoint"], created)
-                self._check_layout(table, _layout(connection, table))
+                _check_layout(table, _layout(connection, table))
 
     def checkpoints(self, bucket: int) -> Mapping[Identity, Checkpoint]:
         with self._log.reader() as connection:
@@ -337,16 +338,11 @@ class SqliteViews:
         check_kinds(tables, _kinds(connection))
         for table in tables:
             counted: int = connection.execute(SQL["count_checkpoints"], table.identity).get
-            layout = _layout(connection, table)
-            if counted != self._log.info.buckets or not layout:
+            found = _layout(connection, table)
+            if counted != self._log.info.buckets or not found:
                 return False
-            self._check_layout(table, layout)
+            _check_layout(table, found)
         return True
-
-    def _check_layout(self, table: Table, found: frozenset[str]) -> None:
-        expected = self._of(table).layout
-        if found != expected:
-            raise TableMismatch(table.name, expected, found)
 
     def _of(self, table: Table) -> TableStatements:
         found = self._statements.get(table.name)
@@ -372,6 +368,12 @@ def _one_moment(connection: apsw.Connection) -> Iterator[None]:
 def _layout(connection: apsw.Connection, table: Table) -> frozenset[str]:
     rows: list[Any] = connection.execute(SQL["layout"], (table.name,)).fetchall()
     return frozenset(definition(name, type_, bool(not_null)) for name, type_, not_null in rows)
+
+
+def _check_layout(table: Table, found: frozenset[str]) -> None:
+    expected = layout(table)
+    if found != expected:
+        raise TableMismatch(table.name, expected, found)
 
 
 def _kinds(connection: apsw.Connection) -> list[Any]:

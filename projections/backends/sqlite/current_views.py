@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import apsw
@@ -16,35 +16,51 @@ from .statements import TableStatements
 
 def current(log: SqliteBackend, statements: TableStatements, query: RowQuery) -> list[Any] | None:
     """Return the views that a query asks for; None if they may be behind."""
-    return _found(log, statements, statements.current(query), lambda: query)
+    with log.reader() as connection:
+        try:
+            found = connection.execute(*statements.current(query)).fetchall()
+            if not found:
+                return _settled(connection, statements, query)
+        except apsw.SQLError:
+            return None  # the version was dropped, which the long way tells, as all else
+    return statements.views(found)
 
 
 def current_row(
     log: SqliteBackend, statements: TableStatements, bucket: int, key: Key
 ) -> list[Any] | None:
     """Return the same for the row under a whole key."""
-    table = statements.table
-    parameters = (bucket, *table.identity, bucket, *key)
-    call = statements.current_row, parameters
-    return _found(log, statements, call, lambda: key_query(table, bucket, key))
-
-
-def _found(
-    log: SqliteBackend,
-    statements: TableStatements,
-    call: tuple[str, Sequence[Any]],
-    query: Callable[[], RowQuery],
-) -> list[Any] | None:
+    read = statements.read_document
+    if read is None:
+        return current(log, statements, key_query(statements.table, bucket, key))
+    parameters = (bucket, *statements.table.identity, bucket, *key)
     with log.reader() as connection:
         try:
-            found: list[Any] = connection.execute(*call).fetchall()
-            if not found:
-                asked = query()
-                if not connection.execute(*statements.is_current(asked)).get:
-                    return None
-                # Nothing is there, or it has just been folded: what is read behind that is of its
-                # moment or a later one.
-                found = connection.execute(*statements.read(asked)).fetchall()
+            document = _document(connection, statements, parameters)
+            if document is None:
+                return _settled(connection, statements, key_query(statements.table, bucket, key))
         except apsw.SQLError:
-            return None  # the version was dropped, which the long way tells, as all else
-    return statements.views(found)
+            return None
+    return [read(document)]
+
+
+def _document(
+    connection: apsw.Connection, statements: TableStatements, parameters: Sequence[Any]
+) -> Any:
+    try:
+        return connection.execute(statements.current_document, parameters).get
+    except apsw.SQLError:
+        # The first of this table on this connection.
+        connection.execute(statements.create_documents)
+        return connection.execute(statements.current_document, parameters).get
+
+
+def _settled(
+    connection: apsw.Connection, statements: TableStatements, query: RowQuery
+) -> list[Any] | None:
+    """Return what is there where nothing was found that is up to date; None if it may be behind."""
+    if not connection.execute(*statements.is_current(query)).get:
+        return None
+    # Nothing is there, or it has just been folded: what is read behind that is of its moment or a
+    # later one.
+    return statements.views(connection.execute(*statements.read(query)).fetchall())

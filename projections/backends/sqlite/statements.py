@@ -6,33 +6,21 @@ are parameters without exception.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property
 from itertools import chain, islice
 from typing import Any
 
 import msgspec
 
-from ledger.backends.queries import load_queries
-
-from ...engine.projection import Index
 from ...engine.row_documents import document_reader
-from ...engine.tables import SEARCH_ID, SEARCH_WORDS, Column, Kind, Row, Table
+from ...engine.tables import SEARCH_WORDS, Kind, Row, Table
 from ..base import SHAPES_MAX
-from ..row_queries import RowQuery, key_query
+from ..row_queries import RowQuery
 from ..totals import Totals, TotalsQuery
+from .tables import SQL, listed, quoted, search_name
 
-SQL = load_queries(__package__, "statements.sql")
-
-_TYPES = {
-    Kind.TEXT: "TEXT",
-    Kind.INTEGER: "INTEGER",
-    Kind.REAL: "REAL",
-    Kind.BOOLEAN: "INTEGER",
-    Kind.MOMENT: "TEXT",
-    Kind.JSON: "TEXT",
-}
 #: FTS5 writes down at each statement's end what it has gathered: with 32 rows in each, storing a
 #: row that is found by its words takes half as long. Others gain nothing.
 _SEARCHED_ROWS_MAX = 32
@@ -46,7 +34,6 @@ _DOCUMENT_PARTS = {Kind.JSON: "document_json", Kind.BOOLEAN: "document_flag"}
 _PART = 2**32
 #: No field has such a name.
 _LASTING = "lasting us"
-_SEARCH_COLUMNS = (f'"{SEARCH_WORDS}" TEXT', f'"{SEARCH_ID}" INTEGER')
 
 
 class TableStatements:
@@ -55,73 +42,107 @@ class TableStatements:
     def __init__(self, table: Table) -> None:
         self.table = table
         self._composed: dict[tuple[Any, ...], str] = {}
-        columns = _listed(table.names, "v.")
-        wide = len(table.columns) > DOCUMENT_COLUMNS_MAX
-        self._read_document = None if wide else document_reader(table)
-        self._wanted = {
-            "rows": columns,
-            "views": columns if self._read_document is None else _document(table),
-            "count": "count(*)",
-        }
         places = list(enumerate(table.columns))
         self._moments = [place for place, column in places if column.kind is Kind.MOMENT]
         self._booleans = [place for place, column in places if column.kind is Kind.BOOLEAN]
-        others = [name for name in table.names if name not in table.key] or list(table.key)
-        parts = {
-            "table": _quoted(table.name),
-            "key": _listed(table.key),
-            "columns": _listed(table.names),
+        self._names = {
+            "table": quoted(table.name),
+            "key": listed(table.key),
+            "columns": listed(table.names),
         }
-        searched = table.words is not None
-        written = (*table.names, SEARCH_WORDS) if searched else table.names
-        create = SQL["create_searched_table" if searched else "create_table"]
-        self.create = [create.format(definitions=_definitions(table), **parts)]
-        self.create += [
-            SQL["create_index"].format(
-                index=_quoted(name),
-                table=parts["table"],
-                columns=_listed(index.fields),
-                rows=_rows(index),
+        self._upserted_max = 1
+        if table.words is not None:
+            self._upserted_max = max(
+                1, min(_SEARCHED_ROWS_MAX, _PARAMETERS_MAX // len(table.names))
             )
-            for name, index in table.indexes.items()
-        ]
-        if searched:
-            self.create += _search(table.name)
-        self.load = SQL["load"].format(
-            table=parts["table"],
-            columns=_listed(table.names, "v."),
+
+    # Each is composed when it is first asked for: all of them for all views take longer than what
+    # who opens them for a read or two is there for.
+    @cached_property
+    def load(self) -> str:
+        """The statement that reads rows by their keys."""
+        return SQL["load"].format(
+            table=self._names["table"],
+            columns=listed(self.table.names, "v."),
             matches=" AND ".join(
-                f"v.{_quoted(name)} = wanted.value ->> {place}"
-                for place, name in enumerate(table.key)
+                f"v.{quoted(name)} = wanted.value ->> {place}"
+                for place, name in enumerate(self.table.key)
             ),
         )
+
+    @cached_property
+    def upsert(self) -> str:
+        """The statement that inserts or replaces a row."""
+        return self._upserting(1)
+
+    @cached_property
+    def _upsert_many(self) -> str:
+        return self._upserting(self._upserted_max)
+
+    def _upserting(self, rows: int) -> str:
+        table = self.table
+        written = table.names if table.words is None else (*table.names, SEARCH_WORDS)
+        others = [name for name in table.names if name not in table.key] or list(table.key)
         parameters = f"({', '.join('?' * (len(written) + 1))})"
-        self._upserted_max = 1
-        if searched:
-            self._upserted_max = max(1, min(_SEARCHED_ROWS_MAX, _PARAMETERS_MAX // len(written)))
-        upsert = partial(
-            SQL["upsert"].format,
+        return SQL["upsert"].format(
+            rows=", ".join([parameters] * rows),
             assignments=", ".join(
-                f"{_quoted(name)} = excluded.{_quoted(name)}"
+                f"{quoted(name)} = excluded.{quoted(name)}"
                 for name in (*others, *written[len(table.names) :])
             ),
-            **(parts | {"columns": _listed(written)}),
+            **(self._names | {"columns": listed(written)}),
         )
-        self.upsert = upsert(rows=parameters)
-        self._upsert_many = upsert(rows=", ".join([parameters] * self._upserted_max))
-        self.delete = SQL["delete"].format(
-            table=parts["table"],
-            conditions=" AND ".join(f"{_quoted(name)} = ?" for name in table.key),
+
+    @cached_property
+    def delete(self) -> str:
+        """The statement that deletes a row."""
+        conditions = " AND ".join(f"{quoted(name)} = ?" for name in self.table.key)
+        return SQL["delete"].format(table=self._names["table"], conditions=conditions)
+
+    @cached_property
+    def clear(self) -> str:
+        """The statement that deletes all rows of a session."""
+        return SQL["clear"].format(**self._names)
+
+    @cached_property
+    def read_document(self) -> Callable[[str], Any] | None:
+        """Makes a view of a row that is one JSON object; None where rows are read as columns."""
+        wide = len(self.table.columns) > DOCUMENT_COLUMNS_MAX
+        return None if wide else document_reader(self.table)
+
+    @cached_property
+    def create_documents(self) -> str:
+        """The statement that lets a connection read documents without spelling them out.
+
+        SQLite's driver looks a statement up by all its characters: to find the 2,250 of reading a
+        session takes as long as reading it.
+        """
+        present = [f"v.{quoted(name)} IS NULL" for name, _ in self.table.present]
+        return SQL["create_documents"].format(
+            documents=self._documents,
+            document=_document(self.table),
+            present=" AND ".join(present) or "true",
+            **self._names,
         )
-        self.clear = SQL["clear"].format(**parts)
-        # Ready-made: to look up what is composed takes 3 µs of such a read's 20.
-        self.current_row = self._compose("current", key_query(table, 0, table.key))
+
+    @cached_property
+    def current_document(self) -> str:
+        """The statement for `current` under a whole key, on such a connection."""
+        return SQL["current_document"].format(
+            documents=self._documents,
+            is_current=SQL["is_current"],
+            conditions=" AND ".join(f"v.{quoted(name)} = ?" for name in self.table.key),
+        )
 
     @property
-    def layout(self) -> frozenset[str]:
-        """How the table's columns look when SQLite is asked for them; their order is free."""
-        engine = () if self.table.words is None else _SEARCH_COLUMNS
-        return frozenset([*(_definition(column) for column in self.table.columns), *engine])
+    def _documents(self) -> str:
+        return quoted(f"{self.table.name}_documents")
+
+    @cached_property
+    def _wanted(self) -> dict[str, str]:
+        columns = listed(self.table.names, "v.")
+        views = columns if self.read_document is None else _document(self.table)
+        return {"rows": columns, "views": views, "count": "count(*)"}
 
     def select(self, query: RowQuery) -> tuple[str, list[Any]]:
         """Return the statement of a reader's query and its parameters."""
@@ -148,17 +169,16 @@ class TableStatements:
 
     def totals(self, wanted: TotalsQuery) -> tuple[str, list[Any]]:
         """Return the statement that adds up a reader's rows, and its parameters."""
-        started, ended, last = (f"v.{_quoted(name)}" for name in wanted.lasting)
+        started, ended, last = (f"v.{quoted(name)}" for name in wanted.lasting)
         moments = (started, f"coalesce({ended}, {last})")
         start, end = (SQL["microseconds"].format(moment=moment) for moment in moments)
         statement = SQL["totals"].format(
-            by=f"v.{_quoted(wanted.by)}",
-            moment=f"v.{_quoted(wanted.before[0])}",
+            by=f"v.{quoted(wanted.by)}",
+            moment=f"v.{quoted(wanted.before[0])}",
             start=start,
             end=end,
             sums="".join(
-                SQL["sum_of"].format(value=f"v.{_quoted(name)}")
-                for name in (_LASTING, *wanted.sums)
+                SQL["sum_of"].format(value=f"v.{quoted(name)}") for name in (_LASTING, *wanted.sums)
             ),
             rows=self._statement("rows", wanted.rows),
         )
@@ -180,24 +200,24 @@ class TableStatements:
         if query.bucket is not None:
             conditions.append("v.bucket = ?")
         for name, value in query.equal:
-            conditions.append(f"v.{_quoted(name)} {'IS NULL' if value is None else '= ?'}")
+            conditions.append(f"v.{quoted(name)} {'IS NULL' if value is None else '= ?'}")
         for name, values in query.one_of:
-            conditions.append(f"v.{_quoted(name)} IN ({', '.join('?' * len(values))})")
+            conditions.append(f"v.{quoted(name)} IN ({', '.join('?' * len(values))})")
         # As it stands in the index of those rows: SQLite proves nothing about parameters.
-        conditions.extend(f"v.{_quoted(name)} > 0" for name in query.positive)
+        conditions.extend(f"v.{quoted(name)} > 0" for name in query.positive)
         for sign, pairs in ((">=", query.at_least), ("<", query.below)):
-            conditions.extend(f"v.{_quoted(name)} {sign} ?" for name, _ in pairs)
+            conditions.extend(f"v.{quoted(name)} {sign} ?" for name, _ in pairs)
         if query.after is not None:
             sign = "<" if query.descending else ">"
             marks = ", ".join("?" * len(query.order))
-            conditions.append(f"({_listed(query.order, 'v.')}) {sign} ({marks})")
+            conditions.append(f"({listed(query.order, 'v.')}) {sign} ({marks})")
         direction = " DESC" if query.descending else ""
-        order = ", ".join(f"v.{_quoted(name)}{direction}" for name in query.order)
+        order = ", ".join(f"v.{quoted(name)}{direction}" for name in query.order)
         template = "select_found" if query.words else "select"
         statement = SQL[template if query.among is None else "select_among"].format(
             columns=self._wanted["views" if what == "current" else what],
-            table=_quoted(self.table.name),
-            search=_quoted(search_name(self.table.name)),
+            table=quoted(self.table.name),
+            search=quoted(search_name(self.table.name)),
             conditions=" AND ".join(conditions),
             order=order,
             found=" AND ".join([SQL["has_word"]] * len(query.words)),
@@ -234,7 +254,7 @@ class TableStatements:
 
     def views(self, found: Sequence[Row]) -> list[Any]:
         """Return the views in what SQLite returned for `read` or `current`."""
-        read = self._read_document
+        read = self.read_document
         if read is None:
             return [self.table.decode(self.row(values)) for values in found]
         return [read(document) for (document,) in found]
@@ -287,21 +307,6 @@ def totals_of_row(row: Row) -> Totals:
     return Totals(by, bool(is_before), count, lasting_us, sums)
 
 
-def drop_table(name: str) -> list[str]:
-    """Return the statements that remove a table and what is found in it."""
-    return [SQL["drop_table"].format(table=_quoted(one)) for one in (name, search_name(name))]
-
-
-def search_name(name: str) -> str:
-    """Return the name of the index of a table's words."""
-    return f"{name}_search"
-
-
-def definition(name: str, type: str, not_null: bool) -> str:
-    """Return one column as it is declared."""
-    return f"{_quoted(name)} {type}{' NOT NULL' if not_null else ''}"
-
-
 def moment_text(moment: datetime) -> str:
     """Return UTC with microseconds, always 27 characters: text order is time order."""
     if moment.tzinfo is not UTC:
@@ -315,42 +320,12 @@ def _bound(value: Any) -> Any:
     return moment_text(value) if isinstance(value, datetime) else value
 
 
-def _rows(index: Index) -> str:
-    conditions = (("rows_present", index.present), ("rows_positive", index.positive))
-    return "".join(SQL[name].format(field=_quoted(field)) for name, field in conditions if field)
-
-
-def _search(name: str) -> list[str]:
-    parts = {"table": _quoted(name), "search": _quoted(search_name(name))}
-    return [
-        SQL[f"create_search{suffix}"].format(trigger=_quoted(f"{name}{suffix}"), **parts)
-        for suffix in ("", "_secure", "_insert", "_update", "_delete")
-    ]
-
-
 def _document(table: Table) -> str:
     """Return the expression of a row of table v as one JSON object."""
     parts: dict[str, list[str]] = {"document_json": [], "document_flag": [], "document_plain": []}
     for column in table.columns:
         part = _DOCUMENT_PARTS.get(column.kind, "document_plain")
-        names = {"name": column.name, "column": f"v.{_quoted(column.name)}"}
+        names = {"name": column.name, "column": f"v.{quoted(column.name)}"}
         parts[part].append(SQL[part].format(**names))
     ready = "".join(parts["document_json"] + parts["document_flag"])
     return SQL["document"].format(ready=ready, plain=",".join(parts["document_plain"]))
-
-
-def _definitions(table: Table) -> str:
-    return ",\n    ".join(_definition(column) for column in table.columns)
-
-
-def _definition(column: Column) -> str:
-    return definition(column.name, _TYPES[column.kind], not column.optional)
-
-
-def _listed(names: tuple[str, ...], prefix: str = "") -> str:
-    return ", ".join(prefix + _quoted(name) for name in names)
-
-
-def _quoted(name: str) -> str:
-    # Letters, digits and _ only, see tables; the quotes are for words that SQL keeps for itself.
-    return f'"{name}"'

@@ -116,6 +116,17 @@ instr(' ' || v.search_words || ' ', ' ' || ? || ' ')
 -- would look into it, refuse what is nested 1,000 deep, and take as long again.
 concat('{{', {ready} substr(json_object({plain}), 2))
 
+-- name: create_documents
+-- Of one connection, which may not write anything else.
+PRAGMA query_only = OFF;
+CREATE TEMP VIEW IF NOT EXISTS {documents} AS
+SELECT bucket, {key}, {document} AS document FROM main.{table} AS v WHERE {present};
+PRAGMA query_only = ON
+
+-- name: current_document
+-- A row as one JSON object, if nothing is left to be folded into it.
+SELECT v.document FROM temp.{documents} AS v WHERE ({is_current}) AND v.bucket = ? AND {conditions}
+
 -- name: document_plain
 -- A column in it, whose NULL is null.
 '{name}',{column}

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger import Ledger
+from ledger import Ledger, StorageFailed
 from ledger.backends.sqlite import SqliteBackend
 from projections import Views
 from projections.backends.row_queries import RowQuery
@@ -67,3 +67,37 @@ def test_a_version_that_is_gone_or_not_the_active_one_is_not_current(
     assert storage.current(query) is None
     assert storage.drop(TABLE.identity)
     assert storage.current(query) is None
+
+
+def test_a_row_is_current_on_every_connection_until_its_version_is_gone(
+    ledger: Ledger, backend: SqliteBackend
+) -> None:
+    views = Views(ledger, projections=[TALLY])
+    ledger.append("s", counted())
+    views.catch_up()
+    storage, key = SqliteViews(backend), ("", "s", "x")
+    with backend.reader():
+        # Another one than that lent here, and then this one.
+        [row] = storage.current_row(TABLE, 0, key) or []
+    assert storage.current_row(TABLE, 0, key) == [row]
+    assert row == views.row("tally", key)
+    assert storage.current_row(TABLE, 0, ("", "s", "none")) == []
+    ledger.append("s", counted())
+    assert storage.current_row(TABLE, 0, key) is None
+    views.catch_up()
+    assert [one.count for one in storage.current_row(TABLE, 0, key) or []] == [2]
+    with backend.transaction() as connection:
+        connection.execute(f'DROP TABLE "{TABLE.name}"')
+    assert storage.current_row(TABLE, 0, key) is None
+    views = Views(ledger, projections=[TALLY])
+    assert views.row("tally", key).count == 2
+    assert storage.current_row(TABLE, 0, key) == [views.row("tally", key)]
+
+
+def test_what_reads_documents_still_may_not_write(ledger: Ledger, backend: SqliteBackend) -> None:
+    views = Views(ledger, projections=[TALLY])
+    views.catch_up()
+    storage = SqliteViews(backend)
+    assert storage.current_row(TABLE, 0, ("", "s", "x")) == []
+    with pytest.raises(StorageFailed), backend.reader() as connection:
+        connection.execute("DELETE FROM buckets")

@@ -1,0 +1,36 @@
+"""Statements composed from the templates of `statements.sql`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import LiteralString
+
+from psycopg import sql
+
+from ledger.backends.queries import load_queries
+
+TEMPLATES = load_queries(__package__, "statements.sql")
+
+
+def of_v(name: str) -> sql.Identifier:
+    return sql.Identifier("v", name)
+
+
+def listed(names: Iterable[str]) -> sql.Composed:
+    return joined(", ", (sql.Identifier(name) for name in names))
+
+
+def joined(separator: LiteralString, parts: Iterable[sql.Composable]) -> sql.Composed:
+    return sql.SQL(separator).join(parts)
+
+
+def composed(name: str, **parts: sql.Composable) -> bytes:
+    return composed_part(name, **parts).as_bytes(None)
+
+
+def composed_part(name: str, **parts: sql.Composable) -> sql.Composed:
+    return template(name).format(**parts)
+
+
+def template(name: str) -> sql.SQL:
+    return sql.SQL(TEMPLATES[name])
