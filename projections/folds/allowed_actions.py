@@ -21,7 +21,7 @@ from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly, carried
 
 
-class AllowedAction(msgspec.Struct, frozen=True, kw_only=True):
+class AllowedAction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A kind of action that need not be asked for again, unless it was revoked.
 
     `allowed_by` and `revoked_by` are the actors of the facts; `allowed_at` is None where nobody

@@ -18,7 +18,7 @@ from ledger.events import Event
 ANOMALIES_MAX = 32
 
 
-class Anomaly(msgspec.Struct, frozen=True):
+class Anomaly(msgspec.Struct, frozen=True, gc=False):
     """A fact that did not fit; `reason` says what was made of it."""
 
     sequence: int

@@ -35,7 +35,7 @@ _ASKED = (
 Changes = dict[str, Any]
 
 
-class Approval(msgspec.Struct, frozen=True, kw_only=True):
+class Approval(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An approval. `status` is requested until it is the decision: allow_once, allow_always, deny.
 
     `requested_by` and `decided_by` are the actors of the facts.

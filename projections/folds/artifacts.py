@@ -21,7 +21,7 @@ from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly, carried
 
 
-class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+class Artifact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A file that the session produced; its bytes are at `storage_ref` of `storage_backend`.
 
     `byte_size` is in bytes, `checksum_sha256` as registered.

@@ -16,7 +16,7 @@ from ledger.events import Event
 from ..engine.projection import Projection, payload
 
 
-class Consumer(msgspec.Struct, frozen=True, kw_only=True):
+class Consumer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A consumer's mark: done up to event `sequence`, or with the first `count` entries."""
 
     tenant: str

@@ -22,7 +22,7 @@ from .anomalies import Anomaly, anomaly, carried
 Changes = dict[str, Any]
 
 
-class ContextEntry(msgspec.Struct, frozen=True, kw_only=True):
+class ContextEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A piece of guidance; `kind` is "context" unless it was put as something else.
 
     `confidence` is from 0 to 1. `created_at` and `last_served_at` are as put, if they were;

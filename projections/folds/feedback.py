@@ -21,7 +21,7 @@ from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly
 
 
-class Feedback(msgspec.Struct, frozen=True, kw_only=True):
+class Feedback(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Somebody's judgement of the answer `qa_id` or of the run `judged_run_id`, or of neither.
 
     `score` is from 1 to 5, `reward` free in sign and size, `given_by` the actor of the fact.

@@ -11,7 +11,7 @@ from ledger.events import Event
 from ..engine.projection import Projection, payload
 
 
-class GraphContext(msgspec.Struct, frozen=True, kw_only=True):
+class GraphContext(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The snapshot as it was last set; "" is a snapshot, null was its removal."""
 
     tenant: str

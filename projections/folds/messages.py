@@ -25,7 +25,7 @@ STREAMED_CHARS_MAX = 200_000
 Changes = dict[str, Any]
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message of the conversation. `metadata` is the one of its event's envelope.
 
     `tool_calls` are objects with `id`, `name` and `arguments`, and whatever else was said. With

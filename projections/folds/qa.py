@@ -27,7 +27,7 @@ FLAGS_MAX = 1_000
 Changes = dict[str, Any]
 
 
-class QAEntry(msgspec.Struct, frozen=True, kw_only=True):
+class QAEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An answered question. `context` None and "" differ; empty flags and id lists are None.
 
     `feedback_score` is from 1 to 5. With `missing_since` there is no such answer, only anomalies.

@@ -57,7 +57,7 @@ _AMENDED = (
 Changes = dict[str, Any]
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A run as its facts say.
 
     `status` is pending, running, completed, failed, cancelled or timeout. `token_usage` sums by

@@ -40,7 +40,7 @@ VISITED_STEPS_MAX = 1_000
 Changes = dict[str, Any]
 
 
-class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+class Scenario(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A scenario in a session. `status` is active, paused, completed or cancelled.
 
     `visited_steps` counts the visits of each step. `checkpoint_step_id` is the last step entered

@@ -24,7 +24,7 @@ VARIABLES_MAX = 1_000
 Changes = dict[str, Any]
 
 
-class Script(msgspec.Struct, frozen=True, kw_only=True):
+class Script(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A session's rules, variables and pending migration.
 
     `rule_fires` counts by rule, `rule_last_fire_turn` is the turn number of the last time. The

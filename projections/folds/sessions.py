@@ -60,7 +60,7 @@ _CARRIED = ("config_version", "metadata", "context")
 Changes = dict[str, Any]
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True):
+class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A session as its facts say. `agent_id` is None if nobody ever said whose it is.
 
     `label_source` tells where the label is from: given, question, message or function.

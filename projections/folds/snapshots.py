@@ -17,7 +17,7 @@ from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly, carried
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A kept state, which reflects the session up to event `through_sequence` if that was said.
 
     `run_state` is where the loop of the agent stood. With `missing_since` there is no such state,

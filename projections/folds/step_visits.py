@@ -14,7 +14,7 @@ from ledger.events import Event
 from ..engine.projection import Projection, payload
 
 
-class StepVisit(msgspec.Struct, frozen=True, kw_only=True):
+class StepVisit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A step that was entered, and why."""
 
     tenant: str

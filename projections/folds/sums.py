@@ -25,7 +25,7 @@ TOKEN_KINDS = (
 )
 
 
-class ModelUsage(msgspec.Struct, frozen=True, kw_only=True):
+class ModelUsage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one model used; `unpriced_count` of its `usage_count` facts came without a cost."""
 
     provider: str | None = None

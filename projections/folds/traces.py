@@ -34,7 +34,7 @@ ATTRIBUTES_MAX = 1_000
 Changes = dict[str, Any]
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
+class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A piece of work. `parent_span_id` is the `span_id` of another row, which may be missing.
 
     `source` is run, turn, call, span or step. `kind` is run, turn, tool, step, or free for spans.

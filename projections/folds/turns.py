@@ -24,7 +24,7 @@ from .anomalies import Anomaly, anomaly
 Changes = dict[str, Any]
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
+class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A turn of the user. `status` is pending (only analysed so far), running or finished.
 
     `latency_ms` and `tokens_used` are as told, never computed. Tool calls are those of the turn's

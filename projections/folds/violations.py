@@ -12,7 +12,7 @@ from ledger.events import Event
 from ..engine.projection import Projection, payload
 
 
-class Violation(msgspec.Struct, frozen=True, kw_only=True):
+class Violation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A broken policy and what was done about it: cancel, request_approval, warn or nothing."""
 
     tenant: str

@@ -2,8 +2,9 @@
 
 -- name: ahead
 -- How far a version has come, where the log of its bucket and a session end, whether something is
--- left out that lies ahead; of the next few positions the session's events; and a row under its
--- whole key, beside the first of them. OFFSET 0 keeps the planner from reading all of the session.
+-- left out that lies ahead, and a row under its whole key; then, with that as NULL, the session's
+-- events of the next few positions. Those are looked for by ORDER BY and LIMIT, or before the first
+-- ANALYZE the planner takes any index that begins with the bucket and reads all of it.
 SELECT c.active, c.position, b.position,
     EXISTS (
         SELECT FROM {schema}.view_skips AS s
@@ -15,16 +16,18 @@ SELECT c.active, c.position, b.position,
         WHERE h.bucket = %s AND h.tenant = %s AND h.session_id = %s
         ORDER BY h.sequence DESC LIMIT 1
     ), 0),
-    {event}, {columns}
+    {columns}, {no_event}
 FROM {schema}.view_checkpoints AS c
 JOIN {schema}.buckets AS b ON b.bucket = c.bucket
-LEFT JOIN LATERAL (
-    SELECT n.*, row_number() OVER (ORDER BY n.position) AS place FROM (
-        SELECT * FROM {schema}.events AS p
-        WHERE p.bucket = c.bucket AND p.position > c.position AND p.position <= c.position + %s
-        OFFSET 0
-    ) AS n WHERE n.tenant = %s AND n.session_id = %s
-) AS e ON true
-LEFT JOIN {table} AS v ON v.bucket = c.bucket AND {matches} AND coalesce(e.place, 1) = 1
+LEFT JOIN {table} AS v ON v.bucket = c.bucket AND {matches}
 WHERE c.bucket = %s AND c.projection = %s AND c.version = %s
-ORDER BY e.place
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, {no_columns}, {event}
+FROM {schema}.view_checkpoints AS c
+CROSS JOIN LATERAL (
+    SELECT * FROM {schema}.events AS p
+    WHERE p.bucket = c.bucket AND p.position > c.position
+    ORDER BY p.position LIMIT %s
+) AS e
+WHERE c.bucket = %s AND c.projection = %s AND c.version = %s
+    AND e.tenant = %s AND e.session_id = %s

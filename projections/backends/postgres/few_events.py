@@ -18,13 +18,14 @@ from ledger.records import Record
 from ...engine.folding import Change
 from ...engine.tables import BUCKET, Identity, Key, Row, Table
 from ..backlogs import checkpoints_of
-from ..base import SHAPES_MAX, Backlog
+from ..base import AHEAD_EVENTS_MAX, SHAPES_MAX, Backlog
 from .calls import Call
 from .statements import SELECTED, TableStatements
 
-#: Events that come with a backlog, all else with each of them; rows that are read by one statement,
-#: and tables that are written by one. More of them come in pages, which hide a round trip.
-EVENTS_MAX = 16
+#: Events that come with a backlog, all else with each of them: at least those that send who reads
+#: ahead to fold them. Rows that are read by one statement, and tables that are written by one. More
+#: of them come in pages, which hide a round trip.
+EVENTS_MAX = AHEAD_EVENTS_MAX + 1
 ROWS_MAX = 8
 TABLES_MAX = 8
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -41,9 +42,9 @@ class Together:
         if statement is None:
             if len(self._composed) >= SHAPES_MAX:
                 self._composed.clear()
-            statement = self._composed[shape] = self._compose([one.statement for one in selects])
-        names, versions = zip(*_identities(queries), strict=True)
-        parameters: list[Any] = [bucket, list(names), list(versions)]
+            statements = [one.statement for one in selects]
+            statement = self._composed[shape] = self._compose(statements, len(_identities(queries)))
+        parameters: list[Any] = [bucket, *chain.from_iterable(_identities(queries))]
         for one in selects:
             parameters += one.parameters
         return Call(statement, parameters)
@@ -70,12 +71,16 @@ class Together:
             self._decoders[table] = decode
         return self._decoders[table]
 
-    def _compose(self, selects: Sequence[bytes]) -> bytes:
+    def _compose(self, selects: Sequence[bytes], versions: int) -> bytes:
         rows = sql.SQL(", ").join(
             sql.SQL(_TEMPLATES["rows"]).format(select=sql.SQL(one.decode())) for one in selects
         )
         template = sql.SQL(_TEMPLATES["together"])
-        return template.format(schema=sql.Identifier(self._schema), rows=rows).as_bytes(None)
+        return template.format(
+            schema=sql.Identifier(self._schema),
+            versions=sql.SQL(", ").join([sql.SQL("(%s, %s)")] * versions),
+            rows=rows,
+        ).as_bytes(None)
 
 
 def _identities(queries: Sequence[RowQuery]) -> list[tuple[str, int]]:
