@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -123,7 +123,7 @@ def stored_keys(work: Work, page: Page) -> Sequence[Key]:
     return [key for key in work.keys if key[:2] not in page.begun]
 
 
-def work_of(table: Table, page: Page, skips: Container[int] = ()) -> Work:
+def work_of(table: Table, page: Page, skips: Collection[int] = ()) -> Work:
     """Return the rows that a page touches, in the order of its events.
 
     The positions in `skips` are left out; what deletes a session never is.
@@ -145,7 +145,7 @@ def work_of(table: Table, page: Page, skips: Container[int] = ()) -> Work:
         if event is None or (skips and record.position in skips):
             continue
         try:
-            if type(event) is Undecoded:
+            if isinstance(event, Undecoded):
                 raise event.error
             keys = tuple(keys_of(event))
             if len(keys) > 1:
