@@ -5,8 +5,8 @@ from __future__ import annotations
 from .engine.comparing import RowDifference, VersionComparison, VersionsApart
 from .engine.consumer_lags import ConsumerLag
 from .engine.daemon import Daemon
-from .engine.handlers import Handler
-from .engine.handling_reports import HandlingReport
+from .engine.handling.handlers import Handler
+from .engine.handling.reports import HandlingReport
 from .engine.health import BucketLag, Status, ViewStatus
 from .engine.projection import Index, Projection
 from .engine.rebuild import Rebuild

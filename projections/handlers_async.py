@@ -11,12 +11,12 @@ from ledger.pauses import Pauses
 from ledger.plans import arun
 
 from .backends import open_views_async
-from .engine.handlers import Handler, checked
-from .engine.handling import Handling
-from .engine.handling_pace import CHECKPOINT_S, CLAIM_S, REPEATS_MAX, Pace
-from .engine.handling_reports import HandlingReport
-from .engine.handling_skips import HandlerSkips
-from .engine.handling_watching import PAUSE_FIRST_S, WAIT_S, check_some_left, tell
+from .engine.handling.handlers import Handler, checked
+from .engine.handling.pace import CHECKPOINT_S, CLAIM_S, REPEATS_MAX, Pace
+from .engine.handling.reports import HandlingReport
+from .engine.handling.running import Handling
+from .engine.handling.skips import HandlerSkips
+from .engine.handling.watching import PAUSE_FIRST_S, WAIT_S, check_some_left, tell
 from .engine.stops import Skip
 from .errors import HandlerFailed
 

@@ -14,7 +14,7 @@ from ledger.records import Record
 from ..backends.base import AsyncViewBackend, Overview, Standing, ViewBackend
 from ..readers.arguments import moment, seconds
 from .consumer_lags import ConsumerLag, ConsumerLags
-from .handling_places import follows_nothing, is_superseded
+from .handling.places import follows_nothing, is_superseded
 from .made_by import made_by
 from .row_snapshots import ROW_SNAPSHOTS
 from .stops import Failure, Skip

@@ -16,7 +16,7 @@ from ledger.refusals import shown
 VERSION_MAX = 2**31 - 1
 #: Whose table the engine keeps beside those of views, see row_snapshots.
 SNAPSHOTS_NAME = "row_snapshots"
-#: Behind it the name of the handler whose claims are in the table, see handling_places.
+#: Behind it the name of the handler whose claims are in the table, see handling.places.
 CLAIMS_PREFIX = "claims_of_"
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from ledger import Event, Ledger
 from ledger.plans import Plan, run
 from projections.backends import open_views
-from projections.engine.handling import Handling
-from projections.engine.handling_pace import Pace
+from projections.engine.handling.pace import Pace
+from projections.engine.handling.running import Handling
 from tests.properties.profile import SEED, examples
 from tests.support.builders import note, sessions_in_buckets
 from tests.support.handling import Clock, handler

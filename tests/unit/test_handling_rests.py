@@ -1,6 +1,6 @@
 """How long a handler is left alone at an event that failed. No clock of its own."""
 
-from projections.engine.handling_rests import RETRY_FIRST_S, RETRY_LONGEST_S, Rests
+from projections.engine.handling.rests import RETRY_FIRST_S, RETRY_LONGEST_S, Rests
 
 
 def pause_s(rests: Rests, position: int) -> float:

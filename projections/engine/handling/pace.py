@@ -7,7 +7,7 @@ import msgspec
 from ledger import InvalidArgument
 from ledger.arguments import natural
 
-from ..readers.arguments import seconds
+from ...readers.arguments import seconds
 
 #: Calls between two checkpoints; so many are repeated at most.
 REPEATS_MAX = 100

@@ -13,10 +13,10 @@ import msgspec
 
 from ledger.plans import Plan
 
-from ..backends.base import AsyncViewBackend, Checkpoint, ViewBackend
-from .folding import Change
-from .handling_places import NOBODY, Places, position
-from .tables import Identity, Key, Row
+from ...backends.base import AsyncViewBackend, Checkpoint, ViewBackend
+from ..folding import Change
+from ..tables import Identity, Key, Row
+from .places import NOBODY, Places, position
 
 
 class _Seen(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..errors import HandlerFailed
+from ...errors import HandlerFailed
 
 
 class HandlingReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,9 +25,9 @@ from ledger.limits import TYPE_BYTES_MAX
 from ledger.records import Record
 from ledger.refusals import shown
 
-from ..builtin import BUILTIN
-from ..readers.arguments import instance, one_of, several, text
-from .projection import VERSION_MAX, check_free
+from ...builtin import BUILTIN
+from ...readers.arguments import instance, one_of, several, text
+from ..projection import VERSION_MAX, check_free
 
 #: Where a handler begins in a log that none of its versions has seen.
 Start = Literal["head", "beginning"]

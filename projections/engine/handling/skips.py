@@ -13,11 +13,11 @@ from ledger.backends.base import AsyncBackend, Backend
 from ledger.plans import Plan
 from ledger.refusals import shown
 
-from ..backends.base import AsyncViewBackend, Overview, ViewBackend
-from ..readers.arguments import text
-from .handling_places import Places
-from .skips import check_asked, recorded
-from .stops import Skip
+from ...backends.base import AsyncViewBackend, Overview, ViewBackend
+from ...readers.arguments import text
+from ..skips import check_asked, recorded
+from ..stops import Skip
+from .places import Places
 
 
 class HandlerSkips:

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from ledger.records import Record
 
-from ..errors import HandlerFailed, shown
+from ...errors import HandlerFailed, shown
+from ..stops import Failure, said
 from .handlers import Handler
-from .stops import Failure, said
 
 
 def failed(handler: Handler, record: Record, error: Exception) -> HandlerFailed:

@@ -15,12 +15,12 @@ import msgspec
 
 from ledger.events import Event
 
-from ..backends.base import Checkpoint, Standing
-from ..errors import VersionDropped
-from .folding import Change
-from .kinds import CLAIMS, HANDLER, RETIRED
-from .projection import CLAIMS_PREFIX, Projection
-from .tables import Identity, Key, Row, Table
+from ...backends.base import Checkpoint, Standing
+from ...errors import VersionDropped
+from ..folding import Change
+from ..kinds import CLAIMS, HANDLER, RETIRED
+from ..projection import CLAIMS_PREFIX, Projection
+from ..tables import Identity, Key, Row, Table
 
 NOBODY = ""
 

@@ -23,18 +23,18 @@ from ledger.records import Record, event_of_record
 from ledger.refusals import shown
 from ledger.upcasts import Upcasts
 
-from ..backends.base import AsyncViewBackend, Standing, ViewBackend
-from ..errors import HandlerFailed, VersionDropped
-from ..readers.arguments import text
+from ...backends.base import AsyncViewBackend, Standing, ViewBackend
+from ...errors import HandlerFailed, VersionDropped
+from ...readers.arguments import text
+from ..pages import check_dense
+from ..tables import Identity
+from .claims import Claims, Held
+from .failures import failed, kept
 from .handlers import Handler
-from .handling_claims import Claims, Held
-from .handling_failures import failed, kept
-from .handling_pace import Pace
-from .handling_places import Places, is_retired
-from .handling_reports import HandlingReport, Round
-from .handling_rests import Rests
-from .pages import check_dense
-from .tables import Identity
+from .pace import Pace
+from .places import Places, is_retired
+from .reports import HandlingReport, Round
+from .rests import Rests
 
 #: What is read ahead under one claim, while each event is handled alone.
 _PAGE_EVENTS_MAX = 500

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from ..errors import HandlerFailed, HandlerSuperseded
-from .handling_reports import HandlingReport
+from ...errors import HandlerFailed, HandlerSuperseded
+from .reports import HandlingReport
 
 #: One wait's length. It bounds how long `stop` goes unnoticed, and when what others have claimed,
 #: or what is to be tried again, is looked at.
