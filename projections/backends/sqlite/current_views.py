@@ -12,6 +12,7 @@ from ledger.backends.sqlite import SqliteBackend
 from ...engine.tables import Key
 from ..row_queries import RowQuery, key_query
 from .statements import TableStatements
+from .tables import SQL
 
 
 def current(log: SqliteBackend, statements: TableStatements, query: RowQuery) -> list[Any] | None:
@@ -51,7 +52,11 @@ def _document(
         return connection.execute(statements.current_document, parameters).get
     except apsw.SQLError:
         # The first of this table on this connection.
-        connection.execute(statements.create_documents)
+        connection.execute(SQL["may_write"])
+        try:
+            connection.execute(statements.create_documents)
+        finally:
+            connection.execute(SQL["only_reads"])
         return connection.execute(statements.current_document, parameters).get
 
 
