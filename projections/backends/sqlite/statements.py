@@ -321,11 +321,18 @@ def _bound(value: Any) -> Any:
 
 
 def _document(table: Table) -> str:
-    """Return the expression of a row of table v as one JSON object."""
-    parts: dict[str, list[str]] = {"document_json": [], "document_flag": [], "document_plain": []}
+    """Return the expression of a row of table v as one JSON object; a key's columns are plain."""
+    ready, plain, whole = [], [], []
     for column in table.columns:
-        part = _DOCUMENT_PARTS.get(column.kind, "document_plain")
         names = {"name": column.name, "column": f"v.{quoted(column.name)}"}
-        parts[part].append(SQL[part].format(**names))
-    ready = "".join(parts["document_json"] + parts["document_flag"])
-    return SQL["document"].format(ready=ready, plain=",".join(parts["document_plain"]))
+        if column.kind is Kind.INTEGER and not column.optional:
+            whole.append(names)
+        elif column.kind in _DOCUMENT_PARTS:
+            ready.append(SQL[_DOCUMENT_PARTS[column.kind]].format(**names))
+        else:
+            plain.append(SQL["document_plain"].format(**names))
+    if whole:
+        each = "".join(SQL["document_integer"].format(**names) for names in whole)
+        columns = ",".join(names["column"] for names in whole)
+        ready.append(SQL["document_integers"].format(each=each, columns=columns))
+    return SQL["document"].format(ready="".join(ready), plain=",".join(plain))

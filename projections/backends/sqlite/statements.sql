@@ -141,6 +141,14 @@ SELECT v.document FROM temp.{documents} AS v WHERE ({is_current}) AND v.bucket =
 -- A column of JSON in front of it.
 '"{name}":',coalesce({column},'null'),',',
 
+-- name: document_integers
+-- All integers at once, which json_object() takes twice as long for.
+format('{each}',{columns}),
+
+-- name: document_integer
+-- One of them, which is never NULL.
+"{name}":%d,
+
 -- name: document_flag
 -- The same for what JSON has its own words for.
 '"{name}":', CASE WHEN {column} THEN 'true' WHEN {column} IS NULL THEN 'null' ELSE 'false' END, ',',
