@@ -92,8 +92,12 @@ def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upc
         places.setdefault(record.type, []).append(place)
     every = [table.projection.types for table in tables]
     wanted = places.keys() if None in every else frozenset[str]().union(*filter(None, every))
-    decoded = iter(_decoded([one for one in records if one.type in wanted], upcasts))
-    events = [next(decoded) if record.type in wanted else None for record in records]
+    events: Sequence[Event | Undecoded | None]
+    if places.keys() <= wanted:
+        events = _decoded(records, upcasts)
+    else:
+        decoded = iter(_decoded([one for one in records if one.type in wanted], upcasts))
+        events = [next(decoded) if record.type in wanted else None for record in records]
     begun = frozenset([(one.tenant, one.session_id) for one in records if one.sequence == 1])
     return Page(records, events, places, begun)
 

@@ -116,7 +116,7 @@ def _said(message: Message | None, event: Event) -> Message:
 
 def _appended(message: Message, event: Event) -> Message:
     data = payload(event)
-    changes: Changes = {name: data.get(name) for name in (*_SAID, *_SAID_ONCE)}
+    changes: Changes = {name: data.get(name) for name in _APPENDED}
     changes["role"] = data.get("role", message.role)
     for name in _STREAMED_TO.values():
         # A provider may settle with an empty message what it has streamed before.
@@ -175,7 +175,7 @@ _SAID = (
     "thinking_signature",
     "images",
 )
-_SAID_ONCE = ("turn_id", "turn_number", "model", "finish_reason")
+_APPENDED = (*_SAID, "turn_id", "turn_number", "model", "finish_reason")
 _STREAMED_TO = {"text": "content", "thought": "reasoning"}
 
 MESSAGES = Projection(

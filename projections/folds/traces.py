@@ -75,7 +75,7 @@ def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     if event.type == "content.redacted":
         return _redacted_keys(event)
     source = _SOURCES[event.type]
-    own_id = _own_id(event, source)
+    own_id = _own_id(event, source, payload(event))
     if own_id is None:
         return ()
     return ((event.tenant, event.session_id, f"{source}:{own_id}"),)
@@ -86,12 +86,12 @@ def apply(span: Span | None, event: Event) -> Span | None:
     fold = _FOLDS.get(event.type)
     if fold is None:
         return None
+    data = payload(event)
     known = span
     if span is None:
-        span = _new(event)
+        span = _new(event, data)
         if span is None:
             return None
-    data = payload(event)
     changes = fold(span, event, data)
     reason = _misfit(known, event, data)
     if reason is not None:
@@ -123,18 +123,18 @@ def _redacted_keys(event: Event) -> tuple[tuple[str, ...], ...]:
     return tuple((event.tenant, event.session_id, span_id) for span_id in dict.fromkeys(named))
 
 
-def _own_id(event: Event, source: str) -> str | None:
+def _own_id(event: Event, source: str, data: Changes) -> str | None:
     if source == "run":
         return event.run_id
-    own_id = payload(event).get(f"{source}_id")
-    if own_id is None and source == "step" and "origin_function" in payload(event):
+    own_id: str | None = data.get(f"{source}_id")
+    if own_id is None and source == "step" and "origin_function" in data:
         return event.event_id
     return own_id
 
 
-def _new(event: Event) -> Span | None:
+def _new(event: Event, data: Changes) -> Span | None:
     source = _SOURCES[event.type]
-    own_id = _own_id(event, source)
+    own_id = _own_id(event, source, data)
     if own_id is None:
         return None
     return Span(
@@ -153,9 +153,8 @@ def _new(event: Event) -> Span | None:
     )
 
 
-def _parent(span: Span, event: Event) -> str | None:
+def _parent(span: Span, event: Event, data: Changes) -> str | None:
     """What the fact says, else what was said before, else the run."""
-    data = payload(event)
     if span.source == "run":
         parent = data.get("parent_run_id")
         return f"run:{parent}" if parent else span.parent_span_id
@@ -168,7 +167,7 @@ def _parent(span: Span, event: Event) -> str | None:
     return span.parent_span_id
 
 
-def _begin(span: Span, event: Event, **told: Any) -> Changes:
+def _begin(span: Span, event: Event, data: Changes, **told: Any) -> Changes:
     """Fill in what the start says; the end may have been here before."""
     attributes = told.pop("attributes", {})
     if len(span.attributes) < ATTRIBUTES_MAX:
@@ -179,7 +178,7 @@ def _begin(span: Span, event: Event, **told: Any) -> Changes:
         name: value for name, value in told.items() if getattr(span, name) in (None, {})
     }
     changes["attributes"] = attributes
-    changes["parent_span_id"] = _parent(span, event)
+    changes["parent_span_id"] = _parent(span, event, data)
     if span.started_at is None:
         changes["started_at"] = event.occurred_at
         if span.ended_at is not None and span.duration_us is None:
@@ -187,15 +186,15 @@ def _begin(span: Span, event: Event, **told: Any) -> Changes:
     return changes
 
 
-def _end(span: Span, event: Event, status: str, **told: Any) -> Changes:
+def _end(span: Span, event: Event, data: Changes, status: str, **told: Any) -> Changes:
     """Say how it ended, unless that was said before."""
     if span.ended_at is not None:
         return {}
     changes: Changes = {name: value for name, value in told.items() if value is not None}
-    changes["parent_span_id"] = _parent(span, event)
+    changes["parent_span_id"] = _parent(span, event, data)
     changes["status"] = status
     changes["ended_at"] = event.occurred_at
-    latency_ms = payload(event).get("latency_ms")
+    latency_ms = data.get("latency_ms")
     started_at = changes.get("started_at", span.started_at)
     if latency_ms is not None:
         changes["duration_us"] = round(latency_ms * _MILLISECOND_US)
@@ -205,7 +204,7 @@ def _end(span: Span, event: Event, status: str, **told: Any) -> Changes:
 
 
 def _run_created(span: Span, event: Event, data: Changes) -> Changes:
-    changes = _begin(span, event, input=data.get("input"), name=data.get("agent_id"))
+    changes = _begin(span, event, data, input=data.get("input"), name=data.get("agent_id"))
     changes.pop("started_at", None)
     changes.pop("duration_us", None)
     if span.ended_at is None and span.started_at is None:
@@ -214,23 +213,23 @@ def _run_created(span: Span, event: Event, data: Changes) -> Changes:
 
 
 def _run_started(span: Span, event: Event, data: Changes) -> Changes:
-    changes = _begin(span, event, input=data.get("input"), name=data.get("agent_id"))
+    changes = _begin(span, event, data, input=data.get("input"), name=data.get("agent_id"))
     if span.ended_at is None:
         changes["status"] = RUNNING
     return changes
 
 
 def _run_finished(span: Span, event: Event, data: Changes) -> Changes:
-    return _end(span, event, "ok", output=data.get("output"))
+    return _end(span, event, data, "ok", output=data.get("output"))
 
 
 def _run_failed(span: Span, event: Event, data: Changes) -> Changes:
     error = _error(data) if data.get("error") is None else data["error"]
-    return _end(span, event, "error", output=data.get("output"), error=error)
+    return _end(span, event, data, "error", output=data.get("output"), error=error)
 
 
 def _run_stopped(status: str) -> Callable[[Span, Event, Changes], Changes]:
-    return lambda span, event, data: _end(span, event, status, error=data.get("reason"))
+    return lambda span, event, data: _end(span, event, data, status, error=data.get("reason"))
 
 
 def _error(data: Changes) -> Changes | None:
@@ -242,6 +241,7 @@ def _turn_started(span: Span, event: Event, data: Changes) -> Changes:
     return _begin(
         span,
         event,
+        data,
         name=_turn_name(data),
         input=data.get("user_message"),
         attributes=_rest(data, "turn_id", "user_message"),
@@ -252,6 +252,7 @@ def _turn_finished(span: Span, event: Event, data: Changes) -> Changes:
     return _end(
         span,
         event,
+        data,
         "ok",
         name=span.name or _turn_name(data),
         output=data.get("agent_response"),
@@ -269,6 +270,7 @@ def _tool_started(span: Span, event: Event, data: Changes) -> Changes:
     return _begin(
         span,
         event,
+        data,
         name=data.get("tool_name"),
         tool_call_id=data.get("tool_call_id"),
         input=data.get("args_json") if arguments is None else arguments,
@@ -287,6 +289,7 @@ def _tool_ended(span: Span, event: Event, data: Changes) -> Changes:
     changes = _end(
         span,
         event,
+        data,
         status,
         name=span.name or data.get("tool_name"),
         tool_call_id=span.tool_call_id or data.get("tool_call_id"),
@@ -302,6 +305,7 @@ def _span_started(span: Span, event: Event, data: Changes) -> Changes:
     changes = _begin(
         span,
         event,
+        data,
         name=data.get("name"),
         input=data.get("input"),
         attributes=data.get("attributes", {}),
@@ -317,6 +321,7 @@ def _span_finished(span: Span, event: Event, data: Changes) -> Changes:
     return _end(
         span,
         event,
+        data,
         status,
         kind=data.get("kind"),
         name=data.get("name"),
@@ -332,6 +337,7 @@ def _step(span: Span, event: Event, data: Changes) -> Changes:
     return _end(
         span,
         event,
+        data,
         data.get("status", ""),
         name=data.get("origin_function"),
         input=data.get("method_params"),

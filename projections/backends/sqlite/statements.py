@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain, islice
 from typing import Any
 
@@ -26,6 +26,8 @@ from .tables import SQL, listed, quoted, search_name
 _SEARCHED_ROWS_MAX = 32
 #: What keeps statements short enough for those that apsw keeps compiled.
 _PARAMETERS_MAX = 2_000
+#: More than a page has.
+_MOMENTS_KEPT_MAX = 8_192
 _MOMENT_CHARS = len("2026-01-01T00:00:00.000000Z")
 #: A column is up to three arguments of a function, and SQLite takes 1,000.
 DOCUMENT_COLUMNS_MAX = 200
@@ -307,6 +309,8 @@ def totals_of_row(row: Row) -> Totals:
     return Totals(by, bool(is_before), count, lasting_us, sums)
 
 
+# The moment of an event stands in several rows of a page, and looking at it took longer than this.
+@lru_cache(_MOMENTS_KEPT_MAX)
 def moment_text(moment: datetime) -> str:
     """Return UTC with microseconds, always 27 characters: text order is time order."""
     if moment.tzinfo is not UTC:
