@@ -80,6 +80,7 @@ async def row_at_head(self: AsyncViews, projection: str, key: tuple[str, ...]) -
 
     For who decides on it what to append: both are of one moment, so that an append that expects
     this head changes what was read. The few events that are not folded into the tables yet are
-    folded for this answer alone, which is one round trip.
+    folded for this answer alone, which is one round trip. An event of another session that stops
+    the view does not matter until there are more of them; then ProjectionFailed is raised.
     """
     return await arun(self._reader.at_head(projection, key))

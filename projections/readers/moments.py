@@ -44,7 +44,7 @@ def session_query(
     return RowQuery(
         table=table,
         bucket=bucket,
-        equal=(*zip(("tenant", "session_id"), session, strict=True), *only, *table.present),
+        equal=(("tenant", session[0]), ("session_id", session[1]), *only, *table.present),
         order=(FIRST_SEQUENCE, *key) if FIRST_SEQUENCE in table.names else key,
         descending=newest_first,
         limit=limit,

@@ -79,7 +79,7 @@ class Reader(SubjectRows):
         self.history = History(log, views, upcasts, digests)
         self.versions = Versions(log, views, tables, self.projector)
         names = tuple(self._tables)
-        self.heads = RowsAtHead(views, upcasts, self.settle)
+        self.heads = RowsAtHead(views, upcasts, self.settle, self._row_folded)
         self.one_session = OneSession(self, views)
         self.many_sessions = ManySessions(self, views, tables)
         self.skips = Skips(log, views, self.versions, self.projector, self.prepare)

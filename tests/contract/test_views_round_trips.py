@@ -8,6 +8,7 @@ import pytest
 from ledger import Ledger, NewEvent
 from ledger.catalogue import MessageAppended
 from projections import Views
+from projections.backends.base import AHEAD_EVENTS_MAX
 from projections.backends.postgres.backend import PostgresViews
 from tests.support.builders import DEADLINE_S, background, eventually, on_postgres, only_sync
 from tests.support.views import TALLY, counted, views_of
@@ -59,6 +60,22 @@ def test_what_one_append_leaves_to_fold_takes_two_round_trips(
 
 
 @on_postgres
+def test_who_reads_ahead_folds_now_and_then(ledger: Any, request: pytest.FixtureRequest) -> None:
+    views = views_of(ledger, TALLY)
+    ledger.append("s", counted())
+    assert views.row("tally", KEY).count == 1
+    sent = request.getfixturevalue("sent")
+    taken = []
+    for count in range(2, 2 * AHEAD_EVENTS_MAX + 4):
+        ledger.append("s", counted())
+        assert views.row_at_head("tally", KEY).view.count == count
+        taken.append(len(sent))
+        sent.clear()
+    # Of those that take more one is to see how far behind it is, and one to see the end again.
+    assert taken == [*([1] * AHEAD_EVENTS_MAX), 4] * 2
+
+
+@on_postgres
 def test_in_several_views_it_takes_three(ledger: Any, request: pytest.FixtureRequest) -> None:
     views = views_of(ledger)
     ledger.append("s", MessageAppended(role="user", content="0"))
@@ -102,6 +119,7 @@ WAITING = "SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_da
 
 @on_postgres
 @only_sync
+@pytest.mark.usefixtures("new_database")
 @pytest.mark.parametrize("analyzed", [False, True])
 def test_what_is_left_is_found_by_its_position(ledger: Ledger, url: str, analyzed: bool) -> None:
     views = Views(ledger, projections=[TALLY])
@@ -112,10 +130,13 @@ def test_what_is_left_is_found_by_its_position(ledger: Ledger, url: str, analyze
     storage: Any = views._reader._views
     assert isinstance(storage, PostgresViews)
     table = storage._storing._of(views._reader.table("tally"))
-    for asked in ((None, ()), (table, KEY)):
-        call = storage._storing._few._statements.backlog(0, [("tally", 1)], 10, *asked)
+    backlog = storage._storing._few._statements.backlog
+    asked = [backlog(0, [("tally", 1)], 10, None, ()), backlog(0, [("tally", 1)], 10, table, KEY)]
+    for call in (*asked, table.ahead(0, KEY, 10)):
         lines = ledger.backend.select(b"EXPLAIN " + call.statement, call.parameters)  # type: ignore[attr-defined]  # of PostgreSQL
         plan = "\n".join(line for (line,) in lines)
-        assert plan.count("using events_") == plan.count("using events_pkey") == 1
+        # The end of a session is what else is looked for.
+        events = plan.count("using events_") - plan.count("using events_sequence")
+        assert events == plan.count("using events_pkey") == 1
         for node in ("Seq Scan", "Sort ", "Bitmap", "Hash Join", "Merge Join"):
             assert node not in plan

@@ -119,6 +119,28 @@ def test_a_fold_that_fails_is_heard_of_and_skipped_as_everywhere(ledger: Any) ->
     assert views.row_at_head("tally", KEY).view.sequences == [1, 3]
 
 
+def failing_elsewhere(session_id: str, view: Any, event: Any) -> Any:
+    if event.session_id != session_id:
+        raise ValueError("no")
+    return tally_apply(view, event)
+
+
+def test_what_another_session_stops_does_not_matter_until_much_is_left(ledger: Any) -> None:
+    views = views_of(ledger, tally(apply=partial(failing_elsewhere, "s")))
+    bucket = ledger.door.bucket("", "s")
+    other = next(one for one in map(str, range(10_000)) if ledger.door.bucket("", one) == bucket)
+    ledger.append("s", counted())
+    ledger.append(other, counted())
+    with pytest.raises(ProjectionFailed):
+        views.row("tally", KEY)
+    for count in range(2, AHEAD_EVENTS_MAX + 1):
+        ledger.append("s", counted(), expected=views.row_at_head("tally", KEY).head)
+        assert views.row_at_head("tally", KEY).view.count == count
+    ledger.append("s", counted())
+    with pytest.raises(ProjectionFailed):
+        views.row_at_head("tally", KEY)
+
+
 def failing_row(name: str, view: Any, event: Any) -> Any:
     if len(event.data["name"]) > 1 and view is not None and view.name == name:
         raise ValueError("no")

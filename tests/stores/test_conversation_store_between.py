@@ -148,3 +148,14 @@ def test_u_02_what_the_view_left_out_at_the_end_is_in_no_saves_way(ledger: Any) 
         assert calls == 2  # and one that was refused, which tells where the session is
         assert session.version == ledger.head(**key)
         assert store.get(session.session_id).turn_count == count
+
+
+def test_a_49_what_the_view_left_out_at_the_end_keeps_nobody_from_beginning(ledger: Any) -> None:
+    store, session = store_of(ledger), session_of()
+    key = {"session_id": str(session.session_id), "tenant": str(TENANT)}
+    ledger.append(events=NewEvent({}, "note"), **key)  # of others, which makes no conversation
+    append_left_out(ledger, type="session.rekeyed", **key)
+    found = store.get_or_create(session)
+    assert found.version == ledger.head(**key)
+    stored = store.get(session.session_id)
+    assert (stored.session_id, stored.version) == (found.session_id, found.version)

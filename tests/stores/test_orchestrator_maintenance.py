@@ -20,6 +20,7 @@ from tests.stores.orchestrator_cases import (
     upkeep_of,
 )
 from tests.support.builders import on_memory, only_sync
+from tests.support.skipping import append_left_out
 
 DAY = 86_400
 NOW = at(200 * DAY)
@@ -100,6 +101,23 @@ def test_a_session_that_was_used_meanwhile_is_left_alone(store: Store) -> None:
     store.save_session(session(created_at=at(0)))
     assert upkeep_of(store, now).soft_delete_expired_sessions(POLICY) == 0
     assert store.get_session("s").deleted_at is None
+
+
+@on_memory
+@only_sync  # what is left out is skipped by sync views
+def test_what_the_view_left_out_of_a_session_is_in_no_ones_way(
+    store: Store, upkeep: OrchestratorMaintenance
+) -> None:
+    store.ledger.append("orphan", NewEvent({"artifact_id": "f", "key": "k"}, "artifact.registered"))
+    store.save_session(session(created_at=at(0)))
+    store.save_session(session("t", created_at=at(0), deleted_at=at(0)))
+    for id in ("orphan", "s", "t"):
+        append_left_out(store.ledger, id, "session.rekeyed")
+    assert (upkeep.clean_orphaned_artifacts(), store.views.artifacts("orphan")) == (1, [])
+    assert upkeep.soft_delete_expired_sessions(POLICY) == 1
+    assert store.get_session("s").deleted_at == NOW
+    assert upkeep.hard_delete_expired_sessions(POLICY) == 1
+    assert ids(store.list_sessions()) == ["s"]
 
 
 def test_the_oldest_events_beyond_the_number_are_hidden(

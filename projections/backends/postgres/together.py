@@ -12,7 +12,7 @@ from psycopg import sql
 from ledger.backends.queries import load_queries
 
 from ...engine.row_documents import document_reader
-from ...engine.tables import Table
+from ...engine.tables import Identity, Table
 from ..base import SHAPES_MAX
 from ..row_queries import RowQuery
 from .calls import Call
@@ -27,7 +27,7 @@ class Together:
 
     def __init__(self, schema: str) -> None:
         self._schema = schema
-        self._composed: dict[tuple[Any, ...], bytes] = {}
+        self._composed: dict[tuple[bytes, ...], bytes] = {}
         self._decoders: dict[Table, Decode | None] = {}
 
     def call(
@@ -37,14 +37,15 @@ class Together:
         if any(self._decoder(query.table) is None for query in queries):
             return None
         selects = [table.plain(query) for table, query in zip(tables, queries, strict=True)]
-        shape = tuple((query.table.name, *query.shape) for query in queries)
-        statement = self._composed.get(shape)
+        # Which are composed once themselves: to look at their shapes again takes as long as sending.
+        parts = tuple([one.statement for one in selects])
+        identities = _identities(queries)
+        statement = self._composed.get(parts)
         if statement is None:
             if len(self._composed) >= SHAPES_MAX:
                 self._composed.clear()
-            statements = [one.statement for one in selects]
-            statement = self._composed[shape] = self._compose(statements, len(_identities(queries)))
-        parameters: list[Any] = [bucket, *chain.from_iterable(_identities(queries))]
+            statement = self._composed[parts] = self._compose(parts, len(identities))
+        parameters: list[Any] = [bucket, *chain.from_iterable(identities)]
         for one in selects:
             parameters += one.parameters
         return Call(statement, parameters)
@@ -83,5 +84,5 @@ class Together:
         ).as_bytes(None)
 
 
-def _identities(queries: Sequence[RowQuery]) -> list[tuple[str, int]]:
-    return sorted({query.table.identity for query in queries})
+def _identities(queries: Sequence[RowQuery]) -> list[Identity]:
+    return list(dict.fromkeys([query.table.identity for query in queries]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
+from hashlib import sha256
 from itertools import chain, islice
 from typing import Any
 
@@ -119,26 +120,25 @@ class TableStatements:
         SQLite's driver looks a statement up by all its characters: to find the 2,250 of reading a
         session takes as long as reading it.
         """
-        present = [f"v.{quoted(name)} IS NULL" for name, _ in self.table.present]
-        return SQL["create_documents"].format(
-            documents=self._documents,
-            document=_document(self.table),
-            present=" AND ".join(present) or "true",
-            **self._names,
-        )
+        return SQL["create_documents"].format(documents=self._documents[0], of=self._documents[1])
 
     @cached_property
     def current_document(self) -> str:
         """The statement for `current` under a whole key, on such a connection."""
         return SQL["current_document"].format(
-            documents=self._documents,
+            documents=self._documents[0],
             is_current=SQL["is_current"],
             conditions=" AND ".join(f"v.{quoted(name)} = ?" for name in self.table.key),
         )
 
-    @property
-    def _documents(self) -> str:
-        return quoted(f"{self.table.name}_documents")
+    @cached_property
+    def _documents(self) -> tuple[str, str]:
+        present = [f"v.{quoted(name)} IS NULL" for name, _ in self.table.present]
+        of = SQL["documents"].format(
+            document=_document(self.table), present=" AND ".join(present) or "true", **self._names
+        )
+        # A table that was made anew from another struct has the name of the one before.
+        return quoted(f"documents_{sha256(of.encode()).hexdigest()[:16]}"), of
 
     @cached_property
     def _wanted(self) -> dict[str, str]:

@@ -126,7 +126,10 @@ PRAGMA query_only = ON
 
 -- name: create_documents
 -- Of one connection: nobody else sees it.
-CREATE TEMP VIEW IF NOT EXISTS {documents} AS
+CREATE TEMP VIEW IF NOT EXISTS {documents} AS {of}
+
+-- name: documents
+-- The rows that there are, each as one JSON object under its key.
 SELECT bucket, {key}, {document} AS document FROM main.{table} AS v WHERE {present}
 
 -- name: current_document

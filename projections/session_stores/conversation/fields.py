@@ -30,6 +30,7 @@ _SCENARIO_DICTS = ("visited_steps", "variables")
 _APART = frozenset(
     {"session_id", "tenant_id", "step_history", "last_activity_at", "version", SCENARIOS, *_DICTS}
 )
+_CHANNELS = frozenset(Channel)
 # Statuses that soldier does not have, as what they mean to it.
 _STATUSES = {"pending": "active", "paused": "idle"} | dict.fromkeys(TERMINAL, "closed")
 
@@ -106,7 +107,7 @@ def is_conversation(row: SessionRow | None) -> bool:
     """Whether a session is one of soldier's: with an agent, a channel, and who talks there."""
     return (
         row is not None
-        and row.channel in set(Channel)
+        and row.channel in _CHANNELS
         and row.user_channel_id is not None
         and all(map(is_uuid, (row.session_id, row.tenant, row.agent_id)))
     )

@@ -160,5 +160,6 @@ def base_of(session: Session) -> Base | None:
 
 def keep(session: Session, version: int, base: Base | None) -> None:
     """Let a session object know at which version it is stored, and as what."""
-    session.version = version
+    if session.version != version:  # to assign it validates the session
+        session.version = version
     session._base = base

@@ -128,7 +128,7 @@ class ConversationWriting(ConversationReading):
         tenant, session_id = wanted.key
         channel = wanted.session.channel, wanted.session.user_channel_id
         claim, claims = f"{channel[0].value}:{channel[1]}", f"{tenant}{CLAIMS}"
-        taken = NewEvent({"session_id": session_id}, CLAIMED)
+        taken, head = NewEvent({"session_id": session_id}, CLAIMED), 0
         for attempt in range(ROUNDS_MAX):
             claimed: int = yield self.ledger.head(claim, tenant=claims)
             found = yield from self.get_by_channel(tenant, *channel, reuse)
@@ -136,11 +136,13 @@ class ConversationWriting(ConversationReading):
                 return found
             planned = None if attempt else self._changed(wanted, None)
             if planned is None:
-                planned = yield from self._planned(wanted, ())
+                planned = yield from self._planned(wanted, (), head)
             claiming = Append(claim, [taken], tenant=claims, expected=claimed)
             try:
                 yield self.ledger.append_many([planned.append, claiming])
-            except SequenceConflict:
+            except SequenceConflict as conflict:
+                if (conflict.tenant, conflict.session_id) == wanted.key:
+                    head = conflict.actual
                 continue
             # The copy that was checked shares what it says with the facts.
             saved = wanted.session.model_copy(deep=True)

@@ -106,14 +106,17 @@ def entry_of(row: QAEntry, place: Place) -> SessionQAEntry:
         session_id=place.session_id,
         user_id=place.user_id,
         sequence=row.first_sequence,
-        **{name: getattr(row, name) for name in _SAME},
+        qa_id=row.qa_id,
+        created_at=row.created_at,
+        question=row.question,
+        answer=row.answer,
+        context=row.context,
+        feedback_text=row.feedback_text,
+        feedback_score=row.feedback_score,
+        used_graph_element_ids=row.used_graph_element_ids,
+        used_session_context_ids=row.used_session_context_ids,
+        memify_metadata=row.memify_metadata,
     )
-
-
-_SAME = (
-    *("qa_id", "created_at", "question", "answer", "context", "feedback_text", "feedback_score"),
-    *("used_graph_element_ids", "used_session_context_ids", "memify_metadata"),
-)
 
 
 def step_of(row: Span) -> SessionTraceStep:
