@@ -3,12 +3,14 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Hundreds of tests start Python; without bytecode each would compile the ledger first.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check --no-input
-# Workers of pytest; more than cores only adds waiting.
+# Workers of pytest on 2 cores: one of three waits for the server, a process or a clock at any time.
 WORKERS ?= 2
 PYTEST_ARGS ?=
 TEST := $(RUN) -m pytest -q -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)

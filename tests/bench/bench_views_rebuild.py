@@ -11,15 +11,18 @@ from projections import Rebuild
 from projections.folds.sessions import SESSIONS
 from tests.bench import raw
 from tests.bench.conversations import Conversations
-from tests.bench.harness import Report, alternate
+from tests.bench.harness import NAMES, Report, alternate
 from tests.bench.sizes import Sizes
 
+#: SQLite's own is 1, which cannot be shared.
+BUCKETS = {"postgres": None, "sqlite": 8}
 
-def test_two_processes(postgres_url: str, sizes: Sizes, report: Report) -> None:
-    with Ledger.open(postgres_url) as ledger:
+
+def test_two_processes(kind: str, url: str, sizes: Sizes, report: Report) -> None:
+    with Ledger.open(url, buckets=BUCKETS[kind]) as ledger:
         rows = Conversations(ledger.buckets)
-    raw.fill_postgres(postgres_url, rows, sizes.rebuilt)
-    with Ledger.open(postgres_url) as ledger:
+    raw.fill(url, rows, sizes.rebuilt)
+    with Ledger.open(url) as ledger:
         versions = iter(range(2, 1_000))
 
         def rebuilt(processes: int) -> int:
@@ -28,14 +31,14 @@ def test_two_processes(postgres_url: str, sizes: Sizes, report: Report) -> None:
                 ledger,
                 projection,
                 processes=processes,
-                open_ledger=partial(Ledger.open, postgres_url),
+                open_ledger=partial(Ledger.open, url),
             ).run()
             assert report.built
             return report.events
 
         report(
             alternate(
-                "rebuild in 2 processes, PostgreSQL",
+                f"rebuild in 2 processes, {NAMES[kind]}",
                 "in 1 process",
                 lambda: rebuilt(2),
                 lambda: rebuilt(1),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -11,41 +11,9 @@ from ledger import AsyncLedger, Ledger
 from ledger.backends.base import Place
 from ledger.records import Record
 from tests.support.blocking import Blocking, LoopThread
-from tests.support.postgres_plugin import used_by_one_test
-
-if TYPE_CHECKING:
-    from tests.support.postgres_databases import PostgresDatabases
 
 BACKENDS = ("memory", "sqlite", "postgres")
 STYLES = ("sync", "async")
-
-
-# A new database per test takes several times as long as most of these tests do.
-EMPTY_AGAIN = r"""
-DO $$
-DECLARE name text;
-BEGIN
-    FOR name IN SELECT nspname FROM pg_namespace
-        WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema'
-    LOOP
-        EXECUTE format('DROP SCHEMA %I CASCADE', name);
-    END LOOP;
-    CREATE SCHEMA public;
-END $$
-"""
-
-
-@pytest.fixture(scope="session")
-def contract_database(postgres_server: "PostgresDatabases") -> Iterator[str]:
-    """The database that the tests of one process use, one after the other."""
-    with postgres_server.temporary_database() as url:
-        yield url
-
-
-@pytest.fixture
-def postgres_url(contract_database: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of an empty database that nobody else uses."""
-    yield from used_by_one_test(contract_database, request, EMPTY_AGAIN)
 
 
 @pytest.fixture(params=BACKENDS)
@@ -55,7 +23,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return "memory:"
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.db"
-    return str(request.getfixturevalue("postgres_url"))
+    return str(request.getfixturevalue("kept_postgres_url"))
 
 
 @pytest.fixture(params=STYLES)
@@ -88,6 +56,10 @@ def open_ledger(url: str, loop: LoopThread | None) -> Iterator[Callable[..., Any
     opened: list[Any] = []
 
     def open_one(address: str = url, **options: Any) -> Any:
+        if not opened and str(address).startswith("postgresql:"):
+            from tests.support.postgres_kept import buckets_wanted  # needs the driver
+
+            buckets_wanted(address, options.get("buckets"))
         if loop is None:
             ledger: Any = Ledger.open(address, **options)
         else:

@@ -56,7 +56,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
     """Only what has raw connections can be damaged through one."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.db"
-    return str(request.getfixturevalue("postgres_url"))
+    return str(request.getfixturevalue("kept_postgres_url"))
 
 
 def fill(ledger: Any) -> None:

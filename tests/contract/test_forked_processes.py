@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from ledger import Append, ForkedProcess, Ledger, StopError
 from tests.support.blocking import LoopThread
 from tests.support.builders import (
@@ -21,6 +23,8 @@ from tests.support.builders import (
     sequences,
     texts,
 )
+
+pytestmark = pytest.mark.usefixtures("new_database")
 
 Open = Callable[..., Any]
 

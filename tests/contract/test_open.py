@@ -30,6 +30,8 @@ from tests.support.builders import (
     whole_feed,
 )
 
+pytestmark = pytest.mark.usefixtures("new_database")
+
 Open = Callable[..., Any]
 
 

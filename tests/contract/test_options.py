@@ -11,6 +11,8 @@ from ledger import InvalidArgument, Limits
 from ledger.limits import BUCKETS_MAX, LANES_MAX, POOL_SIZE_MAX, TIMEOUT_SECONDS_MAX
 from tests.support.builders import note
 
+pytestmark = pytest.mark.usefixtures("new_database")
+
 Open = Callable[..., Any]
 NAN, INFINITY = float("nan"), float("inf")
 NO_COUNTS = (0, -1, "8", True, 1.5, 2**63, 10**5_000, [])

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.builders import (
     eventually,
     note,
@@ -15,6 +17,8 @@ from tests.support.builders import (
     texts,
     whole_feed,
 )
+
+pytestmark = pytest.mark.usefixtures("new_database")
 
 ROOT = Path(__file__).resolve().parents[2]
 Open = Callable[..., Any]

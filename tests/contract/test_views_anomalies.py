@@ -2,9 +2,13 @@
 
 from typing import Any, Literal, get_args, get_origin
 
+import pytest
+
 from ledger import Append, NewEvent
 from ledger.catalogue import FACTS, Fact
 from tests.support.views import views_of
+
+pytestmark = pytest.mark.usefixtures("all_views")
 
 #: Written by calls of their own: what they say is always so.
 BY_CALLS = {"session.deleted", "session.forked"}

@@ -20,6 +20,8 @@ from tests.support.builders import (
 )
 from tests.support.views import TALLY, counted, folded, stored, tally, tally_apply, views_of
 
+pytestmark = pytest.mark.usefixtures("new_database")
+
 BUCKETS = 6
 
 

@@ -16,6 +16,8 @@ from tests.support.builders import on_postgres, together
 from tests.support.rebuilds import V1, V2, record_of, sync_twin
 from tests.support.views import counted, views_of
 
+pytestmark = pytest.mark.usefixtures("new_database")
+
 #: Behind so many the driver prepares a statement.
 OFTEN = 8
 VERSIONS = {1: V1, 2: V2}

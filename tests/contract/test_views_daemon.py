@@ -21,7 +21,8 @@ from tests.support.views import TALLY, Poisoned, counted, stored, tally, views_o
 ROOT = Path(__file__).resolve().parents[2]
 FOLLOW_MEDIAN_MAX_S = 0.05
 
-pytestmark = only_sync  # it has no async twin: it is a process or a thread of its own
+# It has no async twin: it is a process or a thread of its own.
+pytestmark = [only_sync, pytest.mark.usefixtures("new_database")]
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from tests.support.handling import Calls, handler, handlers_of
 from tests.support.rebuilds import POISONED2, V1, V2, Tally2, record_of, sync_twin
 from tests.support.views import TALLY, Tally, counted, tally, views_of
 
+pytestmark = pytest.mark.usefixtures("new_database")
+
 
 class Interrupted:
     """A function that lets something else happen before it returns, once, when it is armed."""

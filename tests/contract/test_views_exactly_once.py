@@ -16,6 +16,8 @@ from tests.support.blocking import Blocking
 from tests.support.builders import on_durable, on_postgres, only_sync, sessions_in_buckets, together
 from tests.support.views import TALLY, counted, stored, views_of
 
+pytestmark = pytest.mark.usefixtures("new_database")
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTOR = """
 import sys

@@ -25,6 +25,8 @@ from projections.engine import row_snapshots
 from tests.support.builders import notes
 from tests.support.views import TALLY, counted, dropped, folded, tally, tally_apply, views_of
 
+pytestmark = pytest.mark.usefixtures("all_views")
+
 FOLDED = (SESSIONS, RUNS, MESSAGES, USAGE, TALLY)
 _tenants = itertools.count()
 

@@ -3,10 +3,13 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from projections import Rebuild
 from tests.support.rebuilds import V1, V2, sync_twin
 from tests.support.views import Tally, counted, tally_apply, views_of
+
+pytestmark = pytest.mark.usefixtures("new_database")
 
 #: Behind so many the driver prepares a statement, on each of the connections that take turns.
 OFTEN = 8

@@ -16,6 +16,8 @@ from tests.support.builders import on_postgres, on_sqlite, only_sync
 from tests.support.parcels import PARCELS
 from tests.support.views import views_of
 
+pytestmark = pytest.mark.usefixtures("new_database")
+
 STATEMENT = "SELECT parcel_id, place, notes, CAST(created_at AS TEXT) FROM {} WHERE tenant = ''"
 
 

@@ -20,6 +20,8 @@ from projections.engine.tables import Table
 from tests.support.builders import on_durable, only_sync, whole_feed
 from tests.support.views import views_of
 
+pytestmark = pytest.mark.usefixtures("all_views")
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 _tenants = itertools.count()

@@ -8,6 +8,8 @@ import pytest
 from ledger import Append, InvalidArgument, NewEvent
 from tests.support.views import TALLY, counted, views_of
 
+pytestmark = pytest.mark.usefixtures("all_views")
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 

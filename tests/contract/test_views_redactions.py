@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from ledger import NewEvent
 from tests.support.views import views_of
+
+pytestmark = pytest.mark.usefixtures("all_views")
 
 
 def test_feedback_on_a_redacted_answer_goes_when_it_is_listed_itself(ledger: Any) -> None:

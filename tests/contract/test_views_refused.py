@@ -12,6 +12,8 @@ from projections.engine.row_snapshots import ROW_SNAPSHOTS
 from tests.support.rebuilds import sync_twin
 from tests.support.views import TALLY, counted, dropped, tally, views_of
 
+pytestmark = pytest.mark.usefixtures("new_database")
+
 
 class Changeable(msgspec.Struct):
     """A struct that a fold could change."""

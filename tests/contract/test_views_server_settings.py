@@ -12,6 +12,8 @@ from ledger import NewEvent
 from tests.support.builders import on_postgres, together
 from tests.support.views import SAMPLE, TALLY, counted, everything, views_of
 
+pytestmark = pytest.mark.usefixtures("new_database")
+
 SETTINGS = [
     "-c timezone=America/New_York -c extra_float_digits=-3 -c DateStyle=German",
     "-c timezone=Asia/Kathmandu -c default_transaction_isolation=serializable",

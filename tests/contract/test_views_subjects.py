@@ -8,6 +8,8 @@ import pytest
 from ledger import InvalidArgument, Ledger, NewEvent
 from tests.support.views import views_of
 
+pytestmark = pytest.mark.usefixtures("all_views")
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 

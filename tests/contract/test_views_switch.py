@@ -11,6 +11,8 @@ from tests.support.builders import on_durable, only_sync, sessions_in_buckets, t
 from tests.support.rebuilds import V1, V2, Tally2, record_of, sync_twin
 from tests.support.views import Tally, counted, views_of
 
+pytestmark = pytest.mark.usefixtures("new_database")
+
 
 def test_switching_while_others_append_fold_and_read_disturbs_nobody(
     open_ledger: Any, url: str

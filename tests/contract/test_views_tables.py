@@ -26,6 +26,8 @@ from tests.support.views import (
     views_of,
 )
 
+pytestmark = pytest.mark.usefixtures("new_database")
+
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 bigint = st.integers(-(2**63), 2**63 - 1)

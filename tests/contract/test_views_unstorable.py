@@ -12,6 +12,8 @@ from projections import Index, Projection, ProjectionFailed
 from projections.engine.index_sizes import INDEX_ROW_BYTES_MAX
 from tests.support.views import TALLY, counted, views_of
 
+pytestmark = pytest.mark.usefixtures("all_views")
+
 
 class Odd(msgspec.Struct, frozen=True, kw_only=True):
     """A view that keeps what it is told."""

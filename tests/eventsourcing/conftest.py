@@ -12,4 +12,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return "memory:"
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.db"
-    return str(request.getfixturevalue("postgres_url"))
+    address = str(request.getfixturevalue("kept_postgres_url"))
+    from tests.support.postgres_kept import buckets_wanted  # needs the driver
+
+    buckets_wanted(address, 1)  # as its factory makes them
+    return address

@@ -144,6 +144,7 @@ def test_what_the_ledger_deleted_is_gone_from_the_application(app: BankAccounts)
 
 
 @on_postgres
+@pytest.mark.usefixtures("new_database")
 def test_a_ledger_of_several_buckets_is_refused(url: str) -> None:
     Ledger.open(url, buckets=64).close()
     with pytest.raises(ProgrammingError, match="LEDGER_SCHEMA"):

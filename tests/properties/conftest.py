@@ -1,11 +1,5 @@
 """The fixtures of the contract: every backend, sync and async."""
 
-from tests.contract.conftest import (
-    contract_database,
-    loop,
-    open_ledger,
-    postgres_url,
-    url,
-)
+from tests.contract.conftest import loop, open_ledger, url
 
-__all__ = ["contract_database", "loop", "open_ledger", "postgres_url", "url"]
+__all__ = ["loop", "open_ledger", "url"]

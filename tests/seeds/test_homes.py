@@ -2,7 +2,7 @@
 
 A home is "fact_type.field" (further names walk into nested parts), "envelope.field" or
 "view.name.column" for what follows from facts. Nothing is covered by a wildcard: a field that gets
-lost is a line that fails.
+lost is a line of a failure.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ SYSTEMS = {
     "agent-base": AGENT_BASE,
     "agent_session_manager": AGENT_SESSION_MANAGER,
 }
-HOMES = [
-    pytest.param(home, id=f"{system}: {model}.{field}")
+HOMES = {
+    f"{system}: {model}.{field}": home
     for system, models in SYSTEMS.items()
     for model, fields in models.items()
     for field, home in fields.items()
-]
+}
 
 
 def leaves(hint: Any) -> list[Any]:
@@ -96,10 +96,16 @@ def type_at(home: str) -> Any:
     return inside(FACT_OF[f"{first}.{second}"], rest)
 
 
-@pytest.mark.parametrize("home", HOMES)
-def test_every_field_has_a_home(home: str) -> None:
-    assert len(home.split(".")) >= (2 if home.startswith("envelope.") else 3)
-    type_at(home)
+def is_home(home: str) -> bool:
+    try:
+        type_at(home)
+    except LookupError:
+        return False
+    return len(home.split(".")) >= (2 if home.startswith("envelope.") else 3)
+
+
+def test_every_field_has_a_home() -> None:
+    assert {field: home for field, home in HOMES.items() if not is_home(home)} == {}
 
 
 @pytest.mark.parametrize("home", ["qa.recorded.nothing", "view.qa.nothing", "view.runs.input.x"])
@@ -108,11 +114,10 @@ def test_a_home_that_is_not_there_is_noticed(home: str) -> None:
         type_at(home)
 
 
-@pytest.mark.parametrize(("old", "new"), EVENT_TYPES.items())
-def test_every_event_type_has_a_fact(old: str, new: str) -> None:
-    assert new in FACT_OF
+def test_every_event_type_has_a_fact() -> None:
+    assert {old: new for old, new in EVENT_TYPES.items() if new not in FACT_OF} == {}
 
 
-@pytest.mark.parametrize(("home", "values"), VALUES.items())
-def test_every_value_of_an_enumeration_can_be_said(home: str, values: tuple[str, ...]) -> None:
-    assert set(values) <= set(leaves(type_at(home)))
+def test_every_value_of_an_enumeration_can_be_said() -> None:
+    unsaid = {home: {*values} - {*leaves(type_at(home))} for home, values in VALUES.items()}
+    assert {home: values for home, values in unsaid.items() if values} == {}

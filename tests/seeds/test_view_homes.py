@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -29,30 +30,42 @@ SYSTEMS = {
     "agent-base": AGENT_BASE,
     "agent_session_manager": AGENT_SESSION_MANAGER,
 }
-HOMES = [
-    pytest.param(home, id=f"{system}: {model}.{field}")
+HOMES = {
+    f"{system}: {model}.{field}": home
     for system, models in SYSTEMS.items()
     for model, fields in models.items()
     for field, home in fields.items()
     if home != LOG
-]
+}
 
 
-@pytest.mark.parametrize("home", HOMES)
-def test_every_field_is_in_a_view(home: str) -> None:
+def is_home(home: str) -> bool:
     view, *path = home.split(".")
-    assert path
-    inside(VIEWS[view], path)
+    try:
+        inside(VIEWS[view], path)
+    except LookupError:
+        return False
+    return bool(path)
+
+
+def test_every_field_is_in_a_view() -> None:
+    assert {field: home for field, home in HOMES.items() if not is_home(home)} == {}
+
+
+@pytest.mark.parametrize("home", ["qa", "qa.nothing", "nothing.session_id"])
+def test_a_home_that_is_not_there_is_noticed(home: str) -> None:
+    assert not is_home(home)
 
 
 def test_every_view_is_somebodys_home() -> None:
-    assert {home.values[0].split(".")[0] for home in HOMES} == set(VIEWS)  # type: ignore[union-attr] # strings
+    assert {home.split(".")[0] for home in HOMES.values()} == set(VIEWS)
 
 
-@pytest.mark.parametrize(("reader", "arguments"), QUERIES.values(), ids=list(QUERIES))
-def test_every_query_has_a_reader(reader: str, arguments: tuple[str, ...]) -> None:
-    for views in (Views, AsyncViews):
-        assert set(arguments) <= set(inspect.signature(getattr(views, reader)).parameters)
+def test_every_query_has_a_reader() -> None:
+    for query, (reader, arguments) in QUERIES.items():
+        for views in (Views, AsyncViews):
+            taken = inspect.signature(getattr(views, reader)).parameters
+            assert set(arguments) <= set(taken), query
 
 
 def test_what_has_no_column_of_its_own_is_among_the_attributes_of_a_span() -> None:
@@ -81,19 +94,20 @@ KINDS = {
     "_at": datetime, "_since": datetime, "_us": int, "_ms": float, "_nano_usd": int,
     "_tokens": int, "_count": int, "_sequence": int, "_id": str, "_by": str,
 }  # fmt: skip
-COLUMNS = [
-    pytest.param(column, id=f"{projection.name}.{column.name}")
+COLUMNS = {
+    f"{projection.name}.{column.name}": column
     for projection in BUILTIN
     for column in Table(projection).columns
     if column.name not in ("variable_updated_at", "other_tokens")
-]
+}
 
 
-@pytest.mark.parametrize("column", COLUMNS)
-def test_the_end_of_a_name_tells_its_type(column: Column) -> None:
-    for end, kind in KINDS.items():
-        if column.name.endswith(end):
-            assert column.type is kind
+def kinds_told(column: Column) -> set[Any]:
+    return {kind for end, kind in KINDS.items() if column.name.endswith(end)}
+
+
+def test_the_end_of_a_name_tells_its_type() -> None:
+    assert {name for name, one in COLUMNS.items() if not kinds_told(one) <= {one.type}} == set()
 
 
 @pytest.mark.parametrize("projection", BUILTIN, ids=lambda p: p.name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -10,10 +10,6 @@ from projections.session_stores.orchestrator import OrchestratorStore
 from tests.contract.conftest import ledger, loop, open_ledger, stored, url
 from tests.stores.orchestrator_cases import open_store
 from tests.support.blocking import LoopThread
-from tests.support.postgres_plugin import used_by_one_test
-
-if TYPE_CHECKING:
-    from tests.support.postgres_databases import PostgresDatabases
 
 __all__ = [
     "ledger",
@@ -61,37 +57,9 @@ def _names(given: str | Sequence[str]) -> list[str]:
     return given.replace(",", " ").split() if isinstance(given, str) else list(given)
 
 
-# Making the tables of all views takes longer than most of these tests do, so the tables stay. That
-# they are made is seen to by the contract of the views.
-NOTHING_IN_THEM = """
-DO $$
-DECLARE name text;
-BEGIN
-    SET LOCAL session_replication_role = replica; -- of triggers, which refuse to delete events
-    FOR name IN SELECT tablename FROM pg_tables
-        WHERE schemaname = 'ledger' AND tablename NOT IN ('ledger_info', 'buckets')
-    LOOP
-        EXECUTE format('DELETE FROM ledger.%I', name);
-    END LOOP;
-    IF to_regclass('ledger.buckets') IS NOT NULL THEN
-        UPDATE ledger.buckets SET position = 0, recorded_us = 0;
-        UPDATE ledger.ledger_info SET ledger_id = gen_random_uuid();
-    END IF;
-END $$
-"""
-
-
-@pytest.fixture(scope="session")
-def stores_database(postgres_server: "PostgresDatabases") -> Iterator[str]:
-    """The database that the stores' tests of one process use, one after the other."""
-    with postgres_server.temporary_database() as url:
-        yield url
-
-
-@pytest.fixture
-def postgres_url(stores_database: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a database in which there is nothing but tables, and which nobody else uses."""
-    yield from used_by_one_test(stores_database, request, NOTHING_IN_THEM)
+@pytest.fixture(autouse=True)
+def _all_views(all_views: None) -> None:
+    """Let every test have them: making their tables takes longer than most of these tests do."""
 
 
 @pytest.fixture

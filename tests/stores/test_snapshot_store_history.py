@@ -207,6 +207,7 @@ def test_c_15_the_stored_form_is_the_golden_one(ledger: Any) -> None:
 
 
 @each_backend_crossed
+@pytest.mark.usefixtures("new_database")  # its upcasts are others
 def test_c_15_old_events_are_upcast_before_they_are_understood(open_ledger: Any) -> None:
     upcasts = Upcasts()
     upcasts.register(

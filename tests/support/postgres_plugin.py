@@ -9,12 +9,9 @@ import pytest
 if TYPE_CHECKING:
     from tests.support.postgres import PostgresServer
     from tests.support.postgres_databases import PostgresDatabases
+    from tests.support.postgres_kept import KeptDatabase
 
 _UNAVAILABLE = "PostgreSQL unavailable"
-_END_OTHERS = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid();
-"""
 _skipped_although_required: list[str] = []
 
 
@@ -51,6 +48,62 @@ def postgres_url(
         yield url
 
 
+@pytest.fixture(scope="session")
+def kept_database(postgres_server: "PostgresDatabases") -> Iterator["KeptDatabase"]:
+    """Yield a database with tables, used by one test after the other."""
+    yield from _kept(postgres_server, checkpoints=False)
+
+
+@pytest.fixture(scope="session")
+def caught_up_database(postgres_server: "PostgresDatabases") -> Iterator["KeptDatabase"]:
+    """Yield one in which all views have been used."""
+    yield from _kept(postgres_server, checkpoints=True)
+
+
+@pytest.fixture(scope="session")
+def emptied_database(postgres_server: "PostgresDatabases") -> Iterator["KeptDatabase"]:
+    """Yield one without tables."""
+    yield from _kept(postgres_server, tables=False)
+
+
+@pytest.fixture
+def new_database() -> None:
+    """Ask for a database without tables: how they are made, or what changes them, is the subject."""
+
+
+@pytest.fixture
+def all_views() -> None:
+    """Ask for a database in which all views have been used, and have nothing in them."""
+
+
+@pytest.fixture
+def kept_postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Yield the URL of a database without events that nobody else uses.
+
+    Unless the test asks for `new_database`, it is as if the ledger in it had just been created.
+    """
+    request.node.add_marker(pytest.mark.postgres)  # for those who ask by getfixturevalue
+    if "new_database" in request.fixturenames:
+        kept = request.getfixturevalue("emptied_database")
+    elif "all_views" in request.fixturenames:
+        kept = request.getfixturevalue("caught_up_database")
+    else:
+        kept = request.getfixturevalue("kept_database")
+    yield kept.ready()
+    kept.clean()
+
+
+def _kept(
+    server: "PostgresDatabases", *, tables: bool = True, checkpoints: bool = False
+) -> Iterator["KeptDatabase"]:
+    from tests.support.postgres_kept import KeptDatabase
+
+    with server.temporary_database() as url:
+        kept = KeptDatabase(url, tables=tables, checkpoints=checkpoints)
+        yield kept
+        kept.close()
+
+
 def running(server: "PostgresServer") -> "PostgresServer":
     """Start a server and return it; where PostgreSQL cannot be had the test skips, or fails."""
     from tests.support.postgres_install import PostgresUnavailable
@@ -60,16 +113,6 @@ def running(server: "PostgresServer") -> "PostgresServer":
     except PostgresUnavailable as error:
         _give_up(str(error))
     return server
-
-
-def used_by_one_test(url: str, request: pytest.FixtureRequest, cleaning: str) -> Iterator[str]:
-    """Yield a database that tests use one after the other, and clean it when this one is over."""
-    import psycopg
-
-    request.node.add_marker(pytest.mark.postgres)  # for those who ask by getfixturevalue
-    yield url
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(_END_OTHERS + cleaning)
 
 
 def _give_up(reason: str) -> NoReturn:

@@ -27,7 +27,7 @@ class Raw:
         else:
             self._connection = psycopg.connect(url, autocommit=True)
             self._connection.execute("SET search_path = ledger")
-            self._connection.execute("ALTER TABLE events DISABLE TRIGGER ALL")
+            self._connection.execute("SET session_replication_role = replica")
 
     def execute(self, statement: str, *values: Any) -> list[Any]:
         if self.sqlite:

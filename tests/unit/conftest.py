@@ -9,6 +9,12 @@ from ledger.backends.postgres import PostgresBackend, open_postgres
 
 
 @pytest.fixture
+def postgres_url(new_database: None, kept_postgres_url: str) -> str:
+    """The URL of an empty database that nobody else uses; to make one takes as long as most tests."""
+    return kept_postgres_url
+
+
+@pytest.fixture
 def backend(postgres_url: str) -> Iterator[PostgresBackend]:
     """An empty ledger on PostgreSQL, with short time-outs."""
     options = OpenOptions(lock_timeout_s=0.1, connect_timeout_s=5.0)
