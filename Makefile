@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check --no-input
-# Workers of pytest on 2 cores: one of three waits for the server, a process or a clock at any time.
+# Workers of pytest; more than cores only adds waiting.
 WORKERS ?= 2
 PYTEST_ARGS ?=
 TEST := $(RUN) -m pytest -q -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
