@@ -349,7 +349,7 @@ class Projector:
         """Keep a failure for everybody to see; once, for whoever reads again meets it again."""
         place = ((failed.projection, failed.version), failed.bucket)
         if self._noted.get(place) != (failed.position, failed.reason):
-            yield self._views.note_failure(failure_of(failed, datetime.now(UTC)))
+            yield self._views.note_failure(failure_of(failed.projection, failed, datetime.now(UTC)))
             self._noted[place] = (failed.position, failed.reason)
 
     def kept(self, found: Mapping[Identity, Checkpoint | Standing]) -> list[Table]:

@@ -14,7 +14,7 @@ from ledger.refusals import shown
 from ..backends.base import AsyncViewBackend, Overview, ViewBackend
 from ..readers.arguments import text, version_number
 from .projector import Projector
-from .stops import Skip
+from .stops import Skip, failure_of, skip_of
 from .versions import Versions
 
 #: Of a reason and of a name; they are read by people.
@@ -61,17 +61,7 @@ class Skips:
         if failed is None:
             found = ", it stands at " + str(failures[0].position) if failures else ""
             raise InvalidArgument("position", f"{stopped} is not stopped there{found}")
-        skip = Skip(
-            projection=name,
-            version=table.projection.version,
-            bucket=bucket,
-            position=position,
-            event_id=failed.event_id,
-            reason=reason,
-            by=by,
-            error=failed.reason,
-            at=datetime.now(UTC),
-        )
+        skip = skip_of(failure_of(name, failed, datetime.now(UTC)), reason, by)
         if not (yield from recorded(self._views, skip)):
             raise InvalidArgument("position", f"{stopped} is not stopped there any more")
         return skip

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
-from ..errors import ProjectionFailed, shown
+from ..errors import HandlerFailed, ProjectionFailed, shown
 from .tables import Identity
 
 
@@ -63,16 +63,31 @@ def said(error: Exception) -> str:
         return f"{kind}: its text cannot be told ({type(mistake).__name__})"
 
 
-def failure_of(failed: ProjectionFailed, at: datetime) -> Failure:
-    """Return what is kept of a failure that was raised."""
+def failure_of(name: str, failed: ProjectionFailed | HandlerFailed, at: datetime) -> Failure:
+    """Return what is kept of a failure that was raised: of whom, and as every database takes it."""
     return Failure(
-        projection=failed.projection,
+        projection=name,
         version=failed.version,
         bucket=failed.bucket,
         position=failed.position,
         event_id=failed.event_id,
         error=shown(failed.reason),
         at=at,
+    )
+
+
+def skip_of(failure: Failure, reason: str, by: str) -> Skip:
+    """Return the record of letting the event of a failure pass, now."""
+    return Skip(
+        projection=failure.projection,
+        version=failure.version,
+        bucket=failure.bucket,
+        position=failure.position,
+        event_id=failure.event_id,
+        reason=reason,
+        by=by,
+        error=failure.error,
+        at=datetime.now(UTC),
     )
 
 

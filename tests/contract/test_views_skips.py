@@ -46,6 +46,22 @@ def test_a_skipped_event_is_left_out_and_the_view_goes_on(ledger: Any) -> None:
     assert skips(views) == skips(views_of(ledger, TALLY)) == [skip]
 
 
+def unstorable(view: Any, event: Any) -> Any:
+    raise ValueError("a\0b \ud800")
+
+
+def test_a_skip_is_on_record_whatever_the_fold_said(ledger: Any) -> None:
+    views = views_of(ledger, tally(apply=unstorable))
+    ledger.append("s", counted())
+    with pytest.raises(ProjectionFailed):
+        views.catch_up()
+    bucket, position = place(ledger, 1)
+    skip = views.skip("tally", bucket=bucket, position=position, **WHY)
+    assert skip.error == r"ValueError: a\x00b \ud800"
+    assert skips(views) == [skip]
+    assert views.status().healthy
+
+
 def test_the_past_leaves_a_skipped_event_out_as_well(ledger: Any) -> None:
     views = stopped(ledger)
     views.skip("poisoned", bucket=place(ledger)[0], position=2, **WHY)

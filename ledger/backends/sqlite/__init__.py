@@ -8,8 +8,9 @@ from ...processes import check_not_inherited, refuse_in_children
 from ..base import OpenOptions
 from .backend import SqliteBackend
 from .location import path_of
+from .readers import make_own
 
-__all__ = ["SqliteBackend", "open_sqlite"]
+__all__ = ["SqliteBackend", "make_own", "open_sqlite"]
 
 
 def open_sqlite(location: str | os.PathLike[str], options: OpenOptions) -> SqliteBackend:

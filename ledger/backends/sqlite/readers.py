@@ -14,6 +14,8 @@ from ...errors import BackendUnavailable, LedgerClosed
 from .connections import connect
 from .errors import error_of, undecodable
 
+_ONLY_READS, _MAY_WRITE = "PRAGMA query_only = ON", "PRAGMA query_only = OFF"
+
 
 class Readers:
     """Up to `size` connections that read, made when needed; they never wait for the writer."""
@@ -87,7 +89,7 @@ class Readers:
 
     def _make(self) -> apsw.Connection:
         connection = connect(self.path, self._timeout_s)
-        connection.execute("PRAGMA query_only = ON")
+        connection.execute(_ONLY_READS)
         self._made.add(connection)
         return connection
 
@@ -98,6 +100,16 @@ class Readers:
             except IndexError:
                 return  # somebody was faster
             connection.close()
+
+
+def make_own(connection: apsw.Connection, statement: str) -> None:
+    """Run a statement that makes something temporary, which a lent connection alone will see."""
+    # It counts as writing, which such a connection may do at no other time.
+    connection.execute(_MAY_WRITE)
+    try:
+        connection.execute(statement)
+    finally:
+        connection.execute(_ONLY_READS)
 
 
 class Loan:

@@ -13,24 +13,30 @@ TEMPLATES = load_queries(__package__, "statements.sql")
 
 
 def of_v(name: str) -> sql.Identifier:
+    """Return the column of table v, as which readers select."""
     return sql.Identifier("v", name)
 
 
 def listed(names: Iterable[str]) -> sql.Composed:
+    """Return names as a list of columns."""
     return joined(", ", (sql.Identifier(name) for name in names))
 
 
 def joined(separator: LiteralString, parts: Iterable[sql.Composable]) -> sql.Composed:
+    """Return parts with a separator between them."""
     return sql.SQL(separator).join(parts)
 
 
 def composed(name: str, **parts: sql.Composable) -> bytes:
+    """Return a template with its parts filled in, ready to be sent."""
     return composed_part(name, **parts).as_bytes(None)
 
 
 def composed_part(name: str, **parts: sql.Composable) -> sql.Composed:
+    """Return the same to be filled into another one."""
     return template(name).format(**parts)
 
 
 def template(name: str) -> sql.SQL:
+    """Return a template by its name."""
     return sql.SQL(TEMPLATES[name])

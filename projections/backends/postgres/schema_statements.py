@@ -11,7 +11,7 @@ from .composing import TEMPLATES, composed
 
 
 class SchemaStatements:
-    """They are composed once for a schema."""
+    """The statements on checkpoints and versions, composed once for each schema."""
 
     def __init__(self, schema: str) -> None:
         self.lock = TEMPLATES["lock"].encode()

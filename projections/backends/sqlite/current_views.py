@@ -7,12 +7,11 @@ from typing import Any
 
 import apsw
 
-from ledger.backends.sqlite import SqliteBackend
+from ledger.backends.sqlite import SqliteBackend, make_own
 
 from ...engine.tables import Key
 from ..row_queries import RowQuery, key_query
 from .statements import TableStatements
-from .tables import SQL
 
 
 def current(log: SqliteBackend, statements: TableStatements, query: RowQuery) -> list[Any] | None:
@@ -52,11 +51,7 @@ def _document(
         return connection.execute(statements.current_document, parameters).get
     except apsw.SQLError:
         # The first of this table on this connection.
-        connection.execute(SQL["may_write"])
-        try:
-            connection.execute(statements.create_documents)
-        finally:
-            connection.execute(SQL["only_reads"])
+        make_own(connection, statements.create_documents)
         return connection.execute(statements.current_document, parameters).get
 
 

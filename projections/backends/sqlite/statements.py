@@ -53,11 +53,11 @@ class TableStatements:
             "key": listed(table.key),
             "columns": listed(table.names),
         }
-        self._upserted_max = 1
+        self._upserted_max, self._written = 1, table.names
         if table.words is not None:
-            self._upserted_max = max(
-                1, min(_SEARCHED_ROWS_MAX, _PARAMETERS_MAX // len(table.names))
-            )
+            self._written = (*table.names, SEARCH_WORDS)
+            most = _PARAMETERS_MAX // len(self._written)
+            self._upserted_max = max(1, min(_SEARCHED_ROWS_MAX, most))
 
     # Each is composed when it is first asked for: all of them for all views take longer than what
     # who opens them for a read or two is there for.
@@ -83,8 +83,7 @@ class TableStatements:
         return self._upserting(self._upserted_max)
 
     def _upserting(self, rows: int) -> str:
-        table = self.table
-        written = table.names if table.words is None else (*table.names, SEARCH_WORDS)
+        table, written = self.table, self._written
         others = [name for name in table.names if name not in table.key] or list(table.key)
         parameters = f"({', '.join('?' * (len(written) + 1))})"
         return SQL["upsert"].format(

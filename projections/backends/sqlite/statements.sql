@@ -116,14 +116,6 @@ instr(' ' || v.search_words || ' ', ' ' || ? || ' ')
 -- would look into it, refuse what is nested 1,000 deep, and take as long again.
 concat('{{', {ready} substr(json_object({plain}), 2))
 
--- name: may_write
--- Even what is of a connection alone is made by writing.
-PRAGMA query_only = OFF
-
--- name: only_reads
--- As a connection that reads was opened.
-PRAGMA query_only = ON
-
 -- name: create_documents
 -- Of one connection: nobody else sees it.
 CREATE TEMP VIEW IF NOT EXISTS {documents} AS {of}

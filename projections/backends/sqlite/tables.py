@@ -80,9 +80,11 @@ def _definition(column: Column) -> str:
 
 
 def listed(names: tuple[str, ...], prefix: str = "") -> str:
+    """Return names as a list of columns, each behind a prefix such as "v."."""
     return ", ".join(prefix + quoted(name) for name in names)
 
 
 def quoted(name: str) -> str:
+    """Return a name as an identifier."""
     # Letters, digits and _ only, see tables; the quotes are for words that SQL keeps for itself.
     return f'"{name}"'

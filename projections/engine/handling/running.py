@@ -27,9 +27,10 @@ from ...backends.base import AsyncViewBackend, Standing, ViewBackend
 from ...errors import HandlerFailed, VersionDropped
 from ...readers.arguments import text
 from ..pages import check_dense
+from ..stops import failure_of
 from ..tables import Identity
 from .claims import Claims, Held
-from .failures import failed, kept
+from .failures import failed
 from .handlers import Handler
 from .pace import Pace
 from .places import Places, is_retired
@@ -253,4 +254,4 @@ class Handling:
         retried = isinstance(failure.__cause__, handler.retry_on)
         before = failure.position - 1
         self.rests.failed(handler.name, failure.bucket, before, self._clock(), retried=retried)
-        yield self._views.note_failure(kept(failure, datetime.now(UTC)))
+        yield self._views.note_failure(failure_of(failure.handler, failure, datetime.now(UTC)))

@@ -6,7 +6,6 @@ The event is not tried first, as that of a view is: a call has effects.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from ledger import InvalidArgument
 from ledger.backends.base import AsyncBackend, Backend
@@ -16,7 +15,7 @@ from ledger.refusals import shown
 from ...backends.base import AsyncViewBackend, Overview, ViewBackend
 from ...readers.arguments import text
 from ..skips import check_asked, recorded
-from ..stops import Skip
+from ..stops import Skip, skip_of
 from .places import Places
 
 
@@ -53,17 +52,7 @@ class HandlerSkips:
         )
         if failed is None:
             raise self._refusal(name, bucket)
-        skip = Skip(
-            projection=name,
-            version=identity[1],
-            bucket=bucket,
-            position=position,
-            event_id=failed.event_id,
-            reason=reason,
-            by=by,
-            error=failed.error,
-            at=datetime.now(UTC),
-        )
+        skip = skip_of(failed, reason, by)
         if not (yield from recorded(self._views, skip)):
             raise self._refusal(name, bucket)
         return skip

@@ -79,7 +79,7 @@ class OrchestratorPlans:
             facts = sessions.session_facts(before, record, enforced=self._enforced)
             return facts + sessions.touch(before, record, facts)
 
-        yield from self._append_on("sessions", (record.id,), decide)
+        yield from self.append_on("sessions", (record.id,), decide)
 
     def update_session(
         self, session_id: str, change: Callable[[SessionRecord], SessionRecord]
@@ -95,7 +95,7 @@ class OrchestratorPlans:
             facts = sessions.session_facts(before, record, enforced=self._enforced)
             return facts + sessions.touch(before, record, facts)
 
-        yield from self._append_on("sessions", (session_id,), decide)
+        yield from self.append_on("sessions", (session_id,), decide)
         after = yield from self._at_head("sessions", (session_id,))
         return sessions.saved_record(after.view, session_id)
 
@@ -126,7 +126,7 @@ class OrchestratorPlans:
     def save_run(self, run: RunRecord) -> Plan[None]:
         """Append what differs."""
         record = check_run(run)
-        yield from self._append_on(
+        yield from self.append_on(
             "runs",
             (record.session_id, record.id),
             lambda before: runs.run_facts(before, record, enforced=self._enforced),
@@ -142,7 +142,7 @@ class OrchestratorPlans:
                 raise invalid(f"expected run {run_id!r} changed, got {record.id!r}")
             return runs.run_facts(before, record, enforced=self._enforced)
 
-        yield from self._append_on("runs", (session_id, run_id), decide)
+        yield from self.append_on("runs", (session_id, run_id), decide)
         after = yield from self._at_head("runs", (session_id, run_id))
         return runs.saved_record(after.view, run_id)
 
@@ -230,7 +230,7 @@ class OrchestratorPlans:
             return
         raise StoreUnavailable("timeout", f"Session {session_id!r} did not stand still.")
 
-    def _append_on(
+    def append_on(
         self, name: str, key: tuple[str, ...], decide: Callable[[Any], list[NewEvent]]
     ) -> Plan[None]:
         """Do as `append_decided` where one row of the session, under a key, is decided on."""

@@ -9,19 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from ledger import LedgerError, NewEvent, SequenceConflict, VerifyReport
+from ledger import LedgerError, NewEvent, VerifyReport
 from ledger.events import SESSION_DELETED
 from ledger.plans import Plan
 
 from ...folds.artifacts import Artifact
 from ...folds.sessions import Session
-from ...readers.rows_at_head import AtHead
 from .plans import OrchestratorPlans
 from .reading import EventFilters, one_or_several
 from .records import EVENT_TYPES, SESSION_STATUSES, EventRecord, invalid
@@ -34,8 +32,6 @@ KEPT_TYPES = frozenset(
 #: One fact lists so many events at most, to stay far below the bound of a payload.
 PRUNED_PER_FACT_MAX = 10_000
 BATCH_SIZE_MAX = 10_000
-# That of the view, and the log's where the view leaves something out.
-_HEADS_MAX = 2
 Days = Annotated[int, Meta(ge=1)]
 
 #: Takes a named step; what it raises is reported.
@@ -184,18 +180,26 @@ class MaintenancePlans:
         """Delete the artifacts of sessions that nobody saved."""
         cleaned = 0
         for session_id, last in (yield from self._unsaved()).items():
-            decide = partial(self._deletions, session_id)
-            cleaned += yield from self._append_behind(session_id, last, decide)
+            cleaned += yield from self._clean(session_id, last)
         return cleaned
 
-    def _deletions(self, session_id: str) -> Plan[list[NewEvent]]:
-        found: list[Artifact] = yield self._store.views.artifacts(
-            session_id, tenant=self._store.tenant
-        )
-        return [
-            NewEvent({"artifact_id": one.artifact_id, "reason": "orphaned"}, "artifact.deleted")
-            for one in found
-        ]
+    def _clean(self, session_id: str, last: int) -> Plan[int]:
+        tenant, cleaned = self._store.tenant, 0
+
+        def decide() -> Plan[list[NewEvent]]:
+            nonlocal cleaned
+            row: Session | None = yield self._store.views.session(session_id, tenant=tenant)
+            found: list[Artifact] = yield self._store.views.artifacts(session_id, tenant=tenant)
+            if row is None or row.last_sequence != last:
+                found = []  # somebody saved it, used it or cleaned it since it was read
+            cleaned = len(found)
+            return [
+                NewEvent({"artifact_id": one.artifact_id, "reason": "orphaned"}, "artifact.deleted")
+                for one in found
+            ]
+
+        yield from self._store.append_decided(session_id, decide)
+        return cleaned
 
     def health(self) -> Plan[list[str]]:
         """Return what is not as it should be."""
@@ -230,36 +234,17 @@ class MaintenancePlans:
     def _mark(self, row: Session, type: str) -> Plan[int]:
         """Append a fact about a session, unless somebody used it since it was read."""
         fact = NewEvent({"reason": "expired"}, type, occurred_at=self._now())
+        facts: list[NewEvent] = []
 
-        def decide() -> Plan[list[NewEvent]]:
-            yield from ()
-            return [fact]
+        def decide(found: Session | None) -> list[NewEvent]:
+            nonlocal facts
+            # What its view leaves out, because an operator skipped it, was no use of it.
+            is_unused = found is not None and found.last_sequence == row.last_sequence
+            facts = [fact] if is_unused else []
+            return facts
 
-        return self._append_behind(row.session_id, row.last_sequence, decide)
-
-    def _append_behind(
-        self, session_id: str, last: int, decide: Callable[[], Plan[list[NewEvent]]]
-    ) -> Plan[int]:
-        """Append to a session that was read with this last fact, and return how many facts.
-
-        0 if somebody saved it, used it or cleaned it since. What the view leaves out behind that
-        fact, because an operator skipped it, was no use of it.
-        """
-        tenant, head = self._store.tenant, last
-        for _ in range(_HEADS_MAX):
-            facts = yield from decide()
-            if not facts:
-                return 0
-            try:
-                yield self._store.ledger.append(session_id, facts, tenant=tenant, expected=head)
-            except SequenceConflict:
-                now: AtHead = yield self._store.views.row_at_head("sessions", (tenant, session_id))
-                if now.view is None or now.view.last_sequence != last:
-                    return 0
-                head = now.head
-                continue
-            return len(facts)
-        return 0
+        yield from self._store.append_on("sessions", (row.session_id,), decide)
+        return len(facts)
 
 
 def utc_now() -> datetime:
