@@ -65,13 +65,15 @@ def said(error: Exception) -> str:
 
 def failure_of(name: str, failed: ProjectionFailed | HandlerFailed, at: datetime) -> Failure:
     """Return what is kept of a failure that was raised: of whom, and as every database takes it."""
+    # What a handler raised is shown like that already, and cutting it again would cut its escapes.
+    is_shown = isinstance(failed, HandlerFailed)
     return Failure(
         projection=name,
         version=failed.version,
         bucket=failed.bucket,
         position=failed.position,
         event_id=failed.event_id,
-        error=shown(failed.reason),
+        error=failed.reason if is_shown else shown(failed.reason),
         at=at,
     )
 
