@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from .search_words import bounded, marked, member_words, texts_within, words
+
+_NO_MEMBERS = ("[]", "{}")
 
 
 class RowWords:
@@ -37,16 +38,18 @@ class RowWords:
         session = None if self._session is None else row[self._session]
         return (*scope_words(row[self._tenant], session), *found)
 
-    def _found(self, row: tuple[Any, ...]) -> Iterator[str]:
+    def _found(self, row: tuple[Any, ...]) -> list[str]:
+        found: list[str] = []
         # Members first: they are few, and none of them may be cut off by a long text.
         for name, place in self._members:
-            if row[place] is not None:
-                yield from member_words(name, msgspec.json.decode(row[place]))
+            if row[place] is not None and row[place] not in _NO_MEMBERS:
+                found += member_words(name, msgspec.json.decode(row[place]))
         for place, is_json in self._texts:
             if row[place] is not None:
                 texts = texts_within(msgspec.json.decode(row[place])) if is_json else (row[place],)
                 for text in texts:
-                    yield from words(text)
+                    found += words(text)
+        return found
 
 
 # A page has rows of few sessions, and the digests took a third of the time of finding their words.

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from hashlib import sha256
 from itertools import accumulate
 from typing import Any
@@ -27,10 +28,14 @@ _SPACELESS = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _RUN = re.compile(rf"([{_SPACELESS}]+)|[^\W_{_SPACELESS}]+")
-_ASCII_RUN = re.compile(r"[a-z0-9]+")
+# Letters become small, and whatever is no word a space.
+_ASCII_WORDS = bytes(ord(chr(code).lower() if chr(code).isalnum() else " ") for code in range(128))
+_ASCII_WORDS += bytes(128)
 # No word of a text has it, so that what a row belongs to is never mistaken for what it says.
 _MARK = "·"
 _DIGEST_CHARS = 32
+#: So many have room, each with the most bytes that UTF-8 has for a character, and a space.
+_WORDS_SURELY_MAX = WORDS_BYTES_MAX // (4 * WORD_CHARS_MAX + 1)
 
 
 def words(text: str) -> Iterable[str]:
@@ -52,6 +57,8 @@ def asked_words(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+# The tags of sessions repeat, and so do the tenants of their rows.
+@lru_cache(1_024)
 def marked(field: str, *values: str) -> str:
     """Return the word for a value that is found as a whole: a tenant, a session, a tag."""
     digest = sha256()
@@ -81,18 +88,21 @@ def texts_within(value: Any) -> Iterator[str]:
             waiting += reversed(one)
 
 
-def bounded(found: Iterable[str]) -> tuple[str, ...]:
+def bounded(found: Iterable[str]) -> Collection[str]:
     """Return the words, each once, that have room."""
-    each = tuple(dict.fromkeys(found))
-    if len(" ".join(each).encode()) <= WORDS_BYTES_MAX:
+    each = dict.fromkeys(found)
+    if len(each) <= _WORDS_SURELY_MAX or len(" ".join(each).encode()) <= WORDS_BYTES_MAX:
         return each
     ends = accumulate(len(word.encode()) + 1 for word in each)
-    return tuple(word for word, end in zip(each, ends, strict=True) if end <= WORDS_BYTES_MAX)
+    return [word for word, end in zip(each, ends, strict=True) if end <= WORDS_BYTES_MAX]
 
 
-def _ascii_words(text: str) -> Iterable[str]:
-    # The same as for any text, at a third of the cost.
-    return [word[:WORD_CHARS_MAX] for word in _ASCII_RUN.findall(text.lower())]
+def _ascii_words(text: str) -> list[str]:
+    # The same as for any text, at a tenth of the cost.
+    found = text.encode().translate(_ASCII_WORDS).decode().split()
+    if len(text) <= WORD_CHARS_MAX:
+        return found
+    return [word[:WORD_CHARS_MAX] for word in found]
 
 
 def _any_words(text: str) -> Iterator[str]:

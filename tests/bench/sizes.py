@@ -47,7 +47,7 @@ FULL = Sizes(
     listed=(10_000, 100_000, 1_000_000),
     lists=20,
     tracked=1_000,
-    rebuilt=200_000,
+    rebuilt=800_000,
 )
 SMOKE = Sizes(
     rounds=2,

@@ -22,8 +22,8 @@ from ..row_queries import RowQuery
 from ..totals import Totals, TotalsQuery
 from .tables import SQL, listed, quoted, search_name
 
-#: FTS5 writes down at each statement's end what it has gathered: with 32 rows in each, storing a
-#: row that is found by its words takes half as long. Others gain nothing.
+#: FTS5 writes down at each statement's end what it has gathered, which takes as long as storing ten
+#: rows: of those that are found by their words, a statement stores so many. Others gain nothing.
 _SEARCHED_ROWS_MAX = 32
 #: What keeps statements short enough for those that apsw keeps compiled.
 _PARAMETERS_MAX = 2_000
@@ -79,8 +79,13 @@ class TableStatements:
         return self._upserting(1)
 
     @cached_property
-    def _upsert_many(self) -> str:
-        return self._upserting(self._upserted_max)
+    def _upserts_of_many(self) -> list[tuple[int, str]]:
+        # Each of half as many rows as the one before, so that what is left over takes a few.
+        found, count = [], self._upserted_max
+        while count > 1:
+            found.append((count, self._upserting(count)))
+            count //= 2
+        return found
 
     def _upserting(self, rows: int) -> str:
         table, written = self.table, self._written
@@ -231,17 +236,16 @@ class TableStatements:
         self, bucket: int, rows: Sequence[Row]
     ) -> Iterator[tuple[str, Iterable[Sequence[Any]]]]:
         """Yield statements that insert or replace rows, each with its parameters, often several."""
-        count = self._upserted_max
-        whole = len(rows) // count * count if count > 1 else 0
-        if whole:
-            bound = [self.bound(bucket, row) for row in rows[:whole]]
-            starts = range(0, whole, count)
-            yield (
-                self._upsert_many,
-                (list(chain.from_iterable(bound[at : at + count])) for at in starts),
-            )
-        if whole < len(rows):
-            yield self.upsert, (self.bound(bucket, row) for row in islice(rows, whole, None))
+        begin = 0
+        for count, statement in self._upserts_of_many if len(rows) > 1 else ():
+            end = begin + (len(rows) - begin) // count * count
+            if begin < end:
+                bound = [self.bound(bucket, row) for row in rows[begin:end]]
+                groups = (bound[at : at + count] for at in range(0, len(bound), count))
+                yield statement, (list(chain.from_iterable(group)) for group in groups)
+                begin = end
+        if begin < len(rows):
+            yield self.upsert, (self.bound(bucket, row) for row in islice(rows, begin, None))
 
     def bound(self, bucket: int, row: Row) -> list[Any]:
         """Return a row as parameters of `upsert`."""
