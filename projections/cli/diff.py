@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..readers.history_differences import Difference
 from ..views import Views
-from .main import app
+from .app import app
 from .options import DEFAULT_URL, AsJson, Session, Tenant, Url, open_existing, output, place
 from .own_projections import Own, known_projections
 from .safe_text import ascii_json, cell

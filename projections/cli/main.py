@@ -16,35 +16,25 @@ from typing import Any
 from ledger import LedgerError, RetryableError, StopError
 
 from ..engine.versions import FoldChanged
-from .command import Commands
-from .safe_text import safe
-
-app = Commands(
-    name="ledger",
-    help="An append-only ledger of agent sessions, and its views.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+from . import (  # noqa: F401  # each adds its commands
+    diff,
+    project,
+    reading,
+    rebuild,
+    show,
+    skips,
+    status,
+    transfer,
+    verify,
+    versions,
+    writing,
 )
+from .app import app
+from .safe_text import safe
 
 
 def main() -> None:
     """Run the command in sys.argv and exit with its code."""
-    from . import (  # noqa: F401  # each adds its commands
-        diff,
-        project,
-        reading,
-        rebuild,
-        show,
-        skips,
-        status,
-        transfer,
-        verify,
-        versions,
-        writing,
-    )
-
     try:
         with _plain_warnings():
             app(prog_name="ledger")

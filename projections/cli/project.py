@@ -14,7 +14,7 @@ from ledger import RetryableError
 
 from ..engine.daemon import Daemon
 from ..errors import ProjectionFailed
-from .main import app
+from .app import app
 from .options import DEFAULT_URL, Url, open_existing
 from .own_projections import Names, Own, chosen_names, known_projections
 from .safe_text import safe

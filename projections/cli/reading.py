@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .app import app
 from .events import event_json, event_line, event_table
-from .main import app
 from .options import DEFAULT_URL, AsJson, Session, Tenant, Url, moment, open_existing, output
 
 Types = Annotated[list[str] | None, typer.Option("--type", help="Only this type; may be repeated.")]

@@ -14,8 +14,8 @@ from ..engine.projection import Projection
 from ..engine.rebuild import Rebuild
 from ..engine.rebuild_reports import RebuildProgress, RebuildReport
 from ..views import Views
+from .app import app
 from .comparisons import print_comparison
-from .main import app
 from .options import DEFAULT_URL, Url, notices, open_existing
 from .own_projections import Name, Own, known_projections
 from .safe_text import safe

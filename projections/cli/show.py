@@ -18,7 +18,7 @@ from ..folds.sessions import Session
 from ..folds.traces import Span
 from ..readers.history_places import Moment
 from ..views import Views
-from .main import app
+from .app import app
 from .options import DEFAULT_URL, AsOf, Tenant, Url, open_existing, output, place
 from .safe_text import cell
 from .tables import table_of

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..engine.stops import Skip
 from ..views import Views
-from .main import app
+from .app import app
 from .options import DEFAULT_URL, AsJson, Url, open_existing, output
 from .own_projections import Name, Names, Own, chosen_names, known_projections
 from .safe_text import ascii_json, cell, safe

@@ -12,7 +12,7 @@ from ledger import InvalidArgument
 
 from ..engine.health import LAG_SECONDS_MAX, Status, ViewStatus, judged
 from ..views import Views
-from .main import app
+from .app import app
 from .options import DEFAULT_URL, AsJson, Url, open_existing, output
 from .own_projections import Names, Own, chosen_names, known_projections
 from .safe_text import ascii_json, cell, safe

@@ -16,7 +16,7 @@ import typer
 from ledger import ImportReport, InvalidArgument, Ledger
 
 from ..chat_import import conversations, facts, incarnation
-from .main import app
+from .app import app
 from .options import DEFAULT_URL, Url, notices, open_existing, open_ledger
 from .show import show_session
 

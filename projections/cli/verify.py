@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ledger.verify import VerifyReport
 
-from .main import app
+from .app import app
 from .options import DEFAULT_URL, Tenant, Url, notices, open_existing, output
 from .safe_text import cell
 from .tables import table_of

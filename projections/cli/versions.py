@@ -12,8 +12,8 @@ from ledger import InvalidArgument
 
 from ..engine.versions import ViewVersion
 from ..views import Views
+from .app import app
 from .comparisons import print_comparison
-from .main import app
 from .options import DEFAULT_URL, AsJson, Url, open_existing, output
 from .own_projections import Name, Names, Own, chosen_names, known_projections
 from .safe_text import ascii_json, cell

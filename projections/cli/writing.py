@@ -10,7 +10,7 @@ import typer
 from ledger import InvalidEvent, NewEvent, new_event_id
 from ledger.codec import parse_json_object
 
-from .main import app
+from .app import app
 from .options import DEFAULT_URL, Session, Tenant, Url, open_ledger
 from .safe_text import safe
 
