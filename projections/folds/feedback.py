@@ -55,10 +55,11 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     """A fact touches the feedback it names; a deletion or redaction may name many."""
     data = payload(event)
-    named = data.get("context_ids", ())
     if event.type == "feedback.given":
-        named = (data.get("feedback_id") or event.event_id,) if data else ()
-    return tuple((event.tenant, event.session_id, one) for one in dict.fromkeys(named))
+        given = data.get("feedback_id") or event.event_id
+        return ((event.tenant, event.session_id, given),) if data else ()
+    named = dict.fromkeys(data.get("context_ids", ()))
+    return tuple((event.tenant, event.session_id, one) for one in named)
 
 
 def apply(feedback: Feedback | None, event: Event) -> Feedback | None:

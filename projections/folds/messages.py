@@ -107,9 +107,12 @@ def _gone(message: Message | None, event: Event) -> Message | None:
 def _said(message: Message | None, event: Event) -> Message:
     appended = event.type == "message.appended"
     if message is None or message.missing_since is not None:
-        role = payload(event).get("role", "assistant")
-        message = _new(event, role=role, is_partial=True, **carried(message))
-    elif not message.is_partial:
+        data = payload(event)
+        told = {name: data[name] for name in _APPENDED if name in data} if appended else {}
+        told["role"] = data.get("role", "assistant")
+        message = _new(event, is_partial=not appended, **told, **carried(message))
+        return message if appended else _streamed(message, event)
+    if not message.is_partial:
         return _touched(message, event, anomaly(message, event, "ignored, it was appended before"))
     return _appended(message, event) if appended else _streamed(message, event)
 
@@ -140,6 +143,7 @@ def _streamed(message: Message, event: Event) -> Message:
 
 
 def _new(event: Event, **told: Any) -> Message:
+    now = event.occurred_at
     return Message(
         tenant=event.tenant,
         session_id=event.session_id,
@@ -151,8 +155,8 @@ def _new(event: Event, **told: Any) -> Message:
         run_id=event.run_id,
         actor=event.actor,
         metadata=event.metadata,
-        created_at=event.occurred_at,
-        updated_at=event.occurred_at,
+        created_at=now,
+        updated_at=now,
         **told,
     )
 

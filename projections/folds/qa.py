@@ -59,10 +59,12 @@ class QAEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     """A fact touches the entry it names; a redaction may name many."""
     data = payload(event)
-    named = data.get("qa_ids", ()) if event.type == "content.redacted" else (data.get("qa_id"),)
+    if event.type != "content.redacted":
+        named = data.get("qa_id")
+        return ((event.tenant, event.session_id, named),) if isinstance(named, str) else ()
     return tuple(
         (event.tenant, event.session_id, qa_id)
-        for qa_id in dict.fromkeys(named)
+        for qa_id in dict.fromkeys(data.get("qa_ids", ()))
         if isinstance(qa_id, str)
     )
 

@@ -29,6 +29,7 @@ from ledger.events import SESSION_DELETED, Event
 from ..engine.projection import Index, Projection, payload
 from .anomalies import Anomaly, anomaly
 from .bounds import with_names
+from .changes import EMPTY, Changes, filled
 from .durations import duration_us
 from .sums import TOKEN_KINDS, ModelUsage, nano_usd, usd, with_kinds, with_usage
 
@@ -53,8 +54,6 @@ _AMENDED = (
     *("input", "output", "error", "metadata", "provider", "provider_metadata", "turn_count"),
     "status",
 )
-
-Changes = dict[str, Any]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -140,6 +139,7 @@ def _named(event: Event) -> str | None:
 
 def apply(run: Run | None, event: Event) -> Run | None:
     """Return the run after one more fact."""
+    now = event.occurred_at
     if run is None:
         run_id = _named(event)
         if run_id is None or event.type == "content.redacted":
@@ -151,27 +151,30 @@ def apply(run: Run | None, event: Event) -> Run | None:
             first_sequence=event.sequence,
             last_sequence=event.sequence,
             position=event.position,
-            created_at=event.occurred_at,
-            updated_at=event.occurred_at,
+            created_at=now,
+            updated_at=now,
         )
     fold = _FOLDS.get(event.type)
     changes: Changes = {} if fold is None else fold(run, event, payload(event))
-    changes["event_count"] = run.event_count + 1
-    changes["last_sequence"] = event.sequence
-    changes["position"] = event.position
-    changes["updated_at"] = event.occurred_at
     if event.type in _WORK and run.status in TERMINAL:
         changes.update(anomaly(run, event, f"counted, the run was {run.status}"))
     elif event.type in _PRESUMING and not run.event_count:
         changes.update(anomaly(run, event, "applied, nobody had seen the run"))
-    return msgspec.structs.replace(run, **changes)
+    new = msgspec.structs.replace(
+        run,
+        event_count=run.event_count + 1,
+        last_sequence=event.sequence,
+        position=event.position,
+        updated_at=now,
+    )
+    return filled(new, changes)
 
 
 def _fill(run: Run, event: Event, data: Changes) -> Changes:
     changes: Changes = {
         name: data[name]
         for name in _FILLED
-        if data.get(name) is not None and getattr(run, name) in (None, {})
+        if data.get(name) is not None and getattr(run, name) in EMPTY
     }
     changes["created_sequence"] = run.created_sequence or event.sequence
     return changes

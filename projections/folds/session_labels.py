@@ -12,9 +12,9 @@ _RANKS = {"given": 0, "question": 1, "message": 2, "function": 3}
 
 def label_from(before: str | None, source: str, text: object, source_id: str) -> dict[str, Any]:
     """Return the changes if `text` from this source goes before the source of the label so far."""
-    if not isinstance(text, str) or not text.strip():
-        return {}
     if before is not None and _RANKS[before] <= _RANKS[source]:
+        return {}
+    if not isinstance(text, str) or not text.strip():
         return {}
     return {
         "label": text.strip()[:LABEL_CHARS_MAX],

@@ -19,6 +19,8 @@ _PRESUMING = _CHANGES | {
     *("session.rekeyed", "session.amended", "session.status_changed", "session.closed"),
     *("session.labelled", "session.tagged", "session.archived", "session.restored"),
 }
+#: Of all others every one fits a session that has not ended.
+JUDGED = _OF_RUNS | _PRESUMING | {"feedback.cleared"}
 
 
 def misfit(event: Event, *, first: bool, created: bool, ended: str | None) -> str | None:

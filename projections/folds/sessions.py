@@ -34,8 +34,9 @@ from ledger.events import SESSION_DELETED, Event
 from ..engine.projection import Index, Projection, payload
 from .anomalies import Anomaly, anomaly
 from .bounds import with_items, with_names
+from .changes import EMPTY, Changes, filled
 from .session_labels import LABEL_CHARS_MAX, label_from
-from .session_misfits import misfit
+from .session_misfits import JUDGED, misfit
 from .session_status import ABANDONED_AFTER_S, TERMINAL, TRANSITIONS, status_at
 from .sums import NANO_USD, TOKEN_KINDS, ModelUsage, nano_usd, with_usage
 
@@ -56,8 +57,6 @@ _IDENTITY = (
 )
 _NEWEST = ("last_activity_at", "session_id", "archived_at")
 _CARRIED = ("config_version", "metadata", "context")
-
-Changes = dict[str, Any]
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -160,28 +159,32 @@ def apply(session: Session | None, event: Event) -> Session:
         )
     fold = _FOLDS.get(event.type)
     changes: Changes = {} if fold is None else fold(session, event, payload(event))
-    changes["event_count"] = session.event_count + 1
-    changes["last_sequence"] = event.sequence
-    changes["position"] = event.position
-    changes["updated_at"] = now
-    if session.ended_at is None:
-        changes["last_activity_at"] = now
-    if "anomalies" not in changes:
+    ended = None if session.ended_at is None else session.status
+    # Of most facts it is known by their type that they fit a session that goes on.
+    if (event.type in JUDGED or ended is not None) and "anomalies" not in changes:
         reason = misfit(
             event,
             first=not session.event_count,
             created=session.created_sequence is not None or session.forked_from is not None,
-            ended=None if session.ended_at is None else session.status,
+            ended=ended,
         )
         changes.update({} if reason is None else anomaly(session, event, reason))
-    return msgspec.structs.replace(session, **changes)
+    new = msgspec.structs.replace(
+        session,
+        event_count=session.event_count + 1,
+        last_sequence=event.sequence,
+        position=event.position,
+        updated_at=now,
+        last_activity_at=now if ended is None else session.last_activity_at,
+    )
+    return filled(new, changes)
 
 
 def _created(session: Session, event: Event, data: Changes) -> Changes:
     changes: Changes = {
         name: data[name]
         for name in (*_IDENTITY, *_CARRIED)
-        if data.get(name) is not None and getattr(session, name) in (None, {})
+        if data.get(name) is not None and getattr(session, name) in EMPTY
     }
     if not session.tags:
         changes["tags"], left_out = with_names([], data.get("tags", ()), TAGS_MAX)
@@ -255,11 +258,8 @@ def _labelled(session: Session, event: Event, data: Changes) -> Changes:
         changes["labels"], left_out = with_items(kept, given, LABELS_MAX)
         changes.update(_beyond(session, event, "labels") if left_out else {})
     if data.get("label"):
-        changes.update(
-            label=data["label"][:LABEL_CHARS_MAX],
-            label_source="given",
-            label_source_id=event.event_id,
-        )
+        label = data["label"][:LABEL_CHARS_MAX]
+        changes |= {"label": label, "label_source": "given", "label_source_id": event.event_id}
     elif "label" in data and session.label_source == "given":
         changes.update(label=None, label_source=None, label_source_id=None)
     return changes

@@ -62,8 +62,9 @@ def with_kinds(sums: dict[str, int], added: dict[str, int]) -> dict[str, int]:
         return sums
     merged = dict(sums)
     for kind, tokens in added.items():
-        name = kind if kind in merged or len(merged) < OTHER_KINDS_MAX else OTHER_KINDS
-        merged[name] = merged.get(name, 0) + tokens
+        if kind not in merged and len(merged) >= OTHER_KINDS_MAX:
+            kind = OTHER_KINDS
+        merged[kind] = merged.get(kind, 0) + tokens
     return merged
 
 
@@ -76,18 +77,19 @@ def with_usage(by_model: dict[str, ModelUsage], usage: dict[str, Any]) -> dict[s
     model = usage.get("model") or ""
     if model not in by_model and len(by_model) >= MODELS_MAX:
         model = OTHER_MODELS
-    before = by_model.get(model, ModelUsage())
-    changes: dict[str, Any] = {
-        kind: getattr(before, kind) + usage[kind] for kind in TOKEN_KINDS if usage.get(kind)
-    }
-    cost = usage.get("cost_usd")
-    after = msgspec.structs.replace(
-        before,
-        provider=usage.get("provider") or before.provider,
+    before = by_model.get(model) or ModelUsage()
+    said, cost = usage.get, usage.get("cost_usd")
+    after = ModelUsage(
+        provider=said("provider") or before.provider,
         usage_count=before.usage_count + 1,
         unpriced_count=before.unpriced_count + (cost is None),
-        error_count=before.error_count + bool(usage.get("errored")),
+        error_count=before.error_count + bool(said("errored")),
+        input_tokens=before.input_tokens + (said("input_tokens") or 0),
+        output_tokens=before.output_tokens + (said("output_tokens") or 0),
+        total_tokens=before.total_tokens + (said("total_tokens") or 0),
+        cache_read_tokens=before.cache_read_tokens + (said("cache_read_tokens") or 0),
+        cache_creation_tokens=before.cache_creation_tokens + (said("cache_creation_tokens") or 0),
+        reasoning_tokens=before.reasoning_tokens + (said("reasoning_tokens") or 0),
         cost_nano_usd=before.cost_nano_usd + nano_usd(cost),
-        **changes,
     )
     return {**by_model, model: after}

@@ -24,14 +24,13 @@ from ledger.events import Event
 
 from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly
+from .changes import EMPTY, Changes
 from .durations import duration_us
 
 RUNNING = "running"
 _MILLISECOND_US = 1_000
 # Starts may be repeated; what is here already is then all there will be.
 ATTRIBUTES_MAX = 1_000
-
-Changes = dict[str, Any]
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -103,9 +102,9 @@ def apply(span: Span | None, event: Event) -> Span | None:
 
 def _misfit(span: Span | None, event: Event, data: Changes) -> str | None:
     """Say what was made of a fact that does not fit, None of one that does."""
-    starts = event.type in _STARTS
-    if _SOURCES[event.type] in ("run", "turn"):
+    if event.type in _OF_OTHER_VIEWS:
         return None
+    starts = event.type in _STARTS
     if span is None:
         told = starts or event.type == "trace.appended" or "started_at" in data
         return None if told else "applied, nobody had started it"
@@ -126,7 +125,7 @@ def _redacted_keys(event: Event) -> tuple[tuple[str, ...], ...]:
 def _own_id(event: Event, source: str, data: Changes) -> str | None:
     if source == "run":
         return event.run_id
-    own_id: str | None = data.get(f"{source}_id")
+    own_id: str | None = data.get(_OWN_IDS[source])
     if own_id is None and source == "step" and "origin_function" in data:
         return event.event_id
     return own_id
@@ -167,17 +166,13 @@ def _parent(span: Span, event: Event, data: Changes) -> str | None:
     return span.parent_span_id
 
 
-def _begin(span: Span, event: Event, data: Changes, **told: Any) -> Changes:
+def _begin(
+    span: Span, event: Event, data: Changes, told: Changes, attributes: Changes | None = None
+) -> Changes:
     """Fill in what the start says; the end may have been here before."""
-    attributes = told.pop("attributes", {})
-    if len(span.attributes) < ATTRIBUTES_MAX:
-        attributes = attributes | span.attributes
-    else:
-        attributes = span.attributes
-    changes: Changes = {
-        name: value for name, value in told.items() if getattr(span, name) in (None, {})
-    }
-    changes["attributes"] = attributes
+    changes = {name: value for name, value in told.items() if getattr(span, name) in EMPTY}
+    if attributes and len(span.attributes) < ATTRIBUTES_MAX:
+        changes["attributes"] = attributes | span.attributes
     changes["parent_span_id"] = _parent(span, event, data)
     if span.started_at is None:
         changes["started_at"] = event.occurred_at
@@ -186,25 +181,30 @@ def _begin(span: Span, event: Event, data: Changes, **told: Any) -> Changes:
     return changes
 
 
-def _end(span: Span, event: Event, data: Changes, status: str, **told: Any) -> Changes:
+def _end(span: Span, event: Event, data: Changes, status: str, told: Changes) -> Changes:
     """Say how it ended, unless that was said before."""
     if span.ended_at is not None:
         return {}
-    changes: Changes = {name: value for name, value in told.items() if value is not None}
+    changes = {name: value for name, value in told.items() if value is not None}
+    ended_at = event.occurred_at
     changes["parent_span_id"] = _parent(span, event, data)
     changes["status"] = status
-    changes["ended_at"] = event.occurred_at
+    changes["ended_at"] = ended_at
     latency_ms = data.get("latency_ms")
     started_at = changes.get("started_at", span.started_at)
     if latency_ms is not None:
         changes["duration_us"] = round(latency_ms * _MILLISECOND_US)
     elif started_at is not None:
-        changes["duration_us"] = duration_us(started_at, event.occurred_at)
+        changes["duration_us"] = duration_us(started_at, ended_at)
     return changes
 
 
+def _run_told(data: Changes) -> Changes:
+    return {"input": data.get("input"), "name": data.get("agent_id")}
+
+
 def _run_created(span: Span, event: Event, data: Changes) -> Changes:
-    changes = _begin(span, event, data, input=data.get("input"), name=data.get("agent_id"))
+    changes = _begin(span, event, data, _run_told(data))
     changes.pop("started_at", None)
     changes.pop("duration_us", None)
     if span.ended_at is None and span.started_at is None:
@@ -213,23 +213,23 @@ def _run_created(span: Span, event: Event, data: Changes) -> Changes:
 
 
 def _run_started(span: Span, event: Event, data: Changes) -> Changes:
-    changes = _begin(span, event, data, input=data.get("input"), name=data.get("agent_id"))
+    changes = _begin(span, event, data, _run_told(data))
     if span.ended_at is None:
         changes["status"] = RUNNING
     return changes
 
 
 def _run_finished(span: Span, event: Event, data: Changes) -> Changes:
-    return _end(span, event, data, "ok", output=data.get("output"))
+    return _end(span, event, data, "ok", {"output": data.get("output")})
 
 
 def _run_failed(span: Span, event: Event, data: Changes) -> Changes:
     error = _error(data) if data.get("error") is None else data["error"]
-    return _end(span, event, data, "error", output=data.get("output"), error=error)
+    return _end(span, event, data, "error", {"output": data.get("output"), "error": error})
 
 
 def _run_stopped(status: str) -> Callable[[Span, Event, Changes], Changes]:
-    return lambda span, event, data: _end(span, event, data, status, error=data.get("reason"))
+    return lambda span, event, data: _end(span, event, data, status, {"error": data.get("reason")})
 
 
 def _error(data: Changes) -> Changes | None:
@@ -238,26 +238,17 @@ def _error(data: Changes) -> Changes | None:
 
 
 def _turn_started(span: Span, event: Event, data: Changes) -> Changes:
-    return _begin(
-        span,
-        event,
-        data,
-        name=_turn_name(data),
-        input=data.get("user_message"),
-        attributes=_rest(data, "turn_id", "user_message"),
-    )
+    told = {"name": _turn_name(data), "input": data.get("user_message")}
+    return _begin(span, event, data, told, _rest(data, _TURN_COLUMNS))
 
 
 def _turn_finished(span: Span, event: Event, data: Changes) -> Changes:
-    return _end(
-        span,
-        event,
-        data,
-        "ok",
-        name=span.name or _turn_name(data),
-        output=data.get("agent_response"),
-        attributes=span.attributes | _rest(data, "turn_id", "agent_response"),
-    )
+    told = {
+        "name": span.name or _turn_name(data),
+        "output": data.get("agent_response"),
+        "attributes": span.attributes | _rest(data, _ANSWER_COLUMNS),
+    }
+    return _end(span, event, data, "ok", told)
 
 
 def _turn_name(data: Changes) -> str | None:
@@ -267,15 +258,12 @@ def _turn_name(data: Changes) -> str | None:
 
 def _tool_started(span: Span, event: Event, data: Changes) -> Changes:
     arguments = data.get("tool_input")
-    return _begin(
-        span,
-        event,
-        data,
-        name=data.get("tool_name"),
-        tool_call_id=data.get("tool_call_id"),
-        input=data.get("args_json") if arguments is None else arguments,
-        attributes=_rest(data, *_TOOL_COLUMNS),
-    )
+    told = {
+        "name": data.get("tool_name"),
+        "tool_call_id": data.get("tool_call_id"),
+        "input": data.get("args_json") if arguments is None else arguments,
+    }
+    return _begin(span, event, data, told, _rest(data, _TOOL_COLUMNS))
 
 
 def _tool_progressed(span: Span, event: Event, data: Changes) -> Changes:
@@ -286,78 +274,68 @@ def _tool_progressed(span: Span, event: Event, data: Changes) -> Changes:
 def _tool_ended(span: Span, event: Event, data: Changes) -> Changes:
     failed = event.type == "tool.failed"
     status = "ok" if not failed else "denied" if data.get("denied") else "error"
-    changes = _end(
-        span,
-        event,
-        data,
-        status,
-        name=span.name or data.get("tool_name"),
-        tool_call_id=span.tool_call_id or data.get("tool_call_id"),
-        error=_error(data),
-        attributes=span.attributes | _rest(data, *_TOOL_COLUMNS),
-    )
+    told = {
+        "name": span.name or data.get("tool_name"),
+        "tool_call_id": span.tool_call_id or data.get("tool_call_id"),
+        "error": _error(data),
+        "attributes": span.attributes | _rest(data, _TOOL_COLUMNS),
+    }
+    changes = _end(span, event, data, status, told)
     if changes:
         changes["output"] = data.get("tool_output")
     return changes
 
 
 def _span_started(span: Span, event: Event, data: Changes) -> Changes:
-    changes = _begin(
-        span,
-        event,
-        data,
-        name=data.get("name"),
-        input=data.get("input"),
-        attributes=data.get("attributes", {}),
-    )
+    told = {"name": data.get("name"), "input": data.get("input")}
+    changes = _begin(span, event, data, told, data.get("attributes"))
     if data.get("kind") and span.kind == "span":
         changes["kind"] = data["kind"]
     return changes
 
 
 def _span_finished(span: Span, event: Event, data: Changes) -> Changes:
-    started_at = data.get("started_at") and datetime.fromisoformat(data["started_at"])
-    status = data.get("status") or ("ok" if data.get("error") is None else "error")
-    return _end(
-        span,
-        event,
-        data,
-        status,
-        kind=data.get("kind"),
-        name=data.get("name"),
-        input=data.get("input"),
-        output=data.get("output"),
-        error=data.get("error"),
-        started_at=started_at,
-        attributes=span.attributes | data.get("attributes", {}),
-    )
+    told = {
+        "kind": data.get("kind"),
+        "name": data.get("name"),
+        "input": data.get("input"),
+        "output": data.get("output"),
+        "error": data.get("error"),
+        "started_at": data.get("started_at") and datetime.fromisoformat(data["started_at"]),
+        "attributes": span.attributes | data.get("attributes", {}),
+    }
+    status = data.get("status") or ("ok" if told["error"] is None else "error")
+    return _end(span, event, data, status, told)
 
 
 def _step(span: Span, event: Event, data: Changes) -> Changes:
-    return _end(
-        span,
-        event,
-        data,
-        data.get("status", ""),
-        name=data.get("origin_function"),
-        input=data.get("method_params"),
-        output=data.get("method_return_value"),
-        error=data.get("error_message") or None,
-        attributes=_rest(data, *_STEP_COLUMNS),
-    )
+    told = {
+        "name": data.get("origin_function"),
+        "input": data.get("method_params"),
+        "output": data.get("method_return_value"),
+        "error": data.get("error_message") or None,
+        "attributes": _rest(data, _STEP_COLUMNS),
+    }
+    return _end(span, event, data, data.get("status", ""), told)
 
 
-def _rest(data: Changes, *columns: str) -> Changes:
+def _rest(data: Changes, columns: frozenset[str]) -> Changes:
     return {name: value for name, value in data.items() if name not in columns}
 
 
-_TOOL_COLUMNS = (
-    *("call_id", "tool_name", "tool_call_id", "tool_input", "args_json", "tool_output"),
-    *("error_code", "error_message", "parent_span_id"),
+_TURN_COLUMNS = frozenset({"turn_id", "user_message"})
+_ANSWER_COLUMNS = frozenset({"turn_id", "agent_response"})
+_TOOL_COLUMNS = frozenset(
+    {
+        *("call_id", "tool_name", "tool_call_id", "tool_input", "args_json", "tool_output"),
+        *("error_code", "error_message", "parent_span_id"),
+    }
 )
-_STEP_COLUMNS = (
-    *("step_id", "origin_function", "status", "method_params", "method_return_value"),
-    *("error_message", "parent_span_id"),
+_STEP_COLUMNS = frozenset(
+    {
+        *("step_id", "origin_function", "status", "method_params", "method_return_value"),
+        *("error_message", "parent_span_id"),
+    }
 )
 
 _FOLDS: dict[str, Callable[[Span, Event, Changes], Changes]] = {
@@ -382,6 +360,8 @@ _STARTS = frozenset({"tool.started", "span.started"})
 _SOURCES = {name: name.split(".")[0] for name in _FOLDS}
 _SOURCES |= {name: "call" for name in _FOLDS if name.startswith("tool.")}
 _SOURCES["trace.appended"] = "step"
+_OWN_IDS = {source: f"{source}_id" for source in _SOURCES.values()}
+_OF_OTHER_VIEWS = frozenset(name for name in _FOLDS if _SOURCES[name] in ("run", "turn"))
 
 TRACES = Projection(
     name="traces",

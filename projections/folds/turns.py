@@ -77,11 +77,12 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     """A fact touches the turn it names; a redaction may name many."""
     data = payload(event)
-    redacts = event.type == "content.redacted"
-    named = data.get("span_ids", ()) if redacts else (data.get("turn_id"),)
+    if event.type != "content.redacted":
+        named = data.get("turn_id")
+        return ((event.tenant, event.session_id, named),) if isinstance(named, str) else ()
     return tuple(
         (event.tenant, event.session_id, turn_id)
-        for turn_id in dict.fromkeys(named)
+        for turn_id in dict.fromkeys(data.get("span_ids", ()))
         if isinstance(turn_id, str)
     )
 

@@ -28,7 +28,7 @@ IMPURE = {
     *("uuid4", "uuid7", "urandom", "environ", "getenv", "open", "sleep"),
 }
 SHARED = (
-    *("folds.anomalies", "folds.bounds", "folds.durations", "engine.projection"),
+    *("folds.anomalies", "folds.bounds", "folds.changes", "folds.durations", "engine.projection"),
     *("folds.session_labels", "folds.session_misfits", "folds.session_status", "folds.sums"),
 )
 
