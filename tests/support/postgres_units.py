@@ -73,6 +73,12 @@ def hot_calls(backend: PostgresBackend) -> dict[str, tuple[Callable[[], object],
             lambda: backend.append([unit("s", f"one-{next(ids)}")], wait=False),
             {"events_sequence", "events_event_id"},
         ),
+        "append a few": (
+            lambda: backend.append(
+                [Unit((part("s", *map(draft, fresh()), incarnation=0),))], wait=False
+            ),
+            {"events_sequence", "events_event_id", "events_deleted"},
+        ),
         "append many": (
             lambda: backend.append([unit("s", *fresh()), unit("t", *fresh())], wait=True),
             {"events_sequence", "events_event_id"},

@@ -23,8 +23,8 @@ import psycopg
 
 from tests.support.builders import eventually
 
-#: Of append_event( and append_events(, in a statement that is prepared.
-_APPEND = b".append_event"
+#: Of append_event( and append_events( in a statement that is prepared, and of one without a function.
+_APPENDS = (b".append_event", b".events\n    SELECT")
 _RECEIVE_BYTES = 262_144
 
 
@@ -236,13 +236,13 @@ class _Connection:
         if kind == b"P":
             name, query, _ = message[5:].split(b"\0", 2)
             self._appends.discard(name)
-            if _APPEND in query:
+            if any(one in query for one in _APPENDS):
                 self._appends.add(name)
         elif kind == b"B":
             _, name, _ = message[5:].split(b"\0", 2)
             self._is_append |= name in self._appends
         elif kind == b"Q":
-            self._is_append |= _APPEND in message
+            self._is_append |= any(one in message for one in _APPENDS)
 
     def _forward(self) -> None:
         request, self._request = b"".join(self._request), []

@@ -92,9 +92,9 @@ def comparable(outcome: object) -> object:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(ROUNDS)
+@given(ROUNDS, st.booleans())
 def test_append_decides_as_numbering_does(
-    backend: PostgresBackend, rounds: list[list[list[Any]]]
+    backend: PostgresBackend, rounds: list[list[list[Any]]], wait: bool
 ) -> None:
     tenant = next(tenants)
     model = Numbering({n: BucketHead(p, 0) for n, p in enumerate(backend.positions())}, {}, {}, 0)
@@ -111,7 +111,7 @@ def test_append_decides_as_numbering_does(
             ]
         )
         expected = [model.decide(one) for one in units]
-        found = backend.append(units, wait=True)
+        found = backend.append(units, wait=wait)
         assert list(map(comparable, found)) == list(map(comparable, expected))
     assert backend.positions() == [model.buckets[n].position for n in range(BUCKETS)]
     for session in ("s", "t", "ü"):

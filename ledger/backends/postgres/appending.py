@@ -1,9 +1,10 @@
-"""Units as parameters of append_events, and its answer as outcomes. Pure."""
+"""Units as parameters of what appends, and its answers as outcomes. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import itemgetter
 from struct import Struct
 from typing import Any
 
@@ -15,11 +16,15 @@ from . import arrays
 from .arrays import NULL, blob, text
 
 _BUSY, _SEQUENCE, _INCARNATION = 1, 2, 4
+_first = itemgetter(0)
 _packed = Struct(">qqq32s")
 _draft_ints = Struct(">iqiqiqiqiq")
 _part_ints = Struct(">iqiqiqiqiqiq")
 # Types, content types and the like repeat; encoding them once per process is enough.
 _repeated = lru_cache(1_024)(text)
+
+#: More events of a session are as quick by append_events.
+FEW_EVENTS_MAX = 16
 
 #: The row of the statements `append_events` and `append_within`, as psycopg decodes it.
 Answer = Sequence[Any]
@@ -70,6 +75,46 @@ def single_outcome(units: Sequence[Unit], packed: bytes) -> list[Outcome]:
     return [[Numbered(sequence, position, occurred_us, recorded_us, event_hash, True)]]
 
 
+def few(units: Sequence[Unit]) -> dict[str, Any] | None:
+    """Return the parameters of append_few; None unless it is two events of a session or a few."""
+    if len(units) != 1 or len(units[0].parts) != 1:
+        return None
+    [part] = units[0].parts
+    count = len(part.drafts)
+    if not 1 < count <= FEW_EVENTS_MAX:
+        return None
+    texts: list[bytes] = []
+    for draft in part.drafts:
+        texts += _texts_of(draft)
+    return {
+        "bucket": Int4(part.bucket),
+        "tenant": part.tenant,
+        "session_id": part.session_id,
+        "expected": Int8(-1 if part.expected is None else part.expected),
+        "incarnation": Int8(-1 if part.incarnation is None else part.incarnation),
+        "genesis": part.genesis,
+        "count": Int4(count),
+        "ints": arrays.int8_elements(5 * count, [_ints_of(draft, 1) for draft in part.drafts]),
+        "texts": arrays.text_elements(10 * count, texts),
+        "bytes": arrays.bytea_elements(
+            4 * count, [one for draft in part.drafts for one in _bytes_of(draft)]
+        ),
+    }
+
+
+def few_outcome(units: Sequence[Unit], rows: Sequence[Answer]) -> list[Outcome]:
+    """Return what append_few answered, which is that it stored the events."""
+    drafts = units[0].parts[0].drafts
+    return [
+        [
+            Numbered(sequence, position, draft.occurred_us, recorded_us, event_hash, True)
+            for draft, (sequence, position, recorded_us, event_hash) in zip(
+                drafts, sorted(rows, key=_first), strict=True
+            )
+        ]
+    ]
+
+
 def several(units: Sequence[Unit]) -> tuple[arrays.Array | None, ...]:
     """Return the parameters of append_events behind `wait`; layouts are told in its file."""
     parts = [(u, part) for u, unit in enumerate(units, 1) for part in unit.parts]
@@ -101,12 +146,7 @@ def several(units: Sequence[Unit]) -> tuple[arrays.Array | None, ...]:
         for draft in part.drafts:
             draft_ints.append(_ints_of(draft, p))
             draft_texts += _texts_of(draft)
-            draft_bytes += (
-                blob(draft.payload),
-                blob(draft.salt),
-                blob(draft.payload_digest),
-                blob(draft.body_digest),
-            )
+            draft_bytes += _bytes_of(draft)
     return (
         arrays.int4_array(buckets),
         arrays.int8_elements(6 * len(parts), part_ints),
@@ -197,4 +237,13 @@ def _texts_of(draft: Draft) -> tuple[bytes, ...]:
         NULL if draft.span_id is None else text(draft.span_id),
         _repeated(draft.metadata),
         _repeated(draft.content_type),
+    )
+
+
+def _bytes_of(draft: Draft) -> tuple[bytes, ...]:
+    return (
+        blob(draft.payload),
+        blob(draft.salt),
+        blob(draft.payload_digest),
+        blob(draft.body_digest),
     )

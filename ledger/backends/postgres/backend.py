@@ -12,7 +12,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import TupleRow, tuple_row
 
 from ... import plans
-from ...errors import AppendTimeout, InvalidArgument
+from ...errors import AppendTimeout, InvalidArgument, StorageFailed
 from ...records import Head, Outcome, Record, Unit
 from ...wakeups import Wakeups
 from ..base import FeedQuery, LedgerInfo, OpenOptions, Place, SessionQuery
@@ -63,6 +63,7 @@ class PostgresBackend:
         self._watcher: Watcher | None = None
         self._lock = threading.Lock()
         self._database = Database(target, options, self._statements)
+        self._appends_few = True
         self._closed = False
 
     def __del__(self) -> None:
@@ -77,9 +78,11 @@ class PostgresBackend:
     def append(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]:
         buckets = appending.touched(units)
         outcomes = self._append_single(units, wait, buckets)
+        if outcomes is None and not wait:
+            outcomes = self._append_few(units, buckets)
         if outcomes is None:
             parameters = (wait, *appending.several(units))
-            row = self._database.append(self._statements.append_events, parameters, buckets)
+            [row] = self._database.append(self._statements.append_events, parameters, buckets)
             outcomes = appending.outcomes(units, row, waited=wait)
         self._wakeups.signal(buckets)
         self._notifier.hint(buckets)
@@ -155,7 +158,7 @@ class PostgresBackend:
         self._wakeups.wait(bucket, token, POLL_S)
         return True
 
-    def select(self, statement: bytes, parameters: Sequence[Any]) -> Rows:
+    def select(self, statement: bytes, parameters: Sequence[Any] | dict[str, Any]) -> Rows:
         """Read a few rows of a table beside the ledger's own, which an index must lead to.
 
         Where the log is read, every statement runs on its index, however small the tables were when
@@ -183,10 +186,24 @@ class PostgresBackend:
         parameters = appending.single(units)
         if parameters is None:
             return None
-        [packed] = self._database.append(
+        [(packed,)] = self._database.append(
             self._statements.append_event, (wait, *parameters), buckets
         )
         return None if packed is None else appending.single_outcome(units, packed)
+
+    def _append_few(self, units: Sequence[Unit], buckets: list[int]) -> list[Outcome] | None:
+        parameters = appending.few(units) if self._appends_few else None
+        if parameters is None:
+            return None
+        try:
+            rows = self._database.append(self._statements.append_few, parameters, buckets)
+        except StorageFailed as error:
+            # Citus stores nothing by a part of a statement; its functions do without one.
+            if not isinstance(error.__cause__, psycopg.errors.FeatureNotSupported):
+                raise
+            self._appends_few = False
+            return None
+        return appending.few_outcome(units, rows) if rows else None
 
     def _records(self, statement: bytes, parameters: dict[str, Any]) -> list[Record]:
         return [Record(*row) for row in self._database.read(statement, parameters)]

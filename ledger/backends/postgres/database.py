@@ -70,16 +70,17 @@ class Database:
                 if attempt > READ_ATTEMPTS_MAX or not is_spent(error) or _gave_up(error):
                     raise
 
-    def append(self, statement: bytes, parameters: Sequence[Any], buckets: list[int]) -> TupleRow:
+    def append(
+        self, statement: bytes, parameters: Sequence[Any] | dict[str, Any], buckets: list[int]
+    ) -> Rows:
         """Run an append once: whoever knows the event ids decides about repeating it."""
         try:
-            [row] = self._run(statement, parameters)
+            return self._run(statement, parameters)
         except psycopg.Error as error:
             self.check_open()
             if error.sqlstate == LOCK_NOT_AVAILABLE:
                 raise AppendTimeout(buckets[0], self._options.lock_timeout_s) from error
             raise translated(error) from error
-        return row
 
     @contextmanager
     def lent(self) -> Iterator[Connection[TupleRow]]:

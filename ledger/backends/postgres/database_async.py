@@ -86,17 +86,16 @@ class AsyncDatabase:
                     raise
 
     async def append(
-        self, statement: bytes, parameters: Sequence[Any], buckets: list[int]
-    ) -> TupleRow:
+        self, statement: bytes, parameters: Sequence[Any] | dict[str, Any], buckets: list[int]
+    ) -> Rows:
         """Run an append once: whoever knows the event ids decides about repeating it."""
         try:
-            [row] = await self._run(statement, parameters)
+            return await self._run(statement, parameters)
         except psycopg.Error as error:
             self.check_open()
             if error.sqlstate == LOCK_NOT_AVAILABLE:
                 raise AppendTimeout(buckets[0], self._options.lock_timeout_s) from error
             raise translated(error) from error
-        return row
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[AsyncConnection[TupleRow]]:

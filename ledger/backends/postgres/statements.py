@@ -30,6 +30,7 @@ class Statements:
         self.settings = found["settings"]
         self.guest_settings = found["guest_settings"]
         self.append_event = found["append_event"]
+        self.append_few = found["append_few"]
         self.append_events = found["append_events"]
         self.append_within = found["append_within"]
         self.read = found["read"]
