@@ -77,23 +77,32 @@ def _encoded_plain(value: Any) -> bytes | None:
 def is_plain(value: Any, depth: int = 1) -> bool:
     """Whether a value consists of what JSON has; text is looked at when it is encoded."""
     kind = type(value)
-    if kind is dict or kind is list or kind is tuple:
-        if depth > NESTING_DEPTH_MAX:
-            return False
-        if kind is dict:
-            for key in value:
-                if type(key) is not str:
-                    return False
-            value = value.values()
-        for item in value:
-            if type(item) not in _LEAVES and not is_plain(item, depth + 1):
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
                 return False
-        return True
-    if kind is int:
-        return bool(INTEGER_MIN <= value <= INTEGER_MAX)
-    if kind is float:
-        return isfinite(value)
-    return kind in _LEAVES
+        items = value.values()
+    elif kind is list or kind is tuple:
+        items = value
+    else:
+        items, depth = (value,), depth - 1
+    if depth > NESTING_DEPTH_MAX:
+        return False
+    # A call for each number would take a quarter of the time.
+    for item in items:
+        kind = type(item)
+        if kind is int:
+            if not INTEGER_MIN <= item <= INTEGER_MAX:
+                return False
+        elif kind is float:
+            if not isfinite(item):
+                return False
+        elif kind is dict or kind is list or kind is tuple:
+            if not is_plain(item, depth + 1):
+                return False
+        elif kind not in _LEAVES:
+            return False
+    return True
 
 
 def _refuse(value: Any, field: str, depth: int = 1) -> None:

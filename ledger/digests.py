@@ -85,15 +85,10 @@ def body_digest(
     return sha256(
         b"".join(
             (
-                b"asl1:body\0",
-                _repeated(tenant),
-                _repeated(session_id),
+                _body_start(tenant, session_id),
                 _lp(event_id),
                 _u64.pack(occurred_us),
-                _repeated(type),
-                _u16.pack(schema_version),
-                _repeated(run_id),
-                _repeated(content_type),
+                _body_kind(type, schema_version, run_id, content_type),
                 meta,
                 payload,
             )
@@ -141,6 +136,16 @@ def bucket_of(tenant: str, session_id: str, buckets: int) -> int:
     """Return the bucket of a session: sha256(tenant 00 session_id) mod `buckets`."""
     digest = sha256(tenant.encode() + b"\0" + session_id.encode()).digest()
     return int.from_bytes(digest) % buckets
+
+
+@lru_cache(REPEATED_SESSIONS_MAX)
+def _body_start(tenant: str, session_id: str) -> bytes:
+    return b"asl1:body\0" + _lp(tenant) + _lp(session_id)
+
+
+@lru_cache(REPEATED_TEXTS_MAX)
+def _body_kind(type: str, schema_version: int, run_id: str | None, content_type: str) -> bytes:
+    return _lp(type) + _u16.pack(schema_version) + _lp(run_id) + _lp(content_type)
 
 
 def _lp(text: str | None) -> bytes:

@@ -44,7 +44,7 @@ class GroupCommit:
     def append(self, unit: Unit) -> Sequence[Numbered]:
         """Store a unit and return its numbers; raise if nothing of it was stored."""
         deadline = time.monotonic() + self._backend.lock_timeout_s
-        outcome = self._lanes[min(unit.buckets) % len(self._lanes)].submit(unit)
+        outcome = self._lanes[unit.first_bucket % len(self._lanes)].submit(unit)
         if isinstance(outcome, LOCKED):
             outcome = self._append_blocked(unit, outcome.bucket, deadline)
         return numbers_or_raise(outcome)

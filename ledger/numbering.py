@@ -13,6 +13,9 @@ from .errors import EventIdReused, IncarnationConflict, SequenceConflict
 from .events import SESSION_DELETED
 from .records import Head, Numbered, Outcome, Part, Record, Unit, record_of, same_content
 
+#: Of a session that has no events yet.
+_NO_HEAD = Head()
+
 
 class BucketHead(msgspec.Struct):
     """The end of a bucket; `recorded_us` never goes backwards, whatever the clock does."""
@@ -52,19 +55,22 @@ class Numbering:
         return numbers
 
     def _refusal(self, part: Part) -> SequenceConflict | IncarnationConflict | EventIdReused | None:
-        new = False
-        for draft in part.drafts:
-            known = self.known.get((part.tenant, part.session_id, draft.event_id))
-            if known is None:
-                new = True
-            elif not same_content(known, draft):
-                return EventIdReused(part.tenant, part.session_id, draft.event_id)
+        new = not self.known
+        if not new:
+            for draft in part.drafts:
+                known = self.known.get((part.tenant, part.session_id, draft.event_id))
+                if known is None:
+                    new = True
+                elif not same_content(known, draft):
+                    return EventIdReused(part.tenant, part.session_id, draft.event_id)
         if not new:
             # What is stored already is told as ever, whatever became of the session since: the
             # first answer may have been lost.
             return None
+        if part.incarnation is None and part.expected is None:
+            return None
         session = (part.tenant, part.session_id)
-        head = self.heads.get(session, Head())
+        head = self.heads.get(session, _NO_HEAD)
         if part.incarnation is not None and part.incarnation != head.deleted:
             return IncarnationConflict(*session, part.incarnation, head.deleted)
         if part.expected is not None and part.expected != head.sequence:
@@ -74,12 +80,13 @@ class Numbering:
     def _number(self, part: Part, numbers: list[Numbered]) -> None:
         session = (part.tenant, part.session_id)
         bucket = self.buckets[part.bucket]
-        head = self.heads.get(session, Head())
+        head = self.heads.get(session, _NO_HEAD)
         sequence, deleted = head.sequence, head.deleted
         hash_ = head.event_hash if sequence else part.genesis
         recorded_us = 0
         for draft in part.drafts:
-            known = self.known.get((*session, draft.event_id))
+            key = (part.tenant, part.session_id, draft.event_id)
+            known = self.known.get(key)
             if known is not None:
                 numbers.append(
                     Numbered(
@@ -104,7 +111,7 @@ class Numbering:
                 sequence, bucket.position, draft.occurred_us, recorded_us, hash_, True
             )
             record = record_of(part, draft, number)
-            self.known[(*session, draft.event_id)] = record
+            self.known[key] = record
             self.rows.append(record)
             numbers.append(number)
         if sequence > head.sequence:

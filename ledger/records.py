@@ -96,6 +96,12 @@ class Unit(msgspec.Struct, frozen=True):
         """The buckets whose locks this unit needs."""
         return frozenset(part.bucket for part in self.parts)
 
+    @property
+    def first_bucket(self) -> int:
+        """The lowest of them, whose lock is taken first."""
+        parts = self.parts
+        return parts[0].bucket if len(parts) == 1 else min([part.bucket for part in parts])
+
 
 class Numbered(msgspec.Struct, frozen=True, gc=False):
     """The store's share of one event; of the original one when `stored` is False."""

@@ -40,6 +40,9 @@ def take_round(waiting: deque[W]) -> list[W]:
     Two units with the same event id never share a round: a backend can then look all known ids up
     at once, before it stores the first unit.
     """
+    if len(waiting) == 1:
+        ticket = waiting.popleft()
+        return [] if ticket.abandoned else [ticket]
     taken: list[W] = []
     later: list[W] = []
     ids: set[tuple[str, str, str]] = set()

@@ -29,8 +29,7 @@ def encoded_mapping(model: type[BaseModel], data: Mapping[str, Any]) -> bytes:
     given = dict(data)
     plain = is_plain(given)
     # A walk through the values is a fifth of an append's cost: here is the only one.
-    context = PLAIN if plain else None
-    made = validated(lambda data: model.model_validate(data, context=context), given)
+    made = validated(model.model_validate, given, context=PLAIN if plain else None)
     dumped = _dumped(made)
     if plain and dumped == given:
         # It is JSON already, to the value, so there is nothing that a second look could find.
@@ -38,10 +37,10 @@ def encoded_mapping(model: type[BaseModel], data: Mapping[str, Any]) -> bytes:
     return _proved(made, dumped)
 
 
-def validated(validate: Callable[[Any], M], data: Any) -> M:
+def validated(validate: Callable[..., M], data: Any, **options: Any) -> M:
     """Return the model that `validate` makes of `data`; InvalidEvent names the field it refuses."""
     try:
-        return validate(data)
+        return validate(data, **options)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(("payload", *(str(part) for part in first["loc"])))

@@ -36,19 +36,20 @@ def store(
     for unit in units:
         for part in unit.parts:
             _load(cursor, part, numbering, look_up=look_up)
-    outcomes = [numbering.decide(unit) for unit in units]
-    if not look_up and any(isinstance(one, _UNMET) for one in outcomes):
-        # Whose condition failed may be a repeat, which has none: nothing is inserted yet.
-        return store(cursor, units)
+    outcomes = []
+    for unit in units:
+        outcome = numbering.decide(unit)
+        if not look_up and isinstance(outcome, _UNMET):
+            # Whose condition failed may be a repeat, which has none: nothing is inserted yet.
+            return store(cursor, units)
+        outcomes.append(outcome)
     rows = numbering.rows
     if not rows:
         return outcomes, {}
     cursor.executemany(_INSERT, map(astuple, rows))
-    grown = {}
-    for bucket in {row.bucket for row in rows}:
-        end = numbering.buckets[bucket]
-        cursor.execute(_ADVANCE, (bucket, end.position, end.recorded_us))
-        grown[bucket] = end.position
+    grown = {row.bucket: row.position for row in rows}  # in order, so the last of each bucket
+    for bucket, position in grown.items():
+        cursor.execute(_ADVANCE, (bucket, position, numbering.buckets[bucket].recorded_us))
     return outcomes, grown
 
 

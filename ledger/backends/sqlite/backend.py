@@ -54,15 +54,8 @@ class SqliteBackend:
         """Store units in one transaction; the lock is waited for in any case, a slice of time."""
         if not units:
             return []
-        first = min(part.bucket for unit in units for part in unit.parts)
-        with self._writer.transaction(first, self._lock_slice_s) as connection:
-            try:
-                # Ids are looked up when one turns out to be there: few appends are repeats.
-                outcomes, grown = store(connection.cursor(), units, look_up=False)
-            except apsw.ConstraintError:
-                connection.execute("ROLLBACK")
-                connection.execute("BEGIN IMMEDIATE")
-                outcomes, grown = store(connection.cursor(), units)
+        first = min([unit.first_bucket for unit in units])
+        outcomes, grown = self._writer.run(partial(_store, units), first, self._lock_slice_s)
         if grown:
             self._watcher.signal(grown)
         return outcomes
@@ -210,6 +203,18 @@ class SqliteBackend:
     def _check_open(self) -> None:
         if self._closed:
             raise LedgerClosed("The ledger is closed.")
+
+
+def _store(
+    units: Sequence[Unit], connection: apsw.Connection
+) -> tuple[list[Outcome], dict[int, int]]:
+    try:
+        # Ids are looked up when one turns out to be there: few appends are repeats.
+        return store(connection.cursor(), units, look_up=False)
+    except apsw.ConstraintError:
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
+        return store(connection.cursor(), units)
 
 
 def _behind(bucket: int, after: int, last: Record | None) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import apsw
 
@@ -23,6 +24,7 @@ _SETTINGS = (
     "PRAGMA mmap_size = 0",
 )
 _SLEEP_S = (0.0005, 0.002)
+T = TypeVar("T")
 
 
 class Patience:
@@ -83,13 +85,7 @@ class Writer:
         # Everything stands inside try: Ctrl-C between any two lines must leave neither the lock
         # held nor the transaction open, or no append would ever succeed again.
         try:
-            if not self._lock.acquire(timeout=patience_s):
-                raise AppendTimeout(bucket, patience_s)
-            if self._closed:
-                raise LedgerClosed("The ledger is closed.")
-            if self._connection.in_transaction:
-                raise InvalidArgument("connection", "inside transaction() use append_within")
-            self._patience.timeout_s = patience_s
+            self._acquire(bucket, patience_s)
             try:
                 if durable != self._durable:
                     self._make(durable)
@@ -106,6 +102,41 @@ class Writer:
         finally:
             if self._lock._is_owned():  # type: ignore[attr-defined]  # private, but in every Python
                 self._lock.release()
+
+    def run(self, work: Callable[[apsw.Connection], T], bucket: int, timeout_s: float) -> T:
+        """Do some work in a durable transaction, as `transaction` would, and return its result.
+
+        For appends: being a context manager costs half of what there is around a transaction.
+        """
+        connection = self._connection
+        try:
+            self._acquire(bucket, timeout_s)
+            try:
+                if not self._durable:
+                    self._make(durable=True)
+                connection.execute("BEGIN IMMEDIATE")
+                result = work(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except apsw.Error as error:
+            raise writer_error(error, self._path, bucket, timeout_s) from error
+        finally:
+            if self._lock._is_owned():  # type: ignore[attr-defined]  # private, but in every Python
+                self._lock.release()
+        return result
+
+    def _acquire(self, bucket: int, timeout_s: float) -> None:
+        """Take the lock, which the caller releases, for a transaction that is about to begin."""
+        if not self._lock.acquire(timeout=timeout_s):
+            raise AppendTimeout(bucket, timeout_s)
+        if self._closed:
+            raise LedgerClosed("The ledger is closed.")
+        if self._connection.in_transaction:
+            raise InvalidArgument("connection", "inside transaction() use append_within")
+        self._patience.timeout_s = timeout_s
 
     def _make(self, durable: bool) -> None:
         # Interrupted between any two lines, it is taken for less than it is, and set again.

@@ -21,7 +21,7 @@ def store_within(unit: Unit, connection: Any, path: str, info: LedgerInfo) -> Ou
     """Store a unit behind a savepoint: if it fails, the caller's transaction is as before."""
     if not isinstance(connection, apsw.Connection):
         raise InvalidArgument("connection", "it must be an apsw.Connection")
-    bucket = min(unit.buckets)
+    bucket = unit.first_bucket
     with translated_for_caller(path, bucket):
         cursor = apsw.Cursor(connection)
         # A tracer of the caller's may turn rows into something else.

@@ -43,6 +43,15 @@ def test_what_may_be_undone_leaves_what_follows_durable(backend: SqliteBackend) 
     assert levels == [1, 2, 1, 1, 2]
 
 
+def test_an_append_behind_what_may_be_undone_is_durable(
+    ledger: Ledger, backend: SqliteBackend
+) -> None:
+    with backend.transaction(durable=False) as writer:
+        assert writer.pragma("synchronous") == 1
+    ledger.append("s1", note("a"))
+    assert writer.pragma("synchronous") == 2
+
+
 INDEXES = {
     "session_end": {"events_by_sequence"},
     "known_events": {"events_by_id"},
