@@ -24,6 +24,7 @@ from ..engine.folding import Change
 from ..engine.stops import Failure, Skip
 from ..engine.tables import Identity, Key, Row, Table
 from .row_queries import RowQuery
+from .session_rows import SessionRows
 from .totals import Totals, TotalsQuery
 
 #: Where a row is.
@@ -83,6 +84,9 @@ class Instants(msgspec.Struct, frozen=True):
 AHEAD_EVENTS_MAX = 16
 #: So many where the tables have just been brought up to date, and others append all the time.
 AHEAD_LATE_EVENTS_MAX = 4_096
+#: So far a table may stay behind one of its rows that is kept and folded on by what is new alone. Who
+#: reads the table folds all of it.
+KEPT_EVENTS_MAX = 256
 
 
 class Ahead(msgspec.Struct, frozen=True):
@@ -95,6 +99,22 @@ class Ahead(msgspec.Struct, frozen=True):
     position: int
     head: int
     row: Row | None
+    records: Sequence[Record]
+
+
+class RowPlace(msgspec.Struct, frozen=True):
+    """What a row is made of: a session's events up to `sequence`, on top of one of `position`."""
+
+    tenant: str
+    session_id: str
+    sequence: int
+    position: int
+
+
+class Behind(msgspec.Struct, frozen=True):
+    """How far a version has come, and a session's events from the last one on that a row is made of."""
+
+    position: int
     records: Sequence[Record]
 
 
@@ -214,6 +234,15 @@ class ViewBackend(Protocol):
         """
         ...
 
+    def behind(self, table: Table, bucket: int, place: RowPlace, events_max: int) -> Behind | None:
+        """Return what happened to a session behind a row of it that the caller has.
+
+        None if the version may have another row: if it is not the active one, gone, made by another
+        fold than the table's, or leaves out something that lies behind where the row was read; or
+        if these are more than `events_max` events.
+        """
+        ...
+
     def count(self, query: RowQuery) -> int:
         """Return how many rows hold a query's conditions, whatever its order and limit."""
         ...
@@ -222,8 +251,8 @@ class ViewBackend(Protocol):
         """Return what the rows of a query add up to, all of one moment, in no order."""
         ...
 
-    def together(self, bucket: int, queries: Sequence[RowQuery]) -> list[list[Any]] | None:
-        """Return the views that several queries of a session's rows ask for, all of one moment.
+    def together(self, bucket: int, session: Key, wanted: SessionRows) -> list[list[Any]] | None:
+        """Return the views of a session in several tables, all of one moment.
 
         None if one of the versions is not the active one, gone, or behind the log's end.
         """
@@ -291,10 +320,13 @@ class AsyncViewBackend(Protocol):
     async def current(self, query: RowQuery) -> list[Any] | None: ...
     async def current_row(self, table: Table, bucket: int, key: Key) -> list[Any] | None: ...
     async def ahead(self, table: Table, bucket: int, key: Key, events_max: int) -> Ahead | None: ...
+    async def behind(
+        self, table: Table, bucket: int, place: RowPlace, events_max: int
+    ) -> Behind | None: ...
     async def count(self, query: RowQuery) -> int: ...
     async def totals(self, wanted: TotalsQuery) -> list[Totals]: ...
     async def together(
-        self, bucket: int, queries: Sequence[RowQuery]
+        self, bucket: int, session: Key, wanted: SessionRows
     ) -> list[list[Any]] | None: ...
     async def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant: ...
     async def snapshot_of_each(

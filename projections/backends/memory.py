@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from ledger.backends.base import FeedQuery
+from ledger.backends.base import FeedQuery, SessionQuery
 from ledger.backends.memory import MemoryBackend
 from ledger.plans import Plan
 
@@ -24,14 +24,17 @@ from .backlogs import next_events
 from .base import (
     Ahead,
     Backlog,
+    Behind,
     Checkpoint,
     Instant,
     Instants,
     Overview,
     Place,
+    RowPlace,
     Standing,
 )
 from .row_queries import RowQuery, key_query, of_session
+from .session_rows import SessionRows
 from .side_by_side import in_turn
 from .totals import Totals, TotalsQuery, totals_of
 
@@ -244,15 +247,35 @@ class MemoryViews:
             last = self._log.head(bucket, key[0], key[1]).sequence
             return Ahead(place.position, last, row, records)
 
+    def behind(self, table: Table, bucket: int, place: RowPlace, events_max: int) -> Behind | None:
+        with self._lock:
+            found = self.checkpoints(bucket).get(table.identity)
+            if found is None or not found.active:
+                return None
+            if self._state.versions[table.identity].fold_digest != table.made_by.text:
+                return None
+            if max(found.skips, default=0) > place.position:
+                return None
+            query = SessionQuery(
+                bucket=bucket,
+                tenant=place.tenant,
+                session_id=place.session_id,
+                after=place.sequence - 1,
+                limit=events_max + 2,
+                deleted=True,
+            )
+            records = self._log.read(query)
+            return None if len(records) > events_max + 1 else Behind(found.position, records)
+
     def count(self, query: RowQuery) -> int:
         return len(self._holding(query))
 
     def totals(self, wanted: TotalsQuery) -> list[Totals]:
         return totals_of(wanted, self._holding(wanted.rows))
 
-    def together(self, bucket: int, queries: Sequence[RowQuery]) -> list[list[Any]] | None:
+    def together(self, bucket: int, session: Key, wanted: SessionRows) -> list[list[Any]] | None:
         with self._lock:
-            found = [self.current(query) for query in queries]
+            found = [self.current(query) for query in wanted.of(bucket, session)]
         return None if None in found else [views for views in found if views is not None]
 
     def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:

@@ -14,15 +14,18 @@ from ..engine.tables import Identity, Key, Row, Table
 from .base import (
     Ahead,
     Backlog,
+    Behind,
     Checkpoint,
     Instant,
     Instants,
     Overview,
     Place,
+    RowPlace,
     Standing,
     ViewBackend,
 )
 from .row_queries import RowQuery
+from .session_rows import SessionRows
 from .side_by_side import in_turn_async
 from .totals import Totals, TotalsQuery
 
@@ -94,14 +97,21 @@ class ThreadedViews:
     async def ahead(self, table: Table, bucket: int, key: Key, events_max: int) -> Ahead | None:
         return await self._run(self._views.ahead, table, bucket, key, events_max)
 
+    async def behind(
+        self, table: Table, bucket: int, place: RowPlace, events_max: int
+    ) -> Behind | None:
+        return await self._run(self._views.behind, table, bucket, place, events_max)
+
     async def count(self, query: RowQuery) -> int:
         return await self._run(self._views.count, query)
 
     async def totals(self, wanted: TotalsQuery) -> list[Totals]:
         return await self._run(self._views.totals, wanted)
 
-    async def together(self, bucket: int, queries: Sequence[RowQuery]) -> list[list[Any]] | None:
-        return await self._run(self._views.together, bucket, queries)
+    async def together(
+        self, bucket: int, session: Key, wanted: SessionRows
+    ) -> list[list[Any]] | None:
+        return await self._run(self._views.together, bucket, session, wanted)
 
     async def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         return await self._run(self._views.snapshot, bucket, queries)

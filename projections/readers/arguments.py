@@ -95,6 +95,8 @@ def one_of(value: object, name: str, choices: Collection[str]) -> str:
 
 def several(value: object, name: str, what: str) -> Sequence[Any]:
     """Return `value` if it is a list or another sequence, but not a text."""
+    if type(value) is tuple or type(value) is list:
+        return value  # nearly always, so without asking an abstract class
     if isinstance(value, str | bytes | bytearray) or not isinstance(value, Sequence):
         raise InvalidArgument(name, f"expected several {what}, got {shown(value)}")
     return value
@@ -102,7 +104,7 @@ def several(value: object, name: str, what: str) -> Sequence[Any]:
 
 def mapping(value: object, name: str) -> Mapping[Any, Any]:
     """Return `value` if it maps names to texts."""
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise InvalidArgument(name, f"expected names with texts, got {shown(value)}")
     return value
 

@@ -11,10 +11,10 @@ from ledger.limits import SEQUENCE_MAX
 from ledger.plans import Plan
 
 from ..backends.row_queries import RowQuery
+from ..backends.session_rows import FIRST_SEQUENCE
 from .arguments import count_limit
 from .consistency import Consistency, SessionKey, strong
 from .listing_queries import tenant_query
-from .moments import FIRST_SEQUENCE
 from .reading import Reader
 
 

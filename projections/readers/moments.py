@@ -11,6 +11,7 @@ from ledger import InvalidArgument
 
 from ..backends.base import Instant
 from ..backends.row_queries import RowQuery
+from ..backends.session_rows import FIRST_SEQUENCE
 from ..engine.projector import chosen
 from ..engine.tables import Table
 from .arguments import count_limit, flag, mapping, several
@@ -19,9 +20,6 @@ from .listing_queries import text_filter
 
 if TYPE_CHECKING:
     from .reading import Reader
-
-FIRST_SEQUENCE = "first_sequence"
-
 
 Parts = tuple[tuple[str, str], ...]
 
@@ -55,20 +53,21 @@ class SeveralViews(msgspec.Struct, frozen=True):
     """What is asked of several views, each of which has rows of single sessions."""
 
     tables: list[Table]
-    parts: dict[str, Parts]
+    parts: tuple[tuple[str, Parts], ...]
     consistency: Consistency
     limit: int | None
     newest_first: bool
 
     def queries(self, tables: Sequence[Table], session: SessionKey, bucket: int) -> list[RowQuery]:
         """Return the query of each table, of whichever versions they are by now."""
+        parts = dict(self.parts)
         return [
             session_query(
                 table,
                 session,
                 bucket,
                 self.limit,
-                only=self.parts.get(table.projection.name, ()),
+                only=parts.get(table.projection.name, ()),
                 newest_first=self.newest_first,
             )
             for table in tables
@@ -94,11 +93,13 @@ def several_views(
     return SeveralViews(tables, key_parts(only, tables), consistency, count, newest_first)
 
 
-def key_parts(given: object, tables: Sequence[Table]) -> dict[str, Parts]:
+def key_parts(given: object, tables: Sequence[Table]) -> tuple[tuple[str, Parts], ...]:
     """Return which parts of their keys the rows of some of the views must have, by view."""
+    if given is None:
+        return ()
     by_name = {table.projection.name: table for table in tables}
     found: dict[str, Parts] = {}
-    for name, parts in ({} if given is None else mapping(given, "only")).items():
+    for name, parts in mapping(given, "only").items():
         if name not in by_name:
             raise InvalidArgument("only", f"{name!r} is none of the views that are asked for")
         fields = by_name[name].key[2:]
@@ -106,7 +107,7 @@ def key_parts(given: object, tables: Sequence[Table]) -> dict[str, Parts]:
             if field not in fields:
                 raise InvalidArgument("only", f"{field!r} is no part of the key of {name}")
         found[name] = tuple(text_filter(*part) for part in parts.items())
-    return found
+    return tuple(found.items())
 
 
 def is_of_one_moment(

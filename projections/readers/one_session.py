@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ledger.plans import Plan
 
-from ..backends.base import AsyncViewBackend, ViewBackend
+from ..backends.base import SHAPES_MAX, AsyncViewBackend, ViewBackend
+from ..backends.session_rows import SessionRows
+from ..engine.tables import Table
 from .consistency import Consistency, SessionKey, strong
-from .moments import several_views
+from .moments import SeveralViews, several_views
 
 if TYPE_CHECKING:
     from .reading import Reader
+
+NOBODY = ("", "")
 
 
 class OneSession:
@@ -20,6 +25,7 @@ class OneSession:
     def __init__(self, reader: Reader, views: ViewBackend | AsyncViewBackend) -> None:
         self._reader = reader
         self._views = views
+        self._asked: dict[tuple[Any, ...], SessionRows] = {}
 
     def together(
         self,
@@ -44,8 +50,8 @@ class OneSession:
         if not fold or noting or self._reader.projector.expects(bucket):
             tables = yield from self._reader.settle(tables, bucket, consistency)
         if fold and not noting:
-            queries = wanted.queries(tables, session, bucket)
-            views: list[list[Any]] | None = yield self._views.together(bucket, queries)
+            rows = self._rows(wanted, tables)
+            views: list[list[Any]] | None = yield self._views.together(bucket, session, rows)
             if views is not None:
                 names_ = [table.projection.name for table in tables]
                 return dict(zip(names_, views, strict=True))
@@ -53,3 +59,14 @@ class OneSession:
         many = self._reader.many_sessions
         found = yield from many.of_one_moment(wanted, tables, tenant, [(bucket, session_id)])
         return found[session_id]
+
+    def _rows(self, wanted: SeveralViews, tables: Sequence[Table]) -> SessionRows:
+        """Return what is asked of the tables, the same for whoever asks for the same again."""
+        asked = (*tables, wanted.parts, wanted.limit, wanted.newest_first)
+        found = self._asked.get(asked)
+        if found is None:
+            if len(self._asked) >= SHAPES_MAX:
+                self._asked.clear()
+            queries = wanted.queries(tables, NOBODY, 0)
+            found = self._asked[asked] = SessionRows(tuple(queries))
+        return found

@@ -3,6 +3,11 @@
 A store that decides and appends reads what its own last append changed. To fold that into the
 tables first is several round trips, so the few events that are missing are folded in memory, by the
 same fold, and left to be stored by whoever reads when there are more of them.
+
+What was folded so is kept, and the next who asks for the row has the database say what came behind
+it: mostly one event, its own last append. That is one short statement and one event to fold, where
+the row, and eight events on average, would be read and folded anew, and the tables be written at
+every sixteenth: a save of an orchestrator's session takes three quarters of the time.
 """
 
 from __future__ import annotations
@@ -19,15 +24,19 @@ from ledger.upcasts import Upcasts
 from ..backends.base import (
     AHEAD_EVENTS_MAX,
     AHEAD_LATE_EVENTS_MAX,
+    KEPT_EVENTS_MAX,
     Ahead,
     AsyncViewBackend,
+    Behind,
+    RowPlace,
     ViewBackend,
 )
 from ..engine.dropping import outlives_drops
 from ..engine.folding import Work, decode_page, fold, work_of
-from ..engine.tables import Key, Table
+from ..engine.tables import Key, Row, Table
 from ..errors import ViewsBehind
 from .consistency import Consistency
+from .kept_rows import KeptRow, KeptRows, size_of
 
 Settle = Callable[[Sequence[Table], int | None, Consistency], Plan[list[Table]]]
 #: Folds what is left of a row; None if the table is not the one to read, which settling tells.
@@ -61,18 +70,23 @@ class RowsAtHead:
         self._upcasts = upcasts
         self._settle = settle
         self._fold_row = fold_row
+        self._kept = KeptRows()
 
     @outlives_drops
     def row(self, table: Table, bucket: int, key: Key, *, settled: bool) -> Plan[AtHead]:
         """Return the view under a key; `settled` if the tables are to be brought up to date."""
         if settled:
             [table] = yield from self._settle([table], bucket, "strong")
+        elif (at_head := (yield from self._from_kept(table, bucket, key))) is not None:
+            return at_head
         start_s, events_max = time.monotonic(), AHEAD_EVENTS_MAX
         for _ in range(_ATTEMPTS_MAX):
             found: Ahead | None = yield self._views.ahead(table, bucket, key, events_max)
-            views = None if found is None else self._folded(table, key, found)
-            if found is not None and views is not None:
-                return AtHead(views[0] if views else None, found.head)
+            row = None if found is None else self._folded(table, key, found)
+            if found is not None and row is not None:
+                if found.records:
+                    self._keep(table, key, found, row, size_of(found.row))
+                return self._at_head(table, row, found.head)
             # A row is folded in less round trips, which is what most saves of a store wait for.
             if (yield from self._fold_row(table, bucket, key)) is None:
                 [table] = yield from self._settle([table], bucket, "strong")
@@ -80,8 +94,52 @@ class RowsAtHead:
         place = 0 if found is None else found.position + 1
         raise ViewsBehind(table.projection.name, bucket, place, time.monotonic() - start_s)
 
-    def _folded(self, table: Table, key: Key, found: Ahead) -> list[Any] | None:
-        """Return the view, [] if there is none; None if it cannot be folded here alone."""
+    def _from_kept(self, table: Table, bucket: int, key: Key) -> Plan[AtHead | None]:
+        """Return the view by what is behind the row that is kept; None if that does not tell it."""
+        kept = self._kept.found(table, key)
+        if kept is None:
+            return None
+        place = RowPlace(key[0], key[1], kept.sequence, kept.position)
+        found: Behind | None = yield self._views.behind(table, bucket, place, AHEAD_EVENTS_MAX)
+        row = None if found is None else self._folded_on(table, key, kept, found)
+        if found is None or row is None:
+            self._kept.forget(table, key)
+            return None
+        return self._at_head(table, row, found.records[-1].sequence)
+
+    def _folded_on(
+        self, table: Table, key: Key, kept: KeptRow, found: Behind
+    ) -> tuple[Row | None] | None:
+        known, *records = found.records
+        # Of a log that was set back, by a restored backup, the rest would be another session's.
+        if (known.sequence, known.event_hash) != (kept.sequence, kept.event_hash):
+            return None
+        # Who reads the table is not to be left with more than this.
+        if found.records[-1].position > found.position + KEPT_EVENTS_MAX:
+            return None
+        ahead = Ahead(kept.position, found.records[-1].sequence, kept.row, records)
+        row = self._folded(table, key, ahead)
+        if row is not None and records:
+            self._keep(table, key, ahead, row, kept.size)
+        return row
+
+    def _keep(
+        self, table: Table, key: Key, found: Ahead, row: tuple[Row | None], size: int
+    ) -> None:
+        # A fold without source may be another one the next time.
+        if table.fold_digest:
+            last = found.records[-1]
+            size += sum([len(record.payload) for record in found.records])
+            kept = KeptRow(row[0], last.sequence, last.event_hash, found.position, size)
+            self._kept.keep(table, key, kept)
+
+    def _at_head(self, table: Table, row: tuple[Row | None], head: int) -> AtHead:
+        view = None if row[0] is None else table.decode(row[0])
+        # What keeps nothing but the anomalies of what is not there is no view.
+        return AtHead(None if getattr(view, "missing_since", None) is not None else view, head)
+
+    def _folded(self, table: Table, key: Key, found: Ahead) -> tuple[Row | None] | None:
+        """Return the row, None in its place if there is none; None if it is not to be had here."""
         row = found.row
         if found.records:
             page = decode_page(found.records, [table], self._upcasts)
@@ -94,9 +152,7 @@ class RowsAtHead:
             if change.gone or change.cleared:
                 row = None
             row = change.rows[0] if change.rows else row
-        view = None if row is None else table.decode(row)
-        # What keeps nothing but the anomalies of what is not there is no view.
-        return [] if getattr(view, "missing_since", None) is not None or view is None else [view]
+        return (row,)
 
 
 def _of_key(work: Work, key: Key) -> Work | None:

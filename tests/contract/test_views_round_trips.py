@@ -61,18 +61,28 @@ def test_what_one_append_leaves_to_fold_takes_two_round_trips(
 
 @on_postgres
 def test_who_reads_ahead_folds_now_and_then(ledger: Any, request: pytest.FixtureRequest) -> None:
-    views = views_of(ledger, TALLY)
     ledger.append("s", counted())
-    assert views.row("tally", KEY).count == 1
+    # Who asks for the first time has nothing to go on from.
+    counts = range(2, 2 * AHEAD_EVENTS_MAX + 4)
+    first = [views_of(ledger, TALLY) for _ in counts]
+    assert {one.row("tally", KEY).count for one in first} == {1}
     sent = request.getfixturevalue("sent")
     taken = []
-    for count in range(2, 2 * AHEAD_EVENTS_MAX + 4):
+    for count, one in zip(counts, first, strict=True):
         ledger.append("s", counted())
-        assert views.row_at_head("tally", KEY).view.count == count
+        assert one.row_at_head("tally", KEY).view.count == count
         taken.append(len(sent))
         sent.clear()
-    # Of those that take more one is to see how far behind it is, and one to see the end again.
-    assert taken == [*([1] * AHEAD_EVENTS_MAX), 4] * 2
+    # Of those that take more one is to see how far behind it is, and one to see the end again; who
+    # has not folded before stores what is left in two pages.
+    assert taken == [*([1] * AHEAD_EVENTS_MAX), 5] * 2
+    assert one.row_at_head("tally", KEY).view.count == count
+    sent.clear()
+    for more in range(1, 2 * AHEAD_EVENTS_MAX):
+        ledger.append("s", counted())
+        assert one.row_at_head("tally", KEY).view.count == count + more
+        assert len(sent) == 1, sent
+        sent.clear()
 
 
 @on_postgres

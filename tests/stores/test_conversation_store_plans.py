@@ -13,6 +13,7 @@ from projections.backends.postgres.backend import PostgresViews
 from projections.backends.postgres.many_sessions import ManySessions
 from projections.backends.postgres.statements import TableStatements as PostgresStatements
 from projections.backends.row_queries import RowQuery, of_session
+from projections.backends.session_rows import SessionRows
 from projections.backends.sqlite.backend import SqliteViews
 from projections.backends.sqlite.statements import TableStatements as SqliteStatements
 from projections.session_stores.conversation import ConversationStore
@@ -113,6 +114,14 @@ def noting_all(method: Any, seen: list[Any]) -> Any:
     return noted
 
 
+def noting_session(method: Any, seen: list[Any]) -> Any:
+    def noted(self: Any, bucket: int, session: Any, wanted: SessionRows) -> Any:
+        seen.extend((query, ()) for query in wanted.of(bucket, session))
+        return method(self, bucket, session, wanted)
+
+    return noted
+
+
 def noting_each(method: Any, seen: list[Any]) -> Any:
     def noted(self: Any, queries: Sequence[RowQuery], sessions: Places) -> Any:
         seen.extend((query, sessions) for query in queries)
@@ -132,8 +141,8 @@ def test_a_37_what_is_found_comes_out_of_its_index(
     for owner in (SqliteViews, PostgresViews):
         for name in ("select", "read", "current"):
             monkeypatch.setattr(owner, name, noting(getattr(owner, name), name, seen))
-        for name in ("snapshot", "together"):
-            monkeypatch.setattr(owner, name, noting_all(getattr(owner, name), seen))
+        monkeypatch.setattr(owner, "snapshot", noting_all(owner.snapshot, seen))
+        monkeypatch.setattr(owner, "together", noting_session(owner.together, seen))
         monkeypatch.setattr(owner, "snapshot_of_each", noting_each(owner.snapshot_of_each, seen))
     read, index = ASKED[asked]
     assert read(store)

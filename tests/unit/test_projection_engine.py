@@ -160,7 +160,7 @@ def test_views_at_different_positions_are_not_of_one_moment(ledger: Ledger, view
         places = {**instant.checkpoints, ("other", 1): ahead}
         return Instants({bucket: Instant(instant.head, places, ())}, [[[], []]])
 
-    views.together = lambda bucket, queries: None  # as if something was left to be folded
+    views.together = lambda bucket, session, wanted: None  # as if something was left to be folded
     views.snapshot_of_each = one_ahead
     assert [len(rows) for rows in ask().values()] == [1, 1]
     assert taken == 2

@@ -1,4 +1,4 @@
-"""A row and the events that are not folded into it yet, in one statement. Pure."""
+"""A row and the events that are not folded into it yet, each in one statement. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from ledger.backends.queries import load_queries
 from ledger.records import Record
 
 from ...engine.tables import Key, Row, Table
-from ..base import Ahead
+from ..base import Ahead, Behind, RowPlace
+from .calls import Call
 
-_AHEAD = load_queries(__package__, "ahead.sql")["ahead"]
+_TEMPLATES = load_queries(__package__, "ahead.sql")
 _EVENT = Record.__struct_fields__
+_EVENT_COLUMNS = sql.SQL(", ").join(sql.Identifier("e", name) for name in _EVENT)
 #: Columns in front of the row's.
 _PLACES = 5
 _position = attrgetter("position")
@@ -27,13 +29,13 @@ def ahead_statement(schema: str, table: Table, columns: sql.Composable) -> bytes
         sql.SQL("{} = {}").format(sql.Identifier("v", name), sql.Placeholder())
         for name in table.key
     )
-    template = sql.SQL(_AHEAD)
+    template = sql.SQL(_TEMPLATES["ahead"])
     return template.format(
         schema=sql.Identifier(schema),
         table=sql.Identifier(schema, table.name),
         columns=columns,
         no_columns=_nulls(len(table.columns)),
-        event=sql.SQL(", ").join(sql.Identifier("e", name) for name in _EVENT),
+        event=_EVENT_COLUMNS,
         no_event=_nulls(len(_EVENT)),
         matches=sql.SQL(" AND ").join(matches),
     ).as_bytes(None)
@@ -69,3 +71,27 @@ def ahead_of(
     is_there = values[table.names.index(table.key[0])] is not None
     records.sort(key=_position)  # which a UNION promises nobody
     return Ahead(position, head, row(values) if is_there else None, records)
+
+
+def behind_statement(schema: str) -> bytes:
+    """Return the statement of who has a row, whatever the table."""
+    template = sql.SQL(_TEMPLATES["behind"])
+    return template.format(schema=sql.Identifier(schema), event=_EVENT_COLUMNS).as_bytes(None)
+
+
+def behind_call(
+    statement: bytes, table: Table, bucket: int, place: RowPlace, events_max: int
+) -> Call:
+    """Return the call of that statement; one event more tells that there are too many."""
+    events = (place.tenant, place.session_id, place.sequence, events_max + 2)
+    version = (bucket, *table.identity, table.made_by.text, place.position)
+    return Call(statement, (*events, *version), prepare=True)
+
+
+def behind_of(found: Sequence[Row], events_max: int) -> Behind | None:
+    """Return what it found."""
+    if not 0 < len(found) <= events_max + 1:
+        return None
+    records = [Record(*one[1:]) for one in found]
+    records.sort(key=_position)
+    return Behind(found[0][0], records)

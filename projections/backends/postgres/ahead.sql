@@ -1,5 +1,23 @@
 -- What a reader of one row asks for who decides on it.
 
+-- name: behind
+-- What happened to a session from an event on, for who has its row behind that event; no rows if the
+-- version may have another one.
+SELECT c.position, {event}
+FROM {schema}.view_checkpoints AS c
+CROSS JOIN LATERAL (
+    SELECT * FROM {schema}.events AS p
+    WHERE p.bucket = c.bucket AND p.tenant = %s AND p.session_id = %s AND p.sequence >= %s
+    ORDER BY p.sequence LIMIT %s
+) AS e
+WHERE c.bucket = %s AND c.projection = %s AND c.version = %s
+    AND c.active AND c.fold_digest = %s
+    AND NOT EXISTS (
+        SELECT FROM {schema}.view_skips AS s
+        WHERE s.bucket = c.bucket AND s.projection = c.projection AND s.version = c.version
+            AND s.position > %s
+    )
+
 -- name: ahead
 -- How far a version has come, where the log of its bucket and a session end, whether something is
 -- left out that lies ahead, and a row under its whole key; then, with that as NULL, the session's

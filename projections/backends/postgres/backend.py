@@ -24,14 +24,17 @@ from ...errors import VersionDropped
 from ..base import (
     Ahead,
     Backlog,
+    Behind,
     Checkpoint,
     Instant,
     Instants,
     Overview,
     Place,
+    RowPlace,
     Standing,
 )
 from ..row_queries import RowQuery, key_query
+from ..session_rows import SessionRows
 from ..side_by_side import in_threads, in_turn
 from ..totals import Totals, TotalsQuery
 from .calls import Call, Results, Send
@@ -111,14 +114,19 @@ class PostgresViews:
     def ahead(self, table: Table, bucket: int, key: Key, events_max: int) -> Ahead | None:
         return self._at_once(lambda send: self._storing.ahead(send, table, bucket, key, events_max))
 
+    def behind(self, table: Table, bucket: int, place: RowPlace, events_max: int) -> Behind | None:
+        return self._at_once(
+            lambda send: self._storing.behind(send, table, bucket, place, events_max)
+        )
+
     def count(self, query: RowQuery) -> int:
         return self._run(lambda send: self._storing.count(send, query), [query.table])
 
     def totals(self, wanted: TotalsQuery) -> list[Totals]:
         return self._run(lambda send: self._storing.totals(send, wanted), [wanted.rows.table])
 
-    def together(self, bucket: int, queries: Sequence[RowQuery]) -> list[list[Any]] | None:
-        return self._at_once(lambda send: self._storing.together(send, bucket, queries))
+    def together(self, bucket: int, session: Key, wanted: SessionRows) -> list[list[Any]] | None:
+        return self._at_once(lambda send: self._storing.together(send, bucket, session, wanted))
 
     def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         return self._run(

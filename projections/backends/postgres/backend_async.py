@@ -21,14 +21,17 @@ from ...errors import VersionDropped
 from ..base import (
     Ahead,
     Backlog,
+    Behind,
     Checkpoint,
     Instant,
     Instants,
     Overview,
     Place,
+    RowPlace,
     Standing,
 )
 from ..row_queries import RowQuery, key_query
+from ..session_rows import SessionRows
 from ..side_by_side import in_tasks, in_turn_async
 from ..totals import Totals, TotalsQuery
 from .backend import STALE, failure, may_repeat
@@ -111,14 +114,25 @@ class AsyncPostgresViews:
             lambda send: self._storing.ahead(send, table, bucket, key, events_max)
         )
 
+    async def behind(
+        self, table: Table, bucket: int, place: RowPlace, events_max: int
+    ) -> Behind | None:
+        return await self._at_once(
+            lambda send: self._storing.behind(send, table, bucket, place, events_max)
+        )
+
     async def count(self, query: RowQuery) -> int:
         return await self._run(lambda send: self._storing.count(send, query), [query.table])
 
     async def totals(self, wanted: TotalsQuery) -> list[Totals]:
         return await self._run(lambda send: self._storing.totals(send, wanted), [wanted.rows.table])
 
-    async def together(self, bucket: int, queries: Sequence[RowQuery]) -> list[list[Any]] | None:
-        return await self._at_once(lambda send: self._storing.together(send, bucket, queries))
+    async def together(
+        self, bucket: int, session: Key, wanted: SessionRows
+    ) -> list[list[Any]] | None:
+        return await self._at_once(
+            lambda send: self._storing.together(send, bucket, session, wanted)
+        )
 
     async def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         return await self._run(

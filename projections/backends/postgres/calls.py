@@ -14,7 +14,7 @@ class Call(NamedTuple):
     """
 
     statement: bytes
-    parameters: Sequence[Any] = ()
+    parameters: Sequence[Any] | dict[str, Any] = ()
     prepare: bool | None = None
 
 

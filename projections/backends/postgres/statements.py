@@ -51,7 +51,6 @@ class TableStatements:
             "rows": self._columns,
             "current": joined(", ", [is_current, self._columns]),
             "count": sql.SQL("count(*)"),
-            "plain": joined(", ", (of_v(name) for name in table.names)),
         }
         self._moments = [
             place for place, column in enumerate(table.columns) if column.kind is Kind.MOMENT
@@ -113,10 +112,6 @@ class TableStatements:
         statement, is_key = self._statement("rows", query)
         plain = not (query.order or query.after or _is_special(query))
         return Call(statement, _parameters(query), prepare=is_key if plain else False)
-
-    def plain(self, query: RowQuery) -> Call:
-        """Return the call for a reader's query, its columns as they are in the table."""
-        return Call(self._statement("plain", query)[0], _parameters(query))
 
     def current(self, query: RowQuery) -> Call:
         """Return the call for a plain query of one bucket that also asks if it is up to date."""

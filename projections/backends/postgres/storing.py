@@ -15,11 +15,23 @@ from ...engine.stops import Failure, Skip
 from ...engine.tables import BUCKET, Identity, Key, Row, Table, table_name
 from ...errors import TableMismatch, VersionDropped
 from ..backlogs import checkpoints_of
-from ..base import Ahead, Backlog, Checkpoint, Instant, Instants, Overview, Place, Standing
+from ..base import (
+    Ahead,
+    Backlog,
+    Behind,
+    Checkpoint,
+    Instant,
+    Instants,
+    Overview,
+    Place,
+    RowPlace,
+    Standing,
+)
 from ..row_queries import RowQuery
+from ..session_rows import SessionRows
 from ..totals import Totals, TotalsQuery
 from . import stops
-from .ahead import ahead_of
+from .ahead import ahead_of, behind_call, behind_of, behind_statement
 from .calls import Call, Results, Send
 from .many_sessions import ManySessions, instants, views_of_each
 from .schema_statements import SchemaStatements
@@ -60,6 +72,7 @@ class Storing:
         self._few = StoringFew(schema, self._of)
         self._many_sessions = ManySessions(schema)
         self._together = Together(schema)
+        self._behind = behind_statement(schema)
         self._tables: dict[str, TableStatements] = {}
 
     def prepare(self, send: Send, tables: Sequence[Table]) -> Plan[None]:
@@ -236,6 +249,14 @@ class Storing:
             return None  # as `current`
         return ahead_of(table, results[0][0], statements.row, events_max)
 
+    def behind(
+        self, send: Send, table: Table, bucket: int, place: RowPlace, events_max: int
+    ) -> Plan[Behind | None]:
+        """Read the events behind a row in one statement, and whether they are all there is to it."""
+        call = behind_call(self._behind, table, bucket, place, events_max)
+        results: Results = yield send([call])
+        return behind_of(results[0][0], events_max)
+
     def count(self, send: Send, query: RowQuery) -> Plan[int]:
         """Count a reader's rows."""
         results: Results = yield send([self._of(query.table).count(query)])
@@ -249,18 +270,17 @@ class Storing:
         return totals(results[0][0])
 
     def together(
-        self, send: Send, bucket: int, queries: Sequence[RowQuery]
+        self, send: Send, bucket: int, session: Key, wanted: SessionRows
     ) -> Plan[list[list[Any]] | None]:
         """Read a session's rows of several views, and if they are up to date, in one statement."""
-        tables = [self._of(query.table) for query in queries]
-        call = self._together.call(bucket, queries, tables)
+        call = self._together.call(bucket, session, wanted)
         if call is None:
             return None
         try:
             results: Results = yield send([call])
         except UndefinedTable:
             return None  # as `current`
-        return self._together.views(queries, results[0][0][0])
+        return self._together.views(wanted, results[0][0][0])
 
     def snapshot(self, send: Send, bucket: int, queries: Sequence[RowQuery]) -> Plan[Instant]:
         """Read a bucket's checkpoints and rows in one round trip, from one snapshot."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -12,14 +11,24 @@ from psycopg import sql
 from ledger.backends.queries import load_queries
 
 from ...engine.row_documents import document_reader
-from ...engine.tables import Identity, Table
+from ...engine.tables import Key, Table
 from ..base import SHAPES_MAX
 from ..row_queries import RowQuery
+from ..session_rows import SessionRows, is_single, parts_asked
 from .calls import Call
-from .statements import TableStatements
+from .composing import joined, listed
 
 _TEMPLATES = load_queries(__package__, "together.sql")
 Decode = Callable[[str], list[Any]]
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A statement, what its parameters are besides the session, and what reads its columns."""
+
+    statement: bytes
+    parameters: dict[str, Any]
+    versions: int
+    decoders: list[Decode]
 
 
 class Together:
@@ -27,62 +36,98 @@ class Together:
 
     def __init__(self, schema: str) -> None:
         self._schema = schema
-        self._composed: dict[tuple[bytes, ...], bytes] = {}
-        self._decoders: dict[Table, Decode | None] = {}
+        self._asked: dict[SessionRows, _Asked | None] = {}
 
-    def call(
-        self, bucket: int, queries: Sequence[RowQuery], tables: Sequence[TableStatements]
-    ) -> Call | None:
+    def call(self, bucket: int, session: Key, wanted: SessionRows) -> Call | None:
         """Return the call for all rows; None if views cannot be read from JSON."""
-        if any(self._decoder(query.table) is None for query in queries):
+        asked = self._of(wanted)
+        if asked is None:
             return None
-        selects = [table.plain(query) for table, query in zip(tables, queries, strict=True)]
-        # Which are composed once themselves: to look at their shapes again takes as long as sending.
-        parts = tuple([one.statement for one in selects])
-        identities = _identities(queries)
-        statement = self._composed.get(parts)
-        if statement is None:
-            if len(self._composed) >= SHAPES_MAX:
-                self._composed.clear()
-            statement = self._composed[parts] = self._compose(parts, len(identities))
-        parameters: list[Any] = [bucket, *chain.from_iterable(identities)]
-        for one in selects:
-            parameters += one.parameters
-        return Call(statement, parameters)
+        tenant, session_id = session
+        # By name, because each is sent once then.
+        place = {"b": bucket, "t": tenant, "s": session_id}
+        return Call(asked.statement, place | asked.parameters)
 
-    def views(self, queries: Sequence[RowQuery], found: Sequence[Any]) -> list[list[Any]] | None:
+    def views(self, wanted: SessionRows, found: Sequence[Any]) -> list[list[Any]] | None:
         """Return the views in what the statement returned; None if some versions are behind."""
+        asked = self._of(wanted)
         current, *documents = found
-        if current != len(_identities(queries)):
+        if asked is None or current != asked.versions:
             return None
         return [
-            [] if document is None else self._decode(query.table, document)
-            for query, document in zip(queries, documents, strict=True)
+            [] if document is None else decode(document)
+            for decode, document in zip(asked.decoders, documents, strict=True)
         ]
 
-    def _decode(self, table: Table, document: str) -> list[Any]:
-        decode = self._decoder(table)
-        return [] if decode is None else decode(document)
+    def _of(self, wanted: SessionRows) -> _Asked | None:
+        try:
+            return self._asked[wanted]
+        except KeyError:
+            if len(self._asked) >= SHAPES_MAX:
+                self._asked.clear()
+            asked = self._asked[wanted] = self._compose(wanted.queries)
+            return asked
 
-    def _decoder(self, table: Table) -> Decode | None:
-        if table not in self._decoders:
-            known = document_reader(table) is not None
-            view = table.projection.view
-            decode = msgspec.json.Decoder(list[view]).decode if known else None  # type: ignore[valid-type] # a value
-            self._decoders[table] = decode
-        return self._decoders[table]
-
-    def _compose(self, selects: Sequence[bytes], versions: int) -> bytes:
-        rows = sql.SQL(", ").join(
-            sql.SQL(_TEMPLATES["rows"]).format(select=sql.SQL(one.decode())) for one in selects
-        )
-        template = sql.SQL(_TEMPLATES["together"])
-        return template.format(
+    def _compose(self, queries: Sequence[RowQuery]) -> _Asked | None:
+        decoders = [_decoder(query) for query in queries]
+        known = [one for one in decoders if one is not None]
+        if len(known) < len(decoders):
+            return None
+        values = _Values()
+        identities = dict.fromkeys(query.table.identity for query in queries)
+        # What is the same for every session, and nobody's text, is no parameter: each takes 1 µs.
+        versions = [sql.SQL("({}, {})").format(*map(sql.Literal, one)) for one in identities]
+        rows = [self._rows(query, values) for query in queries]
+        statement = sql.SQL(_TEMPLATES["together"]).format(
             schema=sql.Identifier(self._schema),
-            versions=sql.SQL(", ").join([sql.SQL("(%s, %s)")] * versions),
-            rows=rows,
-        ).as_bytes(None)
+            versions=joined(", ", versions),
+            rows=joined(", ", rows),
+        )
+        return _Asked(statement.as_bytes(None), values.by_name, len(identities), known)
+
+    def _rows(self, query: RowQuery, values: _Values) -> sql.Composed:
+        table = query.table
+        parts = [
+            sql.SQL(_TEMPLATES["part"]).format(field=sql.Identifier(name), value=values.add(value))
+            for name, value in parts_asked(query)
+        ]
+        parts += [
+            sql.SQL(_TEMPLATES["present"]).format(field=sql.Identifier(name))
+            for name, _ in table.present
+        ]
+        found = sql.SQL(_TEMPLATES["found"]).format(
+            table=sql.Identifier(self._schema, table.name), parts=joined(" ", parts)
+        )
+        if is_single(query):
+            return sql.SQL(_TEMPLATES["row"]).format(columns=listed(table.names), found=found)
+        direction = sql.SQL("{} DESC" if query.descending else "{}")
+        limit: sql.Composable = sql.SQL("")
+        if query.limit is not None:
+            limit = sql.SQL(_TEMPLATES["limit"]).format(count=sql.Literal(query.limit))
+        return sql.SQL(_TEMPLATES["rows"]).format(
+            columns=listed(table.names),
+            found=found,
+            order=joined(", ", (direction.format(sql.Identifier(one)) for one in query.order)),
+            limit=limit,
+        )
 
 
-def _identities(queries: Sequence[RowQuery]) -> list[Identity]:
-    return list(dict.fromkeys([query.table.identity for query in queries]))
+class _Values:
+    """Texts that callers gave, each under a name of its own."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Any] = {}
+
+    def add(self, value: Any) -> sql.Placeholder:
+        name = f"v{len(self.by_name)}"
+        self.by_name[name] = value
+        return sql.Placeholder(name)
+
+
+def _decoder(query: RowQuery) -> Decode | None:
+    table: Table = query.table
+    decode = document_reader(table)
+    if decode is None or not is_single(query):
+        view = table.projection.view
+        return None if decode is None else msgspec.json.Decoder(list[view]).decode  # type: ignore[valid-type] # a value
+    return lambda document: [decode(document)]

@@ -7,10 +7,31 @@
 SELECT (
     SELECT count(*) FROM {schema}.view_checkpoints AS c
     JOIN {schema}.buckets AS b ON b.bucket = c.bucket
-    WHERE c.bucket = %s AND c.active AND c.position >= b.position
+    WHERE c.bucket = %(b)s AND c.active AND c.position >= b.position
         AND (c.projection, c.version) IN ({versions})
 ), {rows}
 
 -- name: rows
--- The rows of one view as a JSON array; NULL is none.
-(SELECT json_agg(r)::text FROM ({select}) AS r)
+-- The rows of one view as a JSON array; NULL is none. Names are short here, because what is longer
+-- than 4,096 bytes is taken apart anew by the driver whenever it is sent.
+(SELECT json_agg(r)::text FROM (SELECT {columns} {found} ORDER BY {order} {limit}) r)
+
+-- name: row
+-- The only one of a view as a JSON object; without a sort and an aggregate, a third less.
+(SELECT to_json(r)::text FROM (SELECT {columns} {found}) r)
+
+-- name: found
+-- Where they are.
+FROM {table} WHERE bucket = %(b)s AND tenant = %(t)s AND session_id = %(s)s {parts}
+
+-- name: part
+-- A condition more.
+AND {field} = {value}
+
+-- name: present
+-- The condition on what keeps no more than the anomalies of what is not there.
+AND {field} IS NULL
+
+-- name: limit
+-- The end of it.
+LIMIT {count}

@@ -23,20 +23,25 @@ from ..backlogs import checkpoints_of, next_events
 from ..base import (
     Ahead,
     Backlog,
+    Behind,
     Checkpoint,
     Instant,
     Instants,
     Overview,
     Place,
+    RowPlace,
     Standing,
 )
 from ..row_queries import RowQuery, of_session
+from ..session_rows import SessionRows
 from ..side_by_side import in_turn
 from ..totals import Totals, TotalsQuery
 from . import stops
 from .current_views import current, current_row
+from .rows_behind import behind
 from .statements import TableStatements, totals_of_row
 from .tables import SQL, create_table, definition, drop_table, layout
+from .together import Together
 
 _CHECKPOINTS = "view_checkpoints"
 _CHECKPOINT_COLUMNS = frozenset(
@@ -59,6 +64,7 @@ class SqliteViews:
     def __init__(self, log: SqliteBackend) -> None:
         self._log = log
         self._statements: dict[str, TableStatements] = {}
+        self._together = Together(log, self._of)
 
     def prepare(self, tables: Sequence[Table]) -> None:
         with self._log.reader() as connection:
@@ -206,6 +212,9 @@ class SqliteViews:
 
         return self._read([table], read)
 
+    def behind(self, table: Table, bucket: int, place: RowPlace, events_max: int) -> Behind | None:
+        return behind(self._log, table, bucket, place, events_max)
+
     def count(self, query: RowQuery) -> int:
         call = self._of(query.table).count(query)
         counted: int = self._read([query.table], lambda reader: reader.execute(*call).get)
@@ -217,23 +226,8 @@ class SqliteViews:
         found = self._read([wanted.rows.table], lambda reader: reader.execute(*call).fetchall())
         return [totals_of_row(row) for row in found]
 
-    def together(self, bucket: int, queries: Sequence[RowQuery]) -> list[list[Any]] | None:
-        tables = [self._of(query.table) for query in queries]
-
-        def read(connection: apsw.Connection) -> list[list[Any]] | None:
-            with _one_moment(connection):
-                for one in tables:
-                    if not connection.execute(SQL["is_current"], (bucket, *one.table.identity)).get:
-                        return None
-                return [
-                    connection.execute(*one.read(query)).fetchall()
-                    for one, query in zip(tables, queries, strict=True)
-                ]
-
-        found = self._read([one.table for one in tables], read)
-        if found is None:
-            return None
-        return [one.views(rows) for one, rows in zip(tables, found, strict=True)]
+    def together(self, bucket: int, session: Key, wanted: SessionRows) -> list[list[Any]] | None:
+        return self._together.views(bucket, session, wanted)
 
     def snapshot(self, bucket: int, queries: Sequence[RowQuery]) -> Instant:
         def read(connection: apsw.Connection) -> Instant:

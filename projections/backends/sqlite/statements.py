@@ -19,6 +19,7 @@ from ...engine.row_documents import document_reader
 from ...engine.tables import SEARCH_WORDS, Kind, Row, Table
 from ..base import SHAPES_MAX
 from ..row_queries import RowQuery
+from ..session_rows import FIRST_SEQUENCE
 from ..totals import Totals, TotalsQuery
 from .tables import SQL, listed, quoted, search_name
 
@@ -124,13 +125,18 @@ class TableStatements:
         SQLite's driver looks a statement up by all its characters: to find the 2,250 of reading a
         session takes as long as reading it.
         """
-        return SQL["create_documents"].format(documents=self._documents[0], of=self._documents[1])
+        return SQL["create_documents"].format(documents=self.documents, of=self._documents[1])
+
+    @property
+    def documents(self) -> str:
+        """The name of what has documents on such a connection, with all that rows are ordered by."""
+        return self._documents[0]
 
     @cached_property
     def current_document(self) -> str:
         """The statement for `current` under a whole key, on such a connection."""
         return SQL["current_document"].format(
-            documents=self._documents[0],
+            documents=self.documents,
             is_current=SQL["is_current"],
             conditions=" AND ".join(f"v.{quoted(name)} = ?" for name in self.table.key),
         )
@@ -138,8 +144,12 @@ class TableStatements:
     @cached_property
     def _documents(self) -> tuple[str, str]:
         present = [f"v.{quoted(name)} IS NULL" for name, _ in self.table.present]
+        ordered = [name for name in self.table.names if name in (*self.table.key, FIRST_SEQUENCE)]
         of = SQL["documents"].format(
-            document=_document(self.table), present=" AND ".join(present) or "true", **self._names
+            table=self._names["table"],
+            columns=listed(tuple(ordered)),
+            document=_document(self.table),
+            present=" AND ".join(present) or "true",
         )
         # A table that was made anew from another struct has the name of the one before.
         return quoted(f"documents_{sha256(of.encode()).hexdigest()[:16]}"), of

@@ -122,11 +122,26 @@ CREATE TEMP VIEW IF NOT EXISTS {documents} AS {of}
 
 -- name: documents
 -- The rows that there are, each as one JSON object under its key.
-SELECT bucket, {key}, {document} AS document FROM main.{table} AS v WHERE {present}
+SELECT bucket, {columns}, {document} AS document FROM main.{table} AS v WHERE {present}
 
 -- name: current_document
 -- A row as one JSON object, if nothing is left to be folded into it.
 SELECT v.document FROM temp.{documents} AS v WHERE ({is_current}) AND v.bucket = ? AND {conditions}
+
+-- name: documents_of
+-- The rows of a session, each as one JSON object.
+SELECT v.document FROM temp.{documents} AS v WHERE {conditions}
+
+-- name: are_current
+-- Whether several versions are read and nothing is left to be folded into them.
+SELECT {each} FROM main.buckets AS b WHERE b.bucket = ?1
+
+-- name: is_one_current
+-- One of them; in one statement, and found one by one, that takes a third of asking for each.
+coalesce((
+    SELECT c.active AND c.position >= b.position FROM main.view_checkpoints AS c
+    WHERE c.bucket = ?1 AND c.projection = ? AND c.version = ?
+), 0)
 
 -- name: document_plain
 -- A column in it, whose NULL is null.
@@ -189,6 +204,20 @@ WHERE c.bucket = ?1 AND c.projection = ?2 AND c.version = ?3
 SELECT * FROM main.events
 WHERE bucket = ?1 AND position > ?2 AND position <= ?3 AND +tenant = ?4 AND +session_id = ?5
 ORDER BY position
+
+-- name: behind
+-- What happened to a session from an event on, for who has its row behind that event; no rows if the
+-- version may have another one. The sign keeps SQLite from reading the bucket in its order.
+SELECT c.position, e.*
+FROM main.view_checkpoints AS c CROSS JOIN main.events AS e
+WHERE c.bucket = ?1 AND c.projection = ?2 AND c.version = ?3
+    AND c.active AND c.fold_digest = ?4
+    AND NOT EXISTS (
+        SELECT 1 FROM main.view_skips AS s
+        WHERE s.bucket = ?1 AND s.projection = ?2 AND s.version = ?3 AND s.position > ?5
+    )
+    AND e.bucket = ?1 AND e.tenant = ?6 AND e.session_id = ?7 AND e.sequence >= ?8
+ORDER BY e.sequence LIMIT ?9
 
 -- name: is_current_everywhere
 -- The same for all buckets.

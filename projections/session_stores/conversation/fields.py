@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ...folds.scenarios import Scenario
+from ...folds.scripts import Script
 from ...folds.session_status import TERMINAL
 from ...folds.sessions import Session as SessionRow
 from ...folds.step_visits import StepVisit
@@ -115,46 +116,60 @@ def is_conversation(row: SessionRow | None) -> bool:
 
 def leaves_of_rows(rows: Rows, *, listed: bool) -> Leaves:
     """Return what the rows of a conversation say; `listed` puts the primary scenario among all."""
+    said = said_by_rows(rows, listed=listed)
+    return {(SCENARIOS,): []} if said is None else leaves(said)
+
+
+def said_by_rows(rows: Rows, *, listed: bool) -> dict[str, Any] | None:
+    """Return the same as JSON has it, without what stands apart; None without a session.
+
+    What is nested in it is the rows' own: it is not to be changed.
+    """
     row, script = rows.session, rows.script
     if row is None:
-        return {(SCENARIOS,): []}
-    found: Leaves = {
-        ("agent_id",): row.agent_id,
-        ("channel",): row.channel,
-        ("user_channel_id",): row.user_channel_id,
-        ("customer_profile_id",): _uuid(row.customer_profile_id),
-        ("interlocutor_id",): _uuid(row.interlocutor_id),
-        ("config_version",): row.config_version or 0,
-        ("turn_count",): row.turn_count,
-        ("status",): _STATUSES.get(row.status, row.status),
-        ("created_at",): row.created_at.isoformat(),
-        ("relocalization_count",): 0,
-        ("pending_migration",): None,
+        return None
+    said = {
+        "agent_id": row.agent_id,
+        "channel": row.channel,
+        "user_channel_id": row.user_channel_id,
+        "customer_profile_id": _uuid(row.customer_profile_id),
+        "interlocutor_id": _uuid(row.interlocutor_id),
+        "config_version": row.config_version or 0,
+        "turn_count": row.turn_count,
+        "status": _STATUSES.get(row.status, row.status),
+        "created_at": row.created_at.isoformat(),
+        "pending_migration": None if script is None else _migration(script),
     }
-    if script is not None:
-        found["relocalization_count",] = script.relocalization_count
-        found |= {("rule_fires", key): value for key, value in script.rule_fires.items()}
-        found |= {
-            ("rule_last_fire_turn", key): value for key, value in script.rule_last_fire_turn.items()
-        }
-        found |= {("variables", key): value for key, value in script.variables.items()}
-        found |= _moments(("variable_updated_at",), script.variable_updated_at)
-        if script.migration_marked_at is not None and is_uuid(script.migration_plan_id):
-            found["pending_migration",] = {
-                "target_version": script.migration_target_version,
-                "anchor_content_hash": script.migration_anchor_content_hash,
-                "migration_plan_id": script.migration_plan_id,
-                "marked_at": script.migration_marked_at.isoformat(),
-            }
-    return found | _of_scenarios(rows.scenarios, listed)
+    return said | _remembered(script) | _of_scenarios(rows.scenarios, listed)
+
+
+def _remembered(script: Script | None) -> dict[str, Any]:
+    if script is None:
+        return {"relocalization_count": 0} | {name: {} for name in _DICTS}
+    return {
+        "relocalization_count": script.relocalization_count,
+        "rule_fires": script.rule_fires,
+        "rule_last_fire_turn": script.rule_last_fire_turn,
+        "variables": script.variables,
+        "variable_updated_at": {
+            key: moment.isoformat() for key, moment in script.variable_updated_at.items()
+        },
+    }
+
+
+def _migration(script: Script) -> dict[str, Any] | None:
+    if script.migration_marked_at is None or not is_uuid(script.migration_plan_id):
+        return None
+    return {
+        "target_version": script.migration_target_version,
+        "anchor_content_hash": script.migration_anchor_content_hash,
+        "migration_plan_id": script.migration_plan_id,
+        "marked_at": script.migration_marked_at.isoformat(),
+    }
 
 
 def _uuid(text: str | None) -> str | None:
     return text if is_uuid(text) else None
-
-
-def _moments(path: Path, moments: Mapping[str, Any]) -> Leaves:
-    return {(*path, key): moment.isoformat() for key, moment in moments.items()}
 
 
 def primary(scenarios: Iterable[Scenario]) -> Scenario | None:
@@ -162,37 +177,35 @@ def primary(scenarios: Iterable[Scenario]) -> Scenario | None:
     return next((one for one in reversed(list(scenarios)) if one.is_primary), None)
 
 
-def _of_scenarios(scenarios: list[Scenario], listed: bool) -> Leaves:
+def _of_scenarios(scenarios: list[Scenario], listed: bool) -> dict[str, Any]:
     first = primary(scenarios)
-    instances = [
-        one
-        for one in scenarios
-        if (listed or one is not first)
-        and one.scenario_version is not None
-        and is_uuid(one.step_id)
-    ]
-    found: Leaves = {
-        ("active_scenario_id",): None if first is None else first.scenario_id,
-        ("active_step_id",): None if first is None else _uuid(first.step_id),
-        ("active_scenario_version",): None if first is None else first.scenario_version,
-        ("scenario_checksum",): None if first is None else first.scenario_checksum,
-        (SCENARIOS,): [one.scenario_id for one in instances],
+    return {
+        "active_scenario_id": None if first is None else first.scenario_id,
+        "active_step_id": None if first is None else _uuid(first.step_id),
+        "active_scenario_version": None if first is None else first.scenario_version,
+        "scenario_checksum": None if first is None else first.scenario_checksum,
+        SCENARIOS: [
+            _instance(one)
+            for one in scenarios
+            if (listed or one is not first)
+            and one.scenario_version is not None
+            and is_uuid(one.step_id)
+        ],
     }
-    for one in instances:
-        path = (SCENARIOS, one.scenario_id)
-        moments = {"last_active_at": one.last_active_at, "started_at": one.started_at}
-        moments["started_at"] = one.started_at or one.created_at
-        found |= {
-            (*path, "scenario_version"): one.scenario_version,
-            (*path, "current_step_id"): one.step_id,
-            (*path, "status"): one.status,
-            (*path, "paused_at"): None if one.paused_at is None else one.paused_at.isoformat(),
-        }
-        found |= _moments(path, moments)
-        visited = {key: count for key, count in one.visited_steps.items() if is_uuid(key)}
-        found |= {(*path, "visited_steps", key): count for key, count in visited.items()}
-        found |= {(*path, "variables", key): value for key, value in one.variables.items()}
-    return found
+
+
+def _instance(one: Scenario) -> dict[str, Any]:
+    return {
+        "scenario_id": one.scenario_id,
+        "scenario_version": one.scenario_version,
+        "current_step_id": one.step_id,
+        "status": one.status,
+        "paused_at": None if one.paused_at is None else one.paused_at.isoformat(),
+        "last_active_at": one.last_active_at.isoformat(),
+        "started_at": (one.started_at or one.created_at).isoformat(),
+        "visited_steps": {key: count for key, count in one.visited_steps.items() if is_uuid(key)},
+        "variables": one.variables,
+    }
 
 
 def visit_of(visit: StepVisit) -> dict[str, Any]:

@@ -27,8 +27,8 @@ from .bases import Base
 from .errors import RemainderUnreadable
 from .fields import is_conversation
 from .models import STEP_HISTORY_MAX, Channel, Session, SessionStatus, keep
-from .remainders import Remainder, Shown, shown
-from .rows import PROJECTIONS, Rows, rows_of
+from .remainders import Remainder, Shown, session_json, shown
+from .rows import PROJECTIONS, Rows, is_uuid, rows_of
 
 #: So often a plan begins anew because others wrote to the session; in each round one of them won.
 ROUNDS_MAX = 1_000
@@ -44,6 +44,7 @@ _MEANT = {
 }
 
 Id = UUID | str
+_encode = msgspec.json.Encoder().encode
 
 
 class ConversationReading:
@@ -86,23 +87,27 @@ class ConversationReading:
         row = rows.session
         if row is None or not is_conversation(row):
             return None
-        said = shown(rows, remainder_of(rows))
+        kept = as_read(rows)
+        # What a save asks for, and is told at once where the rows will not tell it any more.
+        plain = rows.remainder is None and kept is rows
+        said = None if plain else shown(rows, remainder_of(rows))
         apart = {
             "session_id": row.session_id,
             "tenant_id": row.tenant,
             "last_activity_at": row.last_activity_at,
             "version": row.last_sequence,
         }
-        session = Session.model_validate(said.session() | apart)
-        keep(session, session.version, self.base((row.tenant, row.session_id), rows, said))
+        # By way of JSON, so that it shares nothing with the rows, which others look at later.
+        session = Session.model_validate_json(_encode(session_json(rows, said) | apart))
+        keep(session, row.last_sequence, self.base((row.tenant, row.session_id), kept, said))
         return session
 
-    def base(self, key: tuple[str, str], rows: Rows, said: Shown) -> Base | None:
+    def base(self, key: tuple[str, str], rows: Rows, said: Shown | None) -> Base | None:
         """Return what a session carries that is stored as these rows; None if there is none."""
         row = rows.session
         if row is None:
             return None
-        return Base(self.ledger.ledger_id, key, row.last_sequence, _as_read(rows), said)
+        return Base(self.ledger.ledger_id, key, row.last_sequence, rows, said)
 
     def rows(self, tenant: str, session_id: str) -> Plan[Rows]:
         """Read the rows that belong to a session, all of one moment."""
@@ -240,14 +245,14 @@ def _is_whole(found: dict[str, list[Any]], limit: int | None) -> bool:
     """Whether nothing is missing of what was read; of the steps the last ones are enough."""
     if limit is None:
         return True
-    steps_max = limit if limit < STEP_HISTORY_MAX else limit + 1
-    return all(
-        len(rows) < (steps_max if name == STEP_VISITS.name else limit)
-        for name, rows in found.items()
-    )
+    for name, rows in found.items():
+        enough = name == STEP_VISITS.name and limit >= STEP_HISTORY_MAX
+        if len(rows) >= (limit + 1 if enough else limit):
+            return False
+    return True
 
 
-def _as_read(rows: Rows) -> Rows:
+def as_read(rows: Rows) -> Rows:
     """Return rows as they are read: of very many steps only the last ones."""
     counts = {name: len(found) for name, found in rows.views.items()}
     if counts.pop(STEP_VISITS.name) <= STEP_HISTORY_MAX or max(counts.values()) >= STEP_HISTORY_MAX:
@@ -268,6 +273,8 @@ def remainder_of(rows: Rows) -> Remainder:
 
 def id_text(value: Any, name: str) -> str:
     """Return the text of a UUID, which may be given in either of its text forms."""
+    if type(value) is str and is_uuid(value):
+        return value
     try:
         return str(value if isinstance(value, UUID) else UUID(value))
     except (ValueError, AttributeError, TypeError) as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ REMAINDER = "conversation"
 PROJECTIONS = (SESSIONS, SCRIPTS, SCENARIOS, STEP_VISITS, SNAPSHOTS)
 
 Key = tuple[str, ...]
+_KEYS: dict[str, Callable[[Any], Key]] = {one.name: attrgetter(*one.key) for one in PROJECTIONS}
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -74,14 +76,7 @@ class Rows(msgspec.Struct, frozen=True):
 
 def rows_of(found: Mapping[str, Iterable[Any]]) -> Rows:
     """Return rows as a reader of several views returns them, by projection."""
-    return Rows(
-        {
-            one.name: {
-                tuple(getattr(row, name) for name in one.key): row for row in found[one.name]
-            }
-            for one in PROJECTIONS
-        }
-    )
+    return Rows({name: {key(row): row for row in found[name]} for name, key in _KEYS.items()})
 
 
 def _first(visit: StepVisit) -> int:

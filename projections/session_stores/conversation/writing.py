@@ -30,7 +30,7 @@ from .drafts import AnyFact
 from .facts import facts_of_save
 from .fields import is_conversation, leaves
 from .models import STEP_HISTORY_MAX, Session, SessionStatus, base_of, keep
-from .reading import ROUNDS_MAX, ConversationReading, Id, id_text, remainder_of
+from .reading import ROUNDS_MAX, ConversationReading, Id, as_read, id_text, remainder_of
 from .remainders import Shown
 from .rows import REMAINDER, Rows
 
@@ -213,7 +213,7 @@ class ConversationWriting(ConversationReading):
         is_known = not told and not any(
             self.ledger.upcasts.has(str(fact.type)) for fact in draft.facts
         )
-        base = self.base(wanted.key, draft.rows, wanted.shown) if is_known else None
+        base = self.base(wanted.key, as_read(draft.rows), wanted.shown) if is_known else None
         return Planned(append, head + len(draft.facts), base)
 
     def _planned(

@@ -98,11 +98,17 @@ def coded() -> Iterator[None]:
 
 def answer(plan: Plan[T]) -> T:
     """Drive a plan over a ledger for threads; its errors have codes."""
-    with coded():
+    try:
         return run(plan)
+    except LedgerError:
+        with coded():  # only then: it takes 1 µs, a tenth of reading a session
+            raise
 
 
 async def answer_async(plan: Plan[T]) -> T:
     """Drive a plan over a ledger for tasks; its errors have codes."""
-    with coded():
+    try:
         return await arun(plan)
+    except LedgerError:
+        with coded():
+            raise
