@@ -59,6 +59,7 @@ class Views:
         batch_events_max: int = BATCH_EVENTS_MAX,
     ) -> None:
         instance(ledger, "ledger", Ledger)
+        self._append = ledger.append
         self._reader = Reader(
             ledger.backend,
             open_views(ledger.backend),
@@ -233,6 +234,7 @@ class Views:
     together = views_together.together
     together_many = views_together.together_many
     row_at_head = views_together.row_at_head
+    append_decided = views_together.append_decided
     sessions = views_sessions.sessions
     sessions_page = views_sessions.sessions_page
     count_sessions = views_sessions.count_sessions

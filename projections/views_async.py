@@ -59,6 +59,7 @@ class AsyncViews:
         batch_events_max: int = BATCH_EVENTS_MAX,
     ) -> None:
         instance(ledger, "ledger", AsyncLedger)
+        self._append = ledger.append
         self._reader = Reader(
             ledger.backend,
             open_views_async(ledger.backend),
@@ -233,6 +234,7 @@ class AsyncViews:
     together = views_together_async.together
     together_many = views_together_async.together_many
     row_at_head = views_together_async.row_at_head
+    append_decided = views_together_async.append_decided
     sessions = views_sessions_async.sessions
     sessions_page = views_sessions_async.sessions_page
     count_sessions = views_sessions_async.count_sessions

@@ -50,7 +50,7 @@ class Undecoded(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """Consecutive records of one bucket; `events` has None where nobody wants the type."""
 
-    records: Sequence[Record]
+    records: Sequence[Record | Event]
     events: Sequence[Event | Undecoded | None]
     #: Where in the page each type of event is found.
     places: Mapping[str, Sequence[int]]
@@ -71,7 +71,7 @@ class Page(msgspec.Struct, frozen=True):
 class Step(msgspec.Struct, frozen=True, gc=False):
     """One event that a projection wants and the rows it touches; no event for a deletion."""
 
-    record: Record
+    record: Record | Event
     event: Event | None
     keys: tuple[Key, ...]
 
@@ -101,6 +101,14 @@ def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upc
         events = [next(decoded) if record.type in wanted else None for record in records]
     begun = frozenset([(one.tenant, one.session_id) for one in records if one.sequence == 1])
     return Page(records, events, places, begun)
+
+
+def page_of(events: Sequence[Event]) -> Page:
+    """Return events that are decoded already as a page, of sessions that began before it."""
+    places: dict[str, list[int]] = {}
+    for place, event in enumerate(events):
+        places.setdefault(event.type, []).append(place)
+    return Page(events, events, places, frozenset())
 
 
 def _decoded(records: Sequence[Record], upcasts: Upcasts) -> Sequence[Event | Undecoded]:
@@ -175,7 +183,7 @@ def work_of(table: Table, page: Page, skips: Collection[int] = ()) -> Work:
     return Work(table, steps, _each_once(known), records[-1].position)
 
 
-def _checked(table: Table, given: tuple[Key, ...], record: Record) -> tuple[Key, ...]:
+def _checked(table: Table, given: tuple[Key, ...], record: Record | Event) -> tuple[Key, ...]:
     """Return the keys that an event gave, each once, or refuse them."""
     for key in given:
         _check_key(table, key, record)
@@ -304,7 +312,7 @@ def _taker(
     return take
 
 
-def _clear(record: Record, state: State) -> None:
+def _clear(record: Record | Event, state: State) -> None:
     """Take a deleted session's rows out; the engine also removes those that were not loaded."""
     session = (record.tenant, record.session_id)
     for key in [key for key in state.views if key[:2] == session]:
@@ -315,7 +323,7 @@ def _clear(record: Record, state: State) -> None:
     state.cleared[session] = None
 
 
-def _check_key(table: Table, key: Key, record: Record) -> None:
+def _check_key(table: Table, key: Key, record: Record | Event) -> None:
     if not isinstance(key, tuple):
         raise TypeError(f"keys gave {shown(key)}, and a key is a tuple of str")
     if len(key) != len(table.key):
@@ -336,7 +344,7 @@ def _check_size(key: Key) -> None:
         raise ValueError(f"a key of {size} bytes is longer than {KEY_BYTES_MAX}")
 
 
-def _failure(table: Table, record: Record, error: Exception) -> ProjectionFailed:
+def _failure(table: Table, record: Record | Event, error: Exception) -> ProjectionFailed:
     projection = table.projection
     failure = ProjectionFailed(
         projection.name,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ledger import Appended
 from ledger.plans import arun
 
 from ..readers.consistency import Consistency
-from ..readers.rows_at_head import AtHead
+from ..readers.rows_at_head import AtHead, Decide
 
 if TYPE_CHECKING:
     from ..views_async import AsyncViews
@@ -80,7 +81,21 @@ async def row_at_head(self: AsyncViews, projection: str, key: tuple[str, ...]) -
 
     For who decides on it what to append: both are of one moment, so that an append that expects
     this head changes what was read. The few events that are not folded into the tables yet are
-    folded for this answer alone, which is one round trip. An event of another session that stops
-    the view does not matter until there are more of them; then ProjectionFailed is raised.
+    folded for this answer alone, which mostly is one round trip. A row that is asked for again is
+    folded on in memory, and its table every 256 events. An event of another session that stops the
+    view does not matter until so many are left; then ProjectionFailed is raised.
     """
     return await arun(self._reader.at_head(projection, key))
+
+
+async def append_decided(
+    self: AsyncViews, projection: str, key: tuple[str, ...], decide: Decide
+) -> list[Appended]:
+    """Append to a session what is decided on a projection's view under its whole key, as it is now.
+
+    `decide` is given the view, None if there is none, and returns the events; none is nothing to do,
+    and [] is returned. Where others are faster it is asked again, with what the view is then, so it
+    changes nothing by itself. What it raises is raised here. Raises SequenceConflict if others are
+    faster 10,000 times.
+    """
+    return await arun(self._reader.decided(projection, key, decide, self._append))

@@ -3,7 +3,8 @@
 None of them is an answer: whoever asks for a row is told it behind all events of its session that
 the log has at that moment, and what is kept only says how far the folding had come, as a checkpoint
 does. The event's hash, of which that of each event before it is a part, says that the log is still
-the one the row was folded from.
+the one the row was folded from, and the checkpoint that the version and its fold are. A fold that
+was changed and changed back within the minute in which nobody asked is not noticed.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ ROW_SIZE_MAX = 65_536
 class KeptRow(msgspec.Struct, frozen=True):
     """A row, None if there is none, behind the event of a session's `sequence`.
 
-    It was folded on from the table's row as it was at a checkpoint's `position`. Its `size` is what
-    its text may have come to by now.
+    It was folded on from the table's row as it was at a checkpoint's `position`. The database last
+    confirmed it at `confirmed_s`, by the clock that never goes back.
     """
 
     row: Row | None
     sequence: int
     event_hash: bytes
     position: int
-    size: int
+    confirmed_s: float
 
 
 class KeptRows:
@@ -48,7 +49,7 @@ class KeptRows:
         """Keep a row in place of the one there was, if it is not too large."""
         with self._lock:
             self._rows.pop((table, key), None)
-            if kept.size > ROW_SIZE_MAX:
+            if _size_of(kept.row) > ROW_SIZE_MAX:
                 return
             self._rows[table, key] = kept
             if len(self._rows) > ROWS_MAX:
@@ -60,6 +61,6 @@ class KeptRows:
             self._rows.pop((table, key), None)
 
 
-def size_of(row: Row | None) -> int:
-    """Return how much text a row has."""
+def _size_of(row: Row | None) -> int:
+    """Return how much text a row has: its events do not tell what a fold made of them."""
     return sum([len(value) for value in row or () if isinstance(value, str)])

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ledger import InvalidArgument
+from ledger import Appended, InvalidArgument
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.batch import Door
 from ledger.plans import Plan
@@ -46,7 +46,7 @@ from .many_sessions import ManySessions
 from .moments import check_all_of_sessions
 from .one_session import OneSession
 from .row_keys import check_has_sessions, whole_key
-from .rows_at_head import AtHead, RowsAtHead
+from .rows_at_head import Append, AtHead, Decide, RowsAtHead
 from .subject_rows import SubjectRows
 
 
@@ -178,11 +178,24 @@ class Reader(SubjectRows):
 
     def at_head(self, name: str, key: object) -> Plan[AtHead]:
         """Return the view under a whole key behind all events of its session."""
+        place = yield from self._place_of_row(name, key)
+        return (yield from self.heads.row(*place, settled=self.waiting.is_noting))
+
+    def decided(
+        self, name: str, key: object, decide: Decide, append: Append
+    ) -> Plan[list[Appended]]:
+        """Append what is decided on the view under a whole key behind all events of its session."""
+        if not callable(decide):
+            raise InvalidArgument("decide", f"expected a function, got {shown(decide)}")
+        place = yield from self._place_of_row(name, key)
+        settled = self.waiting.is_noting
+        return (yield from self.heads.decided(*place, decide, append, settled=settled))
+
+    def _place_of_row(self, name: str, key: object) -> Plan[tuple[Table, int, Key]]:
         whole, table = self.key(name, key), self.table(name)
         check_all_of_sessions([table])
         yield from self.prepare()
-        bucket, settled = self.bucket((whole[0], whole[1])), self.waiting.is_noting
-        return (yield from self.heads.row(table, bucket, whole, settled=settled))
+        return table, self.bucket((whole[0], whole[1])), whole
 
     def rows(
         self,

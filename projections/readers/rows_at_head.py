@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from ledger import Appended, NewEvent, SequenceConflict
 from ledger.plans import Plan
 from ledger.upcasts import Upcasts
 
@@ -32,17 +33,28 @@ from ..backends.base import (
     ViewBackend,
 )
 from ..engine.dropping import outlives_drops
-from ..engine.folding import Work, decode_page, fold, work_of
+from ..engine.folding import Page, Work, decode_page, fold, page_of, work_of
 from ..engine.tables import Key, Row, Table
-from ..errors import ViewsBehind
+from ..errors import VersionDropped, ViewsBehind
 from .consistency import Consistency
-from .kept_rows import KeptRow, KeptRows, size_of
+from .kept_rows import KeptRow, KeptRows
 
 Settle = Callable[[Sequence[Table], int | None, Consistency], Plan[list[Table]]]
 #: Folds what is left of a row; None if the table is not the one to read, which settling tells.
 Fold = Callable[[Table, int, Key], Plan[list[Any] | None]]
+#: Appends events to a session, as the ledger does.
+Append = Callable[..., Any]
+#: What is to be appended to the session of a view, None if there is none.
+Decide = Callable[[Any], Sequence[NewEvent]]
 #: A version may be switched, or its events be appended faster than folded; not again and again.
 _ATTEMPTS_MAX = 100
+#: So often others may be faster than who decides.
+DECISIONS_MAX = 10_000
+#: So long a row is decided on without asking whether its version is still the one that is read.
+UNASKED_S = 1.0
+#: So long a row is kept that nobody asks for.
+UNREAD_S = 60.0
+now_s = time.monotonic
 
 
 class AtHead(msgspec.Struct, frozen=True):
@@ -71,6 +83,7 @@ class RowsAtHead:
         self._settle = settle
         self._fold_row = fold_row
         self._kept = KeptRows()
+        self._refused: dict[Table, float] = {}
 
     @outlives_drops
     def row(self, table: Table, bucket: int, key: Key, *, settled: bool) -> Plan[AtHead]:
@@ -81,12 +94,13 @@ class RowsAtHead:
             return at_head
         start_s, events_max = time.monotonic(), AHEAD_EVENTS_MAX
         for _ in range(_ATTEMPTS_MAX):
+            asked_s = now_s()
             found: Ahead | None = yield self._views.ahead(table, bucket, key, events_max)
             row = None if found is None else self._folded(table, key, found)
             if found is not None and row is not None:
                 if found.records:
-                    self._keep(table, key, found, row, size_of(found.row))
-                return self._at_head(table, row, found.head)
+                    self._keep(table, key, found, row, asked_s)
+                return _at_head(table, row[0], found.head)
             # A row is folded in less round trips, which is what most saves of a store wait for.
             if (yield from self._fold_row(table, bucket, key)) is None:
                 [table] = yield from self._settle([table], bucket, "strong")
@@ -94,21 +108,81 @@ class RowsAtHead:
         place = 0 if found is None else found.position + 1
         raise ViewsBehind(table.projection.name, bucket, place, time.monotonic() - start_s)
 
+    def decided(
+        self, table: Table, bucket: int, key: Key, decide: Decide, append: Append, *, settled: bool
+    ) -> Plan[list[Appended]]:
+        """Append what is decided on the row behind all events of its session.
+
+        What is decided on a row that is kept counts if it is appended: that there is nothing to do,
+        or that something is wrong, only the row that is there now may say.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            found = None if settled or attempt > 1 else self._confirmed(table, key)
+            events = () if found is None else _decided_on_kept(decide, found.view)
+            if found is None or not events:
+                found = yield from self.row(table, bucket, key, settled=settled)
+                events = decide(found.view)
+                if not events:
+                    return []
+            try:
+                appended: list[Appended] = yield append(
+                    key[1], list(events), tenant=key[0], expected=found.head
+                )
+            except SequenceConflict:
+                if attempt == DECISIONS_MAX:
+                    raise
+            else:
+                self._went_on(table, key, found.head, appended)
+                return appended
+
+    def _confirmed(self, table: Table, key: Key) -> AtHead | None:
+        kept = self._kept.found(table, key)
+        if kept is None or now_s() > kept.confirmed_s + UNASKED_S:
+            return None
+        return _at_head(table, kept.row, kept.sequence)
+
+    def _went_on(self, table: Table, key: Key, head: int, appended: Sequence[Appended]) -> None:
+        """Fold what was appended behind a row that is kept into it, or keep it no longer."""
+        kept = self._kept.found(table, key)
+        if kept is None or kept.sequence != head:
+            return
+        self._kept.forget(table, key)
+        # A repeat has the numbers that it was stored with.
+        if not all(one.stored for one in appended):
+            return
+        try:
+            events = [one.event for one in appended]
+        except Exception:  # an upcaster's: it is stored, and who reads it is told
+            return
+        last = events[-1]
+        row = _folded(table, key, page_of(events), kept.position, kept.row)
+        # Who reads the table is not to be left with more than this.
+        if row is not None and last.position <= kept.position + KEPT_EVENTS_MAX:
+            place = (last.sequence, last.event_hash, kept.position, kept.confirmed_s)
+            self._kept.keep(table, key, KeptRow(row[0], *place))
+
     def _from_kept(self, table: Table, bucket: int, key: Key) -> Plan[AtHead | None]:
         """Return the view by what is behind the row that is kept; None if that does not tell it."""
         kept = self._kept.found(table, key)
-        if kept is None:
+        if kept is None or now_s() > kept.confirmed_s + UNREAD_S:
             return None
-        place = RowPlace(key[0], key[1], kept.sequence, kept.position)
-        found: Behind | None = yield self._views.behind(table, bucket, place, AHEAD_EVENTS_MAX)
-        row = None if found is None else self._folded_on(table, key, kept, found)
+        place, asked_s = RowPlace(key[0], key[1], kept.sequence, kept.position), now_s()
+        try:
+            found: Behind | None = yield self._views.behind(table, bucket, place, AHEAD_EVENTS_MAX)
+        except VersionDropped:
+            self._kept.forget(table, key)
+            raise
+        row = None if found is None else self._folded_on(table, key, kept, found, asked_s)
         if found is None or row is None:
             self._kept.forget(table, key)
+            self._refused[table] = asked_s
             return None
-        return self._at_head(table, row, found.records[-1].sequence)
+        return _at_head(table, row[0], found.records[-1].sequence)
 
     def _folded_on(
-        self, table: Table, key: Key, kept: KeptRow, found: Behind
+        self, table: Table, key: Key, kept: KeptRow, found: Behind, asked_s: float
     ) -> tuple[Row | None] | None:
         known, *records = found.records
         # Of a log that was set back, by a restored backup, the rest would be another session's.
@@ -120,39 +194,60 @@ class RowsAtHead:
         ahead = Ahead(kept.position, found.records[-1].sequence, kept.row, records)
         row = self._folded(table, key, ahead)
         if row is not None and records:
-            self._keep(table, key, ahead, row, kept.size)
+            self._keep(table, key, ahead, row, asked_s)
+        elif row is not None:
+            self._kept.keep(table, key, msgspec.structs.replace(kept, confirmed_s=asked_s))
         return row
 
     def _keep(
-        self, table: Table, key: Key, found: Ahead, row: tuple[Row | None], size: int
+        self,
+        table: Table,
+        key: Key,
+        found: Ahead,
+        row: tuple[Row | None],
+        asked_s: float,
     ) -> None:
-        # A fold without source may be another one the next time.
-        if table.fold_digest:
+        # A fold without source may be another one the next time; and what is refused each time, as
+        # in a table that says less of what made it, would be a question for nothing each time.
+        refused_s = self._refused.get(table)
+        if table.fold_digest and (refused_s is None or asked_s > refused_s + UNASKED_S):
             last = found.records[-1]
-            size += sum([len(record.payload) for record in found.records])
-            kept = KeptRow(row[0], last.sequence, last.event_hash, found.position, size)
+            kept = KeptRow(row[0], last.sequence, last.event_hash, found.position, asked_s)
             self._kept.keep(table, key, kept)
-
-    def _at_head(self, table: Table, row: tuple[Row | None], head: int) -> AtHead:
-        view = None if row[0] is None else table.decode(row[0])
-        # What keeps nothing but the anomalies of what is not there is no view.
-        return AtHead(None if getattr(view, "missing_since", None) is not None else view, head)
 
     def _folded(self, table: Table, key: Key, found: Ahead) -> tuple[Row | None] | None:
         """Return the row, None in its place if there is none; None if it is not to be had here."""
-        row = found.row
-        if found.records:
-            page = decode_page(found.records, [table], self._upcasts)
-            work = _of_key(work_of(table, page), key)
-            if work is None:
-                return None
-            change, failure = fold(work, found.position, {} if row is None else {key: row})
-            if failure is not None:
-                return None
-            if change.gone or change.cleared:
-                row = None
-            row = change.rows[0] if change.rows else row
-        return (row,)
+        if not found.records:
+            return (found.row,)
+        page = decode_page(found.records, [table], self._upcasts)
+        return _folded(table, key, page, found.position, found.row)
+
+
+def _decided_on_kept(decide: Decide, view: Any) -> Sequence[NewEvent]:
+    try:
+        return decide(view)
+    except Exception:  # which the row that is there now is asked about next
+        return ()
+
+
+def _at_head(table: Table, row: Row | None, head: int) -> AtHead:
+    view = None if row is None else table.decode(row)
+    # What keeps nothing but the anomalies of what is not there is no view.
+    return AtHead(None if getattr(view, "missing_since", None) is not None else view, head)
+
+
+def _folded(
+    table: Table, key: Key, page: Page, position: int, row: Row | None
+) -> tuple[Row | None] | None:
+    work = _of_key(work_of(table, page), key)
+    if work is None:
+        return None
+    change, failure = fold(work, position, {} if row is None else {key: row})
+    if failure is not None:
+        return None
+    if change.gone or change.cleared:
+        row = None
+    return (change.rows[0] if change.rows else row,)
 
 
 def _of_key(work: Work, key: Key) -> Work | None:

@@ -6,7 +6,7 @@ from projections.backends.postgres.together import Together
 from projections.backends.session_rows import SessionRows, is_single
 from projections.builtin import BUILTIN
 from projections.engine.tables import Table
-from projections.readers.moments import session_query
+from projections.readers.moments import Parts, session_query
 from projections.session_stores.conversation.reading import NAMES
 from projections.session_stores.snapshot.records import SNAPSHOT, VIEWS
 
@@ -14,11 +14,13 @@ TABLES = {one.name: Table(one) for one in BUILTIN}
 ONLY = {"snapshots": (("name", SNAPSHOT),)}
 
 
-def rows_of(names: tuple[str, ...], limit: int | None = 128) -> SessionRows:
+def rows_of(
+    names: tuple[str, ...], limit: int | None = 128, only: dict[str, Parts] = ONLY
+) -> SessionRows:
     return SessionRows(
         tuple(
             session_query(
-                TABLES[name], ("", ""), 0, limit, only=ONLY.get(name, ()), newest_first=True
+                TABLES[name], ("", ""), 0, limit, only=only.get(name, ()), newest_first=True
             )
             for name in names
         )
@@ -41,6 +43,18 @@ def test_what_is_asked_again_is_not_composed_again() -> None:
     assert calls[1] is not None
     assert calls[0].statement is calls[1].statement
     assert [call.parameters["s"] for call in calls] == ["1", "2"]  # type: ignore[union-attr,call-overload] # they are by name
+
+
+def test_other_parts_of_keys_are_other_parameters_of_the_same_statement() -> None:
+    together = Together("ledger")
+    calls = [
+        together.call(1, ("t", "s"), rows_of(VIEWS, only={"snapshots": (("name", name),)}))
+        for name in ("a", "b")
+    ]
+    assert calls[0] is not None
+    assert calls[1] is not None
+    assert calls[0].statement is calls[1].statement
+    assert [call.parameters["v0"] for call in calls] == ["a", "b"]  # type: ignore[union-attr,call-overload] # they are by name
 
 
 def test_only_a_row_under_its_whole_key_needs_no_order() -> None:

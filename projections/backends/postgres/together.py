@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -22,13 +23,19 @@ _TEMPLATES = load_queries(__package__, "together.sql")
 Decode = Callable[[str], list[Any]]
 
 
-class _Asked(msgspec.Struct, frozen=True):
-    """A statement, what its parameters are besides the session, and what reads its columns."""
+class _Composed(msgspec.Struct, frozen=True):
+    """A statement, how many versions it asks for, and what reads its columns."""
 
     statement: bytes
-    parameters: dict[str, Any]
     versions: int
     decoders: list[Decode]
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A statement, and what its parameters are besides the session."""
+
+    composed: _Composed
+    parameters: dict[str, str]
 
 
 class Together:
@@ -37,6 +44,8 @@ class Together:
     def __init__(self, schema: str) -> None:
         self._schema = schema
         self._asked: dict[SessionRows, _Asked | None] = {}
+        # By what of the queries shows in it: parts of keys may be others with every call.
+        self._composed: dict[tuple[Any, ...], _Composed | None] = {}
 
     def call(self, bucket: int, session: Key, wanted: SessionRows) -> Call | None:
         """Return the call for all rows; None if views cannot be read from JSON."""
@@ -46,17 +55,17 @@ class Together:
         tenant, session_id = session
         # By name, because each is sent once then.
         place = {"b": bucket, "t": tenant, "s": session_id}
-        return Call(asked.statement, place | asked.parameters)
+        return Call(asked.composed.statement, place | asked.parameters)
 
     def views(self, wanted: SessionRows, found: Sequence[Any]) -> list[list[Any]] | None:
         """Return the views in what the statement returned; None if some versions are behind."""
         asked = self._of(wanted)
         current, *documents = found
-        if asked is None or current != asked.versions:
+        if asked is None or current != asked.composed.versions:
             return None
         return [
             [] if document is None else decode(document)
-            for decode, document in zip(asked.decoders, documents, strict=True)
+            for decode, document in zip(asked.composed.decoders, documents, strict=True)
         ]
 
     def _of(self, wanted: SessionRows) -> _Asked | None:
@@ -65,31 +74,45 @@ class Together:
         except KeyError:
             if len(self._asked) >= SHAPES_MAX:
                 self._asked.clear()
-            asked = self._asked[wanted] = self._compose(wanted.queries)
+            composed = self._of_shape(wanted.queries)
+            parts = [value for query in wanted.queries for _, value in parts_asked(query)]
+            parameters = {f"v{number}": value for number, value in enumerate(parts)}
+            asked = None if composed is None else _Asked(composed, parameters)
+            self._asked[wanted] = asked
             return asked
 
-    def _compose(self, queries: Sequence[RowQuery]) -> _Asked | None:
+    def _of_shape(self, queries: Sequence[RowQuery]) -> _Composed | None:
+        shape = tuple([_shape(query) for query in queries])
+        if shape not in self._composed:
+            if len(self._composed) >= SHAPES_MAX:
+                self._composed.clear()
+            self._composed[shape] = self._compose(queries)
+        return self._composed[shape]
+
+    def _compose(self, queries: Sequence[RowQuery]) -> _Composed | None:
         decoders = [_decoder(query) for query in queries]
         known = [one for one in decoders if one is not None]
         if len(known) < len(decoders):
             return None
-        values = _Values()
+        places = count()
         identities = dict.fromkeys(query.table.identity for query in queries)
         # What is the same for every session, and nobody's text, is no parameter: each takes 1 µs.
         versions = [sql.SQL("({}, {})").format(*map(sql.Literal, one)) for one in identities]
-        rows = [self._rows(query, values) for query in queries]
+        rows = [self._rows(query, places) for query in queries]
         statement = sql.SQL(_TEMPLATES["together"]).format(
             schema=sql.Identifier(self._schema),
             versions=joined(", ", versions),
             rows=joined(", ", rows),
         )
-        return _Asked(statement.as_bytes(None), values.by_name, len(identities), known)
+        return _Composed(statement.as_bytes(None), len(identities), known)
 
-    def _rows(self, query: RowQuery, values: _Values) -> sql.Composed:
+    def _rows(self, query: RowQuery, places: Iterator[int]) -> sql.Composed:
         table = query.table
         parts = [
-            sql.SQL(_TEMPLATES["part"]).format(field=sql.Identifier(name), value=values.add(value))
-            for name, value in parts_asked(query)
+            sql.SQL(_TEMPLATES["part"]).format(
+                field=sql.Identifier(name), value=sql.Placeholder(f"v{next(places)}")
+            )
+            for name, _ in parts_asked(query)
         ]
         parts += [
             sql.SQL(_TEMPLATES["present"]).format(field=sql.Identifier(name))
@@ -112,16 +135,9 @@ class Together:
         )
 
 
-class _Values:
-    """Texts that callers gave, each under a name of its own."""
-
-    def __init__(self) -> None:
-        self.by_name: dict[str, Any] = {}
-
-    def add(self, value: Any) -> sql.Placeholder:
-        name = f"v{len(self.by_name)}"
-        self.by_name[name] = value
-        return sql.Placeholder(name)
+def _shape(query: RowQuery) -> tuple[Any, ...]:
+    names = tuple([name for name, _ in parts_asked(query)])
+    return query.table, names, is_single(query), query.order, query.descending, query.limit
 
 
 def _decoder(query: RowQuery) -> Decode | None:

@@ -213,7 +213,7 @@ class SqliteViews:
         return self._read([table], read)
 
     def behind(self, table: Table, bucket: int, place: RowPlace, events_max: int) -> Behind | None:
-        return behind(self._log, table, bucket, place, events_max)
+        return self._read([table], lambda reader: behind(reader, table, bucket, place, events_max))
 
     def count(self, query: RowQuery) -> int:
         call = self._of(query.table).count(query)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger.backends.sqlite import SqliteBackend
+import apsw
+
 from ledger.backends.sqlite.rows import add_records
 from ledger.records import Record
 
@@ -14,14 +15,13 @@ from .tables import SQL
 
 
 def behind(
-    log: SqliteBackend, table: Table, bucket: int, place: RowPlace, events_max: int
+    connection: apsw.Connection, table: Table, bucket: int, place: RowPlace, events_max: int
 ) -> Behind | None:
     """Return that, by one statement; None if the version may have another row."""
     version = (bucket, *table.identity, table.made_by.text, place.position)
     # One more than is asked for tells that there are too many.
     events = (place.tenant, place.session_id, place.sequence, events_max + 2)
-    with log.reader() as connection:
-        found: list[Any] = connection.execute(SQL["behind"], (*version, *events)).fetchall()
+    found: list[Any] = connection.execute(SQL["behind"], (*version, *events)).fetchall()
     if not 0 < len(found) <= events_max + 1:
         return None
     records: list[Record] = []

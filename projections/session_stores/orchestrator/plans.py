@@ -228,23 +228,16 @@ class OrchestratorPlans:
             except SequenceConflict:
                 continue
             return
-        raise StoreUnavailable("timeout", f"Session {session_id!r} did not stand still.")
+        raise _unsettled(session_id)
 
     def append_on(
         self, name: str, key: tuple[str, ...], decide: Callable[[Any], list[NewEvent]]
     ) -> Plan[None]:
         """Do as `append_decided` where one row of the session, under a key, is decided on."""
-        for _ in range(SAVE_TRIES_MAX):
-            before = yield from self._at_head(name, key)
-            facts = decide(before.view)
-            if not facts:
-                return
-            try:
-                yield self.ledger.append(key[0], facts, tenant=self.tenant, expected=before.head)
-            except SequenceConflict:
-                continue
-            return
-        raise StoreUnavailable("timeout", f"Session {key[0]!r} did not stand still.")
+        try:
+            yield self.views.append_decided(name, (self.tenant, *key), decide)
+        except SequenceConflict as error:
+            raise _unsettled(key[0]) from error
 
     def _at_head(self, name: str, key: tuple[str, ...]) -> Plan[AtHead]:
         found: AtHead = yield self.views.row_at_head(name, (self.tenant, *key))
@@ -352,6 +345,10 @@ class OrchestratorPlans:
             return []
         heads: dict[str, Head] = yield self.ledger.heads([session_id], tenant=self.tenant)
         return [to_ledger(event, heads[session_id].incarnation) for event in events]
+
+
+def _unsettled(session_id: str) -> StoreUnavailable:
+    return StoreUnavailable("timeout", f"Session {session_id!r} did not stand still.")
 
 
 def _ends(fact: NewEvent) -> bool:

@@ -23,7 +23,6 @@ from ledger.plans import Plan
 from ...engine.projection import payload
 from ...folds.sessions import Session
 from ...readers.listing_cursors import ViewPage
-from ...readers.rows_at_head import AtHead
 from ...views import Views
 from ...views_async import AsyncViews
 from ..snapshot.errors import SessionBusy
@@ -212,24 +211,21 @@ class QACore:
         decide: Callable[[Any], Sequence[NewEvent]],
     ) -> Plan[bool]:
         """Do as `change` where one row of the session, under an id, is decided on."""
+        if not (yield from self.is_there(place)):
+            return False
+        found = True
+
+        def facts_of(view: Any) -> Sequence[NewEvent]:
+            nonlocal found
+            found = view is not None
+            return decide(view) if found else ()
+
         key = self.tenant, place.ledger_id, own_id
-        for _ in range(ROUNDS_MAX):
-            if not (yield from self.is_there(place)):
-                return False
-            row: AtHead = yield self.views.row_at_head(projection, key)
-            if row.view is None:
-                return False
-            facts = decide(row.view)
-            if not facts:
-                return True
-            try:
-                yield self.ledger.append(
-                    place.ledger_id, facts, tenant=self.tenant, expected=row.head
-                )
-            except SequenceConflict:
-                continue
-            return True
-        raise SessionBusy(place.ledger_id, ROUNDS_MAX)
+        try:
+            yield self.views.append_decided(projection, key, facts_of)
+        except SequenceConflict as error:
+            raise SessionBusy(place.ledger_id, ROUNDS_MAX) from error
+        return found
 
     def decide(
         self, ledger_id: str, decide: Callable[[], Plan[Sequence[NewEvent] | None]]
