@@ -18,8 +18,9 @@ from typing import Any
 
 import msgspec
 
-from ledger import Appended, NewEvent, SequenceConflict
+from ledger import Appended, InvalidArgument, NewEvent, SequenceConflict
 from ledger.plans import Plan
+from ledger.refusals import shown
 from ledger.upcasts import Upcasts
 
 from ..backends.base import (
@@ -126,9 +127,11 @@ class RowsAtHead:
                 events = decide(found.view)
                 if not events:
                     return []
+            if not isinstance(events, list | tuple):
+                raise InvalidArgument("decide", f"it returns a list of events, not {shown(events)}")
             try:
                 appended: list[Appended] = yield append(
-                    key[1], list(events), tenant=key[0], expected=found.head
+                    key[1], events, tenant=key[0], expected=found.head
                 )
             except SequenceConflict:
                 if attempt == DECISIONS_MAX:

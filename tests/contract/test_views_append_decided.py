@@ -177,6 +177,7 @@ def test_its_arguments_are_those_of_a_row(ledger: Any) -> None:
     for name, key in (("unknown", KEY), ("tally", ("", "s")), ("tally", 7)):
         with pytest.raises(InvalidArgument):
             views.append_decided(name, key, lambda view: [counted()])
-    with pytest.raises(InvalidArgument):
-        views.append_decided("tally", KEY, None)
+    for no_events in (counted(), 7, "text"):
+        with pytest.raises(InvalidArgument, match="decide"):
+            views.append_decided("tally", KEY, lambda view, given=no_events: given)
     assert ledger.head("s") == 0

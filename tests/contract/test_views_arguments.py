@@ -109,6 +109,7 @@ RIGHT: dict[str, Any] = {
     "bucket": 0,
     "position": 1,
     "sequence": 1,
+    "decide": list,
 }
 #: Rows of the page before; another row is none.
 ROWS = {"Session", "Turn", "Approval", "MarkedFact", "ScenarioPosition"}
@@ -135,7 +136,7 @@ def wrong_values(method: str, parameter: str, hint: Any) -> list[Any]:
     """Return what the parameter must refuse."""
     kind, optional = kind_of(hint)
     none = [] if optional or (method, parameter) in MAY_BE_NONE else [None]
-    if kind.startswith("Ask"):
+    if kind.startswith("Ask") or kind == "Decide":
         return [None, 7, "session", Awkward()]
     if kind in ROWS:
         return [7, "s", (NOON, "s"), {}, counted(), Awkward()]
