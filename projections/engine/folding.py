@@ -88,9 +88,7 @@ class Work(msgspec.Struct, frozen=True):
 
 def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upcasts) -> Page:
     """Decode the records that any of the tables wants, each once."""
-    places: dict[str, list[int]] = {}
-    for place, record in enumerate(records):
-        places.setdefault(record.type, []).append(place)
+    places = _places(records)
     every = [table.projection.types for table in tables]
     wanted = places.keys() if None in every else frozenset[str]().union(*filter(None, every))
     events: Sequence[Event | Undecoded | None]
@@ -105,10 +103,14 @@ def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upc
 
 def page_of(events: Sequence[Event]) -> Page:
     """Return events that are decoded already as a page, of sessions that began before it."""
+    return Page(events, events, _places(events), frozenset())
+
+
+def _places(records: Sequence[Record | Event]) -> Mapping[str, Sequence[int]]:
     places: dict[str, list[int]] = {}
-    for place, event in enumerate(events):
-        places.setdefault(event.type, []).append(place)
-    return Page(events, events, places, frozenset())
+    for place, record in enumerate(records):
+        places.setdefault(record.type, []).append(place)
+    return places
 
 
 def _decoded(records: Sequence[Record], upcasts: Upcasts) -> Sequence[Event | Undecoded]:

@@ -160,7 +160,7 @@ class RowsAtHead:
         except Exception:  # an upcaster's: it is stored, and who reads it is told
             return
         last = events[-1]
-        row = _folded(table, key, page_of(events), kept.position, kept.row)
+        row = _row_of(table, key, page_of(events), kept.position, kept.row)
         # Who reads the table is not to be left with more than this.
         if row is not None and last.position <= kept.position + KEPT_EVENTS_MAX:
             place = (last.sequence, last.event_hash, kept.position, kept.confirmed_s)
@@ -223,7 +223,7 @@ class RowsAtHead:
         if not found.records:
             return (found.row,)
         page = decode_page(found.records, [table], self._upcasts)
-        return _folded(table, key, page, found.position, found.row)
+        return _row_of(table, key, page, found.position, found.row)
 
 
 def _decided_on_kept(decide: Decide, view: Any) -> Sequence[NewEvent]:
@@ -239,9 +239,10 @@ def _at_head(table: Table, row: Row | None, head: int) -> AtHead:
     return AtHead(None if getattr(view, "missing_since", None) is not None else view, head)
 
 
-def _folded(
+def _row_of(
     table: Table, key: Key, page: Page, position: int, row: Row | None
 ) -> tuple[Row | None] | None:
+    """Return what a page makes of a row of `position`, in the same way."""
     work = _of_key(work_of(table, page), key)
     if work is None:
         return None

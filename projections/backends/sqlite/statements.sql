@@ -207,7 +207,7 @@ ORDER BY position
 
 -- name: behind
 -- What happened to a session from an event on, for who has its row behind that event; no rows if the
--- version may have another one. The sign keeps SQLite from reading the bucket in its order.
+-- version may have another one.
 SELECT c.position, e.*
 FROM main.view_checkpoints AS c CROSS JOIN main.events AS e
 WHERE c.bucket = ?1 AND c.projection = ?2 AND c.version = ?3
