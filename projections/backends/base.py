@@ -31,10 +31,6 @@ from .totals import Totals, TotalsQuery
 Place = tuple[Table, Key]
 
 
-#: Statements that are kept composed, of a table; far more than readers have shapes of queries.
-SHAPES_MAX = 1_000
-
-
 class Checkpoint(msgspec.Struct, frozen=True):
     """How far a version has come in a bucket; the flags are the same in all of its buckets.
 

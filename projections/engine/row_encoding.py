@@ -24,10 +24,9 @@ from .column_values import (
     text_value,
 )
 from .index_sizes import CHARS_SHORT, IndexSizes
+from .shapes import Shapes
 
 Values = tuple[Any, ...]
-#: Types of values, field by field, that are known to be right; far more than fields allow for.
-SHAPES_MAX = 1_000
 _EMPTY: dict[type, str] = {dict: "{}", list: "[]"}
 
 
@@ -58,7 +57,7 @@ class RowEncoder:
         self._sizes = sizes
         # Of a row of short texts nothing has to be looked at.
         self._chars_max = -1 if sizes.of_documents else CHARS_SHORT
-        self._shapes: dict[tuple[type, ...], Shape] = {}
+        self._shapes = Shapes[tuple[type, ...], Shape]()
 
     def encode(self, view: Any) -> Values:
         """Return the row of a view; raise ValueError if a field's value breaks its type."""
@@ -68,8 +67,6 @@ class RowEncoder:
         if shape is None:
             row = self._checked(values)
             self._sizes.check(row)
-            if len(self._shapes) >= SHAPES_MAX:
-                self._shapes.clear()
             self._shapes[types] = self._shape(values)
             return row
         try:

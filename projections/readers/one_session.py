@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.plans import Plan
 
-from ..backends.base import SHAPES_MAX, AsyncViewBackend, ViewBackend
+from ..backends.base import AsyncViewBackend, ViewBackend
 from ..backends.session_rows import SessionRows
+from ..engine.shapes import Shapes
 from ..engine.tables import Table
 from .consistency import Consistency, SessionKey, strong
 from .moments import SeveralViews, several_views
@@ -25,7 +26,7 @@ class OneSession:
     def __init__(self, reader: Reader, views: ViewBackend | AsyncViewBackend) -> None:
         self._reader = reader
         self._views = views
-        self._asked: dict[tuple[Any, ...], SessionRows] = {}
+        self._asked = Shapes[tuple[Any, ...], SessionRows]()
 
     def together(
         self,
@@ -65,8 +66,6 @@ class OneSession:
         asked = (*tables, wanted.parts, wanted.limit, wanted.newest_first)
         found = self._asked.get(asked)
         if found is None:
-            if len(self._asked) >= SHAPES_MAX:
-                self._asked.clear()
             queries = wanted.queries(tables, NOBODY, 0)
             found = self._asked[asked] = SessionRows(tuple(queries))
         return found

@@ -16,9 +16,10 @@ from ledger.backends.queries import load_queries
 from ledger.records import Record
 
 from ...engine.folding import Change
+from ...engine.shapes import Shapes
 from ...engine.tables import BUCKET, Identity, Key, Row, Table
 from ..backlogs import checkpoints_of
-from ..base import AHEAD_EVENTS_MAX, SHAPES_MAX, Backlog
+from ..base import AHEAD_EVENTS_MAX, Backlog
 from .calls import Call
 from .statements import SELECTED, TableStatements
 
@@ -62,7 +63,7 @@ class FewEvents:
         self._schema = sql.Identifier(schema)
         self._name = schema
         # By the statements themselves: a table's name may come to mean another struct.
-        self._composed: dict[tuple[str, Tables, TableStatements | None], bytes] = {}
+        self._composed = Shapes[tuple[str, Tables, TableStatements | None], bytes]()
 
     def backlog(
         self,
@@ -105,8 +106,6 @@ class FewEvents:
     def _statement(self, what: str, tables: Tables, table: TableStatements | None = None) -> bytes:
         found = self._composed.get((what, tables, table))
         if found is None:
-            if len(self._composed) >= SHAPES_MAX:
-                self._composed.clear()
             compose = {"backlog": self._backlog, "load": self._load, "store": self._store}[what]
             found = self._composed[what, tables, table] = compose(tables, table).as_bytes(None)
         return found

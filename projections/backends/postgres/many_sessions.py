@@ -9,8 +9,9 @@ from psycopg import sql
 
 from ledger.backends.queries import load_queries
 
+from ...engine.shapes import Shapes
 from ...engine.tables import Identity
-from ..base import SHAPES_MAX, Checkpoint, Instant
+from ..base import Checkpoint, Instant
 from ..row_queries import RowQuery
 from .calls import Call
 from .statements import SELECTED, TableStatements
@@ -25,7 +26,7 @@ class ManySessions:
         self._schema = schema
         names = sql.Identifier(schema)
         self._places = sql.SQL(_TEMPLATES["places"]).format(schema=names).as_bytes(None)
-        self._composed: dict[tuple[Any, ...], bytes] = {}
+        self._composed = Shapes[tuple[Any, ...], bytes]()
 
     def places(self, queries: Sequence[RowQuery], buckets: Collection[int]) -> Call:
         """Return the call for what `instants` reads."""
@@ -38,8 +39,6 @@ class ManySessions:
         shape = query.table.name, *query.shape
         statement = self._composed.get(shape)
         if statement is None:
-            if len(self._composed) >= SHAPES_MAX:
-                self._composed.clear()
             statement = self._composed[shape] = self._compose(query, equal)
         buckets, session_ids = zip(*sessions, strict=True)
         values = [value for _, value in equal if value is not None]

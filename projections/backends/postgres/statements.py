@@ -15,8 +15,8 @@ import msgspec
 from psycopg import sql
 
 from ...engine.projection import Index
+from ...engine.shapes import Shapes
 from ...engine.tables import BUCKET, SEARCH_WORDS, Column, Key, Kind, Row, Table
-from ..base import SHAPES_MAX
 from ..row_queries import RowQuery
 from .ahead import ahead_parameters, ahead_statement
 from .calls import Call
@@ -42,7 +42,7 @@ class TableStatements:
     def __init__(self, table: Table, schema: str) -> None:
         self.table = table
         is_current = composed_part("is_current", schema=sql.Identifier(schema))
-        self._composed: dict[tuple[Any, ...], tuple[bytes, bool]] = {}
+        self._composed = Shapes[tuple[Any, ...], tuple[bytes, bool]]()
         self._name = sql.Identifier(schema, table.name)
         self._columns = joined(
             ", ", (SELECTED[column.kind].format(of_v(column.name)) for column in table.columns)
@@ -139,8 +139,6 @@ class TableStatements:
         shape = (what, *query.shape)
         found = self._composed.get(shape)
         if found is None:
-            if len(self._composed) >= SHAPES_MAX:
-                self._composed.clear()
             named = {name for name, value in query.equal if value is not None}
             # One row by its whole key is found in one way, however large the table is.
             is_key = query.bucket is not None and set(self.table.key) <= named

@@ -12,8 +12,8 @@ from psycopg import sql
 from ledger.backends.queries import load_queries
 
 from ...engine.row_documents import document_reader
+from ...engine.shapes import Shapes
 from ...engine.tables import Key, Table
-from ..base import SHAPES_MAX
 from ..row_queries import RowQuery
 from ..session_rows import SessionRows, is_single, parts_asked
 from .calls import Call
@@ -43,9 +43,9 @@ class Together:
 
     def __init__(self, schema: str) -> None:
         self._schema = schema
-        self._asked: dict[SessionRows, _Asked | None] = {}
+        self._asked = Shapes[SessionRows, _Asked | None]()
         # By what of the queries shows in it: parts of keys may be others with every call.
-        self._composed: dict[tuple[Any, ...], _Composed | None] = {}
+        self._composed = Shapes[tuple[Any, ...], _Composed | None]()
 
     def call(self, bucket: int, session: Key, wanted: SessionRows) -> Call | None:
         """Return the call for all rows; None if views cannot be read from JSON."""
@@ -72,8 +72,6 @@ class Together:
         try:
             return self._asked[wanted]
         except KeyError:
-            if len(self._asked) >= SHAPES_MAX:
-                self._asked.clear()
             composed = self._of_shape(wanted.queries)
             parts = [value for query in wanted.queries for _, value in parts_asked(query)]
             parameters = {f"v{number}": value for number, value in enumerate(parts)}
@@ -84,8 +82,6 @@ class Together:
     def _of_shape(self, queries: Sequence[RowQuery]) -> _Composed | None:
         shape = tuple([_shape(query) for query in queries])
         if shape not in self._composed:
-            if len(self._composed) >= SHAPES_MAX:
-                self._composed.clear()
             self._composed[shape] = self._compose(queries)
         return self._composed[shape]
 

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 
 from ...engine.row_documents import document_reader
+from ...engine.shapes import Shapes
 from ...engine.tables import SEARCH_WORDS, Kind, Row, Table
-from ..base import SHAPES_MAX
 from ..row_queries import RowQuery
 from ..session_rows import FIRST_SEQUENCE
 from ..totals import Totals, TotalsQuery
@@ -45,7 +45,7 @@ class TableStatements:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self._composed: dict[tuple[Any, ...], str] = {}
+        self._composed = Shapes[tuple[Any, ...], str]()
         places = list(enumerate(table.columns))
         self._moments = [place for place, column in places if column.kind is Kind.MOMENT]
         self._booleans = [place for place, column in places if column.kind is Kind.BOOLEAN]
@@ -205,8 +205,6 @@ class TableStatements:
         shape = (what, *query.shape)
         found = self._composed.get(shape)
         if found is None:
-            if len(self._composed) >= SHAPES_MAX:
-                self._composed.clear()
             found = self._composed[shape] = self._compose(what, query)
         return found
 

@@ -10,8 +10,8 @@ import msgspec
 
 from ledger.backends.sqlite import SqliteBackend, make_own
 
+from ...engine.shapes import Shapes
 from ...engine.tables import Key, Table
-from ..base import SHAPES_MAX
 from ..row_queries import RowQuery
 from ..session_rows import SessionRows, is_single, parts_asked
 from .statements import TableStatements
@@ -45,7 +45,7 @@ class Together:
     def __init__(self, log: SqliteBackend, of: Callable[[Table], TableStatements]) -> None:
         self._log = log
         self._of = of
-        self._asked: dict[SessionRows, _Asked] = {}
+        self._asked = Shapes[SessionRows, _Asked]()
 
     def views(self, bucket: int, session: Key, wanted: SessionRows) -> list[list[Any]] | None:
         """Return a session's views; None if they may be behind."""
@@ -68,8 +68,6 @@ class Together:
     def _asked_of(self, wanted: SessionRows) -> _Asked:
         found = self._asked.get(wanted)
         if found is None:
-            if len(self._asked) >= SHAPES_MAX:
-                self._asked.clear()
             found = self._asked[wanted] = self._compose(wanted.queries)
         return found
 
