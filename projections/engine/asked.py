@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .folding import Change, Work
+from .folding import Change
 from .tables import Key, Row, Table
+from .work import Work
 
 
 class Asked:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import chain
-from typing import Any, NamedTuple, final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
-from ledger.events import SESSION_DELETED, Event
-from ledger.records import Record, event_of_record, events_of_records
+from ledger.events import Event
+from ledger.records import Record
 from ledger.refusals import shown
-from ledger.upcasts import Upcasts
 
 from ..errors import ProjectionFailed
-from .column_values import text_value
-from .stops import said
 from .tables import Key, Row, Table
-
-#: PostgreSQL refuses index rows over 2,704 bytes, and with them the whole page; the longest
-#: tenant, session and other id fit.
-KEY_BYTES_MAX = 2_600
-#: A key of so many characters is never too long: none takes more than four bytes.
-KEY_CHARS_SHORT = KEY_BYTES_MAX // 4
+from .work import Undecoded, Work, failure_at
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -38,213 +29,144 @@ class Change(msgspec.Struct, frozen=True):
     rows: Sequence[Row] = ()
     gone: Sequence[Key] = ()
     cleared: Sequence[Key] = ()
+    #: How many of the rows, in front, were not loaded: hardly one of them is there.
+    fresh: int = 0
 
 
-@final
-class Undecoded(msgspec.Struct, frozen=True):
-    """In an event's place: why it cannot be decoded."""
-
-    error: Exception
+Folded = tuple[Change, ProjectionFailed | None]
 
 
-class Page(msgspec.Struct, frozen=True):
-    """Consecutive records of one bucket; `events` has None where nobody wants the type."""
-
-    records: Sequence[Record | Event]
-    events: Sequence[Event | Undecoded | None]
-    #: Where in the page each type of event is found.
-    places: Mapping[str, Sequence[int]]
-    #: The (tenant, session_id) of sessions whose first event is in the page.
-    begun: frozenset[Key]
-
-    def places_of(self, types: frozenset[str] | None) -> Sequence[int]:
-        """Return where events of these types and deletions are, in order; None is everywhere."""
-        if types is None:
-            return range(len(self.records))
-        found = [self.places[type] for type in self.places if type in types]
-        if SESSION_DELETED in self.places and SESSION_DELETED not in types:
-            found.append(self.places[SESSION_DELETED])
-        return sorted(chain.from_iterable(found))
-
-
-# gc=False: there are several of them for each event, and none of them is part of a cycle.
-class Step(msgspec.Struct, frozen=True, gc=False):
-    """One event that a projection wants and the rows it touches; no event for a deletion."""
-
-    record: Record | Event
-    event: Event | None
-    keys: tuple[Key, ...]
-
-
-class Work(msgspec.Struct, frozen=True):
-    """What a projection has to do for a page, up to the event at which it failed, if it did."""
-
-    table: Table
-    steps: Sequence[Step]
-    keys: Sequence[Key]
-    after: int
-    failure: ProjectionFailed | None = None
-
-
-def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upcasts) -> Page:
-    """Decode the records that any of the tables wants, each once."""
-    places = _places(records)
-    every = [table.projection.types for table in tables]
-    wanted = places.keys() if None in every else frozenset[str]().union(*filter(None, every))
-    events: Sequence[Event | Undecoded | None]
-    if places.keys() <= wanted:
-        events = _decoded(records, upcasts)
-    else:
-        decoded = iter(_decoded([one for one in records if one.type in wanted], upcasts))
-        events = [next(decoded) if record.type in wanted else None for record in records]
-    begun = frozenset([(one.tenant, one.session_id) for one in records if one.sequence == 1])
-    return Page(records, events, places, begun)
-
-
-def page_of(events: Sequence[Event]) -> Page:
-    """Return events that are decoded already as a page, of sessions that began before it."""
-    return Page(events, events, _places(events), frozenset())
-
-
-def _places(records: Sequence[Record | Event]) -> Mapping[str, Sequence[int]]:
-    places: dict[str, list[int]] = {}
-    for place, record in enumerate(records):
-        places.setdefault(record.type, []).append(place)
-    return places
-
-
-def _decoded(records: Sequence[Record], upcasts: Upcasts) -> Sequence[Event | Undecoded]:
-    try:
-        return events_of_records(records, upcasts)
-    except Exception:
-        # An upcaster's mistake stops whoever wants its event, and nobody else.
-        return [_decoded_alone(record, upcasts) for record in records]
-
-
-def _decoded_alone(record: Record, upcasts: Upcasts) -> Event | Undecoded:
-    try:
-        return event_of_record(record, upcasts)
-    except Exception as error:
-        return Undecoded(error)
-
-
-def stored_keys(work: Work, page: Page) -> Sequence[Key]:
-    """Return the keys of a page's work under which there may be a row.
-
-    What begins in the page has none yet: a session's rows are made by its own events alone.
-    """
-    if not page.begun or not work.table.of_sessions:
-        return work.keys
-    return [key for key in work.keys if key[:2] not in page.begun]
-
-
-def work_of(table: Table, page: Page, skips: Collection[int] = ()) -> Work:
-    """Return the rows that a page touches, in the order of its events.
-
-    The positions in `skips` are left out; what deletes a session never is.
-    """
-    projection = table.projection
-    steps: list[Step] = []
-    # Keys as they were given and checked, in order, which makes two runs over the same page ask
-    # for the same rows. To find them here takes a third of the time of checking them, and one
-    # tuple for all events of a row leaves less for the garbage collector.
-    known: dict[tuple[Key, ...], tuple[Key, ...]] = {}
-    keys_of, of_sessions = projection.keys, table.of_sessions
-    records, events = page.records, page.events
-    deletes = SESSION_DELETED in page.places
-    # Run for every event of every view: what an event nearly always is comes first.
-    for place in page.places_of(projection.types):
-        event = events[place]
-        if deletes and records[place].type == SESSION_DELETED:
-            if of_sessions:
-                steps.append(Step(records[place], None, ()))
-            continue
-        if event is None or (skips and records[place].position in skips):
-            continue
-        try:
-            # Not isinstance, which asks the class of a struct's class: eight times as long.
-            if type(event) is Undecoded:
-                raise event.error
-            given = tuple(keys_of(event))
-            try:
-                keys = known.get(given)
-            except TypeError:  # not all of it is text, which the check says better
-                keys = None
-            if keys is None or (
-                of_sessions
-                and keys
-                and (keys[0][1] != event.session_id or keys[0][0] != event.tenant)
-            ):
-                keys = _checked(table, given, records[place])
-                known[keys] = keys
-        except Exception as error:
-            failure = _failure(table, records[place], error)
-            return Work(table, steps, _each_once(known), failure.position - 1, failure)
-        if keys:
-            steps.append(Step(records[place], event, keys))
-    return Work(table, steps, _each_once(known), records[-1].position)
-
-
-def _checked(table: Table, given: tuple[Key, ...], record: Record | Event) -> tuple[Key, ...]:
-    """Return the keys that an event gave, each once, or refuse them."""
-    for key in given:
-        _check_key(table, key, record)
-    return given if len(given) == 1 else tuple(dict.fromkeys(given))
-
-
-def _each_once(known: Iterable[tuple[Key, ...]]) -> tuple[Key, ...]:
-    return tuple(dict.fromkeys(chain.from_iterable(known)))
-
-
-def fold(
-    work: Work, before: int, loaded: Mapping[Key, Row], *, careful: bool = False
-) -> tuple[Change, ProjectionFailed | None]:
+def fold(work: Work, before: int, loaded: Mapping[Key, Row]) -> Folded:
     """Fold a page into the rows loaded; also return why it stopped before the page's end.
 
-    The change then ends at the event before, so that nothing is lost and nothing is skipped. Rows
-    are made once, at the end; if anything fails, the page is folded again, `careful` to make rows
-    after every event, which tells the event that is to blame.
+    The change then ends at the event before, so that nothing is lost and nothing is skipped.
+    """
+    one = Fold(work.table)
+    one.fold(work, loaded)
+    return one.folded(before, lambda: work)
+
+
+class Fold:
+    """Folds a page into rows of one table, part after part; rows are made once, at the end.
+
+    Each row by itself, all events of a part into one and then into the next: to look up and to keep
+    a row at each of its events takes a quarter of the time of folding. Where that cannot be, or if
+    anything fails, the page is folded again as a whole, one event after the other.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.failure: ProjectionFailed | None = None
+        self._after = 0
+        self._loaded: dict[Key, Row] = {}
+        self._views: dict[Key, Any] = {}
+        self._made: dict[Key, Any] = {}
+        self._are_apart = table.reloading is None
+        self._is_careful = False
+
+    def missing(self, work: Work, begun: Collection[Key]) -> list[Key]:
+        """Return the keys of a part under which there may be a row that is to be loaded.
+
+        What begins in the page has none yet: a session's rows are made by its own events alone.
+        """
+        known = self._views
+        if not begun or not self.table.of_sessions:
+            return [key for key in work.keys if key not in known]
+        return [key for key in work.keys if key[:2] not in begun and key not in known]
+
+    def fold(self, work: Work, loaded: Mapping[Key, Row]) -> None:
+        """Fold the next part, with the rows that were missing."""
+        self._after, self.failure = work.after, work.failure
+        self._loaded |= loaded
+        views = self._views
+        views |= _views(self.table, loaded)
+        # Rows have nearly always nothing to do with each other.
+        self._are_apart = (
+            self._are_apart
+            and not work.deletions
+            and set(map(len, work.touching)) <= {1}
+            and Undecoded not in map(type, map(views.get, loaded))
+        )
+        if self._are_apart:
+            try:
+                self._fold(work)
+            except Exception:
+                self._are_apart, self._is_careful = False, True
+        else:
+            views |= dict.fromkeys([key for key in work.keys if key not in views])
+
+    def folded(self, before: int, whole: Callable[[], Work]) -> Folded:
+        """Return what becomes of the rows; `whole` returns the work of the whole page."""
+        if self._are_apart:
+            encode, loaded, made = self.table.encode, self._loaded, self._made.items()
+            try:
+                fresh = [encode(new) for key, new in made if new is not None and key not in loaded]
+                again = [encode(new) for key, new in made if new is not None and key in loaded]
+            except Exception:
+                self._is_careful = True
+            else:
+                gone = [key for key, new in made if new is None and key in loaded]
+                rows = [*fresh, *again]
+                change = Change(self.table, before, self._after, rows, gone, fresh=len(fresh))
+                return change, self.failure
+        return _in_order(whole(), before, self._loaded, careful=self._is_careful)
+
+    def _fold(self, work: Work) -> None:
+        views, made, table = self._views, self._made, self.table
+        apply, type_, key_of = table.projection.apply, table.projection.view, table.key_of
+        for (key,), events in work.touching.items():
+            known = view = views.get(key)
+            for event in events:
+                new = apply(view, event)
+                if new is not view:
+                    if type(new) is not type_ or key_of(new) != key:
+                        _check(new, table, key)
+                    view = new
+            views[key] = view
+            if view is not known:
+                made[key] = view
+
+
+def _check(new: Any, table: Table, key: Key) -> None:
+    if new is not None:
+        if type(new) is not table.projection.view:
+            raise TypeError(f"apply returned {shown(new)} and no {table.projection.view.__name__}")
+        if table.key_of(new) != key:
+            raise ValueError(f"the view of {key} came back as that of {table.key_of(new)}")
+
+
+def _in_order(
+    work: Work, before: int, loaded: Mapping[Key, Row], *, careful: bool = False
+) -> Folded:
+    """Fold one event after the other, each into all its rows.
+
+    If anything fails, that is done again, `careful` to make rows after every event, which tells the
+    event that is to blame.
     """
     table = work.table
     state = State(_views(table, loaded), {}, {}, {})
     after, failure = work.after, work.failure
     take = _taker(table, state, careful=careful)
-    views, made = state.views, state.made
-    apply, type_, key_of = table.projection.apply, table.projection.view, table.key_of
-    is_plain = (
-        not careful and table.reloading is None and Undecoded not in map(type, views.values())
-    )
-    for step in work.steps:
-        event, keys = step.event, step.keys
+    for record, event, keys in work.in_order():
         try:
             if event is None:
-                _clear(step.record, state)
-                continue
-            if is_plain and len(keys) == 1:
-                # What `take` does in the usual case: called for each, it takes half as long again.
-                [key] = keys
-                view = views.get(key)
-                new = apply(view, event)
-                if new is view:
-                    continue
-                if type(new) is type_ and key_of(new) == key:
-                    made[key] = views[key] = new
-                    continue
-            take(event, keys)
+                _clear(record, state)
+            else:
+                take(event, keys)
         except Exception as error:
             if not careful:
-                return fold(work, before, loaded, careful=True)
-            after, failure = step.record.position - 1, _failure(table, step.record, error)
+                return _in_order(work, before, loaded, careful=True)
+            after, failure = record.position - 1, failure_at(table, record, error)
             break
-    rows = [new for new in made.values() if new is not None]
+    rows = [new for new in state.made.values() if new is not None]
     if not careful:
         try:
             rows = [table.encode(new) for new in rows]
         except Exception:
-            return fold(work, before, loaded, careful=True)
+            return _in_order(work, before, loaded, careful=True)
     gone = [
         key
-        for key, new in made.items()
+        for key, new in state.made.items()
         if new is None and key in loaded and key[:2] not in state.cleared
     ]
     return Change(table, before, after, rows, gone, tuple(state.cleared)), failure
@@ -281,7 +203,7 @@ def _taker(
     Called for every row that an event touches, so nothing is looked up there that stays the same.
     """
     views, before, made, reloading = state.views, state.before, state.made, table.reloading
-    apply, type_, key_of = table.projection.apply, table.projection.view, table.key_of
+    apply = table.projection.apply
 
     def take(event: Event, keys: tuple[Key, ...]) -> None:
         folded = []
@@ -295,11 +217,7 @@ def _taker(
             new = apply(view, event)
             if new is view:
                 continue
-            if new is not None:
-                if type(new) is not type_:
-                    raise TypeError(f"apply returned {shown(new)} and no {type_.__name__}")
-                if key_of(new) != key:
-                    raise ValueError(f"the view of {key} came back as that of {key_of(new)}")
+            _check(new, table, key)
             row = table.encode(new) if careful and new is not None else new
             folded.append((key, view, new, row))
         for key, view, new, row in folded:
@@ -323,38 +241,3 @@ def _clear(record: Record | Event, state: State) -> None:
         if key in state.made:
             state.made[key] = None
     state.cleared[session] = None
-
-
-def _check_key(table: Table, key: Key, record: Record | Event) -> None:
-    if not isinstance(key, tuple):
-        raise TypeError(f"keys gave {shown(key)}, and a key is a tuple of str")
-    if len(key) != len(table.key):
-        raise ValueError(f"{key!r} is no key of {', '.join(table.key)}")
-    chars = 0
-    for part in key:
-        chars += len(text_value(part))
-    if chars > KEY_CHARS_SHORT:
-        _check_size(key)
-    if table.of_sessions and (key[0] != record.tenant or key[1] != record.session_id):
-        # Another session may live in another bucket, whose rows this checkpoint does not cover.
-        raise ValueError(f"{key!r} belongs to another session than its event")
-
-
-def _check_size(key: Key) -> None:
-    size = sum(len(part.encode()) for part in key)
-    if size > KEY_BYTES_MAX:
-        raise ValueError(f"a key of {size} bytes is longer than {KEY_BYTES_MAX}")
-
-
-def _failure(table: Table, record: Record | Event, error: Exception) -> ProjectionFailed:
-    projection = table.projection
-    failure = ProjectionFailed(
-        projection.name,
-        projection.version,
-        record.bucket,
-        record.position,
-        record.event_id,
-        said(error),
-    )
-    failure.__cause__ = error
-    return failure

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from ledger import InvalidArgument
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.plans import Plan
@@ -18,7 +16,7 @@ from ledger.records import Record
 from ledger.upcasts import Upcasts
 
 from ..backends.base import AsyncViewBackend, Checkpoint, ViewBackend
-from ..engine.folding import Step, Work, decode_page, fold, work_of
+from ..engine.folding import fold
 from ..engine.row_snapshots import (
     FOLDS_MAX,
     ROW_SNAPSHOTS,
@@ -33,6 +31,7 @@ from ..engine.row_snapshots import (
 )
 from ..engine.tables import Identity, Key, Row, Table
 from ..engine.upcast_digest import UpcastDigests
+from ..engine.work import Work, decode_page, work_of
 from ..errors import ProjectionFailed
 from .history_places import Moment, Past, past
 
@@ -191,11 +190,10 @@ def _row_after(
     """Return a row behind a stretch of events, whether any touched it, and what stopped it."""
     if work is None:
         return row, False, None
-    steps = [Step(step.record, step.event, (key,)) for step in work.steps if key in step.keys]
-    if not steps:
+    events = [event for _, event, keys in work.in_order() if event is not None and key in keys]
+    if not events:
         return row, False, work.failure
-    alone = msgspec.structs.replace(work, steps=steps, keys=(key,))
-    change, failure = fold(alone, 0, {} if row is None else {key: row})
+    change, failure = fold(work.of_row(key, events), 0, {} if row is None else {key: row})
     if change.rows:
         row = change.rows[0]
     elif change.gone:

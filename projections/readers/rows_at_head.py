@@ -34,8 +34,9 @@ from ..backends.base import (
     ViewBackend,
 )
 from ..engine.dropping import outlives_drops
-from ..engine.folding import Page, Work, decode_page, fold, page_of, work_of
+from ..engine.folding import fold
 from ..engine.tables import Key, Row, Table
+from ..engine.work import Page, Work, decode_page, page_of, work_of
 from ..errors import VersionDropped, ViewsBehind
 from .consistency import Consistency
 from .kept_rows import KeptRow, KeptRows
@@ -259,7 +260,6 @@ def _of_key(work: Work, key: Key) -> Work | None:
 
     None if there are other rows to do it with: an event goes into all of its rows, or into none.
     """
-    steps = [step for step in work.steps if step.event is None or key in step.keys]
-    if any(len(step.keys) > 1 for step in steps):
+    if any(len(keys) > 1 for keys in work.touching if key in keys):
         return None
-    return msgspec.structs.replace(work, steps=steps, keys=(key,))
+    return work.of_row(key, work.touching.get((key,), ()), work.deletions)

@@ -1,0 +1,213 @@
+"""What a page of one bucket's events has for a projection to do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import final
+
+import msgspec
+
+from ledger.events import SESSION_DELETED, Event
+from ledger.records import Record, event_of_record, events_of_records
+from ledger.refusals import shown
+from ledger.upcasts import Upcasts
+
+from ..errors import ProjectionFailed
+from .column_values import text_value
+from .stops import said
+from .tables import Key, Table
+
+#: PostgreSQL refuses index rows over 2,704 bytes, and with them the whole page; the longest
+#: tenant, session and other id fit.
+KEY_BYTES_MAX = 2_600
+#: A key of so many characters is never too long: none takes more than four bytes.
+KEY_CHARS_SHORT = KEY_BYTES_MAX // 4
+
+
+@final
+class Undecoded(msgspec.Struct, frozen=True):
+    """In an event's place: why it cannot be decoded."""
+
+    error: Exception
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Consecutive records of one bucket; `events` has None where nobody wants the type."""
+
+    records: Sequence[Record | Event]
+    events: Sequence[Event | Undecoded | None]
+    #: Where in the page each type of event is found.
+    places: Mapping[str, Sequence[int]]
+    #: The (tenant, session_id) of sessions whose first event is in the page.
+    begun: frozenset[Key]
+
+    def places_of(self, types: frozenset[str] | None) -> Sequence[int]:
+        """Return where events of these types and deletions are, in order; None is everywhere."""
+        if types is None:
+            return range(len(self.records))
+        found = [self.places[type] for type in self.places if type in types]
+        if SESSION_DELETED in self.places and SESSION_DELETED not in types:
+            found.append(self.places[SESSION_DELETED])
+        return sorted(chain.from_iterable(found))
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What a page has for a projection to do, up to the event at which it failed, if it did."""
+
+    table: Table
+    #: By the keys of the rows that each of them touches: events in order.
+    touching: Mapping[tuple[Key, ...], Sequence[Event]]
+    #: What deletes sessions, with whatever rows they have.
+    deletions: Sequence[Record | Event]
+    #: Of all rows that are touched, each once.
+    keys: Sequence[Key]
+    after: int
+    failure: ProjectionFailed | None = None
+
+    def in_order(self) -> Sequence[tuple[Record | Event, Event | None, tuple[Key, ...]]]:
+        """Return each event with the keys of its rows; for a deletion no event, and no keys."""
+        found: list[tuple[Record | Event, Event | None, tuple[Key, ...]]] = [
+            (event, event, keys) for keys, events in self.touching.items() for event in events
+        ]
+        found += [(record, None, ()) for record in self.deletions]
+        return sorted(found, key=lambda one: one[0].position)
+
+    def of_row(
+        self, key: Key, events: Sequence[Event], deletions: Sequence[Record | Event] = ()
+    ) -> Work:
+        """Return what there is to do for one row alone, of whose events these are all."""
+        touching: dict[tuple[Key, ...], Sequence[Event]] = {(key,): events} if events else {}
+        return msgspec.structs.replace(self, touching=touching, deletions=deletions, keys=(key,))
+
+
+def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upcasts) -> Page:
+    """Decode the records that any of the tables wants, each once."""
+    places = _places(records)
+    every = [table.projection.types for table in tables]
+    wanted = places.keys() if None in every else frozenset[str]().union(*filter(None, every))
+    events: Sequence[Event | Undecoded | None]
+    if places.keys() <= wanted:
+        events = _decoded(records, upcasts)
+    else:
+        decoded = iter(_decoded([one for one in records if one.type in wanted], upcasts))
+        events = [next(decoded) if record.type in wanted else None for record in records]
+    begun = frozenset([(one.tenant, one.session_id) for one in records if one.sequence == 1])
+    return Page(records, events, places, begun)
+
+
+def page_of(events: Sequence[Event]) -> Page:
+    """Return events that are decoded already as a page, of sessions that began before it."""
+    return Page(events, events, _places(events), frozenset())
+
+
+def _places(records: Sequence[Record | Event]) -> Mapping[str, Sequence[int]]:
+    places: dict[str, list[int]] = {}
+    for place, record in enumerate(records):
+        places.setdefault(record.type, []).append(place)
+    return places
+
+
+def _decoded(records: Sequence[Record], upcasts: Upcasts) -> Sequence[Event | Undecoded]:
+    try:
+        return events_of_records(records, upcasts)
+    except Exception:
+        # An upcaster's mistake stops whoever wants its event, and nobody else.
+        return [_decoded_alone(record, upcasts) for record in records]
+
+
+def _decoded_alone(record: Record, upcasts: Upcasts) -> Event | Undecoded:
+    try:
+        return event_of_record(record, upcasts)
+    except Exception as error:
+        return Undecoded(error)
+
+
+def work_of(table: Table, page: Page, skips: Collection[int] = ()) -> Work:
+    """Return the rows that a page touches, in the order of its events.
+
+    The positions in `skips` are left out; what deletes a session never is.
+    """
+    projection = table.projection
+    # By keys as they were given and checked, in order, which makes two runs over the same page ask
+    # for the same rows. To find them here takes a third of the time of checking them.
+    touching: dict[tuple[Key, ...], list[Event]] = {}
+    deletions: list[Record | Event] = []
+    keys_of, of_sessions = projection.keys, table.of_sessions
+    records, events = page.records, page.events
+    deletes = SESSION_DELETED in page.places
+    after, failure = records[-1].position, None
+    # Run for every event of every view: what an event nearly always is comes first.
+    for place in page.places_of(projection.types):
+        event = events[place]
+        if deletes and records[place].type == SESSION_DELETED:
+            if of_sessions:
+                deletions.append(records[place])
+            continue
+        if event is None or (skips and records[place].position in skips):
+            continue
+        try:
+            # Not isinstance, which asks the class of a struct's class: eight times as long.
+            if type(event) is Undecoded:
+                raise event.error
+            keys = tuple(keys_of(event))
+            if not keys:
+                continue
+            try:
+                known = touching.get(keys)
+            except TypeError:  # not all of it is text, which the check says better
+                known = None
+            if known is None or (
+                of_sessions and (keys[0][1] != event.session_id or keys[0][0] != event.tenant)
+            ):
+                known = touching.setdefault(_checked(table, keys, event), [])
+        except Exception as error:
+            failure = failure_at(table, records[place], error)
+            after = failure.position - 1
+            break
+        known.append(event)
+    keys = tuple(dict.fromkeys(chain.from_iterable(touching)))
+    return Work(table, touching, deletions, keys, after, failure)
+
+
+def _checked(table: Table, given: tuple[Key, ...], record: Record | Event) -> tuple[Key, ...]:
+    """Return the keys that an event gave, each once, or refuse them."""
+    for key in given:
+        _check_key(table, key, record)
+    return given if len(given) == 1 else tuple(dict.fromkeys(given))
+
+
+def _check_key(table: Table, key: Key, record: Record | Event) -> None:
+    if not isinstance(key, tuple):
+        raise TypeError(f"keys gave {shown(key)}, and a key is a tuple of str")
+    if len(key) != len(table.key):
+        raise ValueError(f"{key!r} is no key of {', '.join(table.key)}")
+    chars = 0
+    for part in key:
+        chars += len(text_value(part))
+    if chars > KEY_CHARS_SHORT:
+        _check_size(key)
+    if table.of_sessions and (key[0] != record.tenant or key[1] != record.session_id):
+        # Another session may live in another bucket, whose rows this checkpoint does not cover.
+        raise ValueError(f"{key!r} belongs to another session than its event")
+
+
+def _check_size(key: Key) -> None:
+    size = sum(len(part.encode()) for part in key)
+    if size > KEY_BYTES_MAX:
+        raise ValueError(f"a key of {size} bytes is longer than {KEY_BYTES_MAX}")
+
+
+def failure_at(table: Table, record: Record | Event, error: Exception) -> ProjectionFailed:
+    """Return what stops a projection at an event."""
+    projection = table.projection
+    failure = ProjectionFailed(
+        projection.name,
+        projection.version,
+        record.bucket,
+        record.position,
+        record.event_id,
+        said(error),
+    )
+    failure.__cause__ = error
+    return failure
