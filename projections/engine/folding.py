@@ -98,15 +98,15 @@ class Fold:
     def folded(self, before: int, whole: Callable[[], Work]) -> Folded:
         """Return what becomes of the rows; `whole` returns the work of the whole page."""
         if self._are_apart:
-            encode, loaded, made = self.table.encode, self._loaded, self._made.items()
+            loaded, made = self._loaded, self._made.items()
+            fresh = [new for key, new in made if new is not None and key not in loaded]
+            again = [new for key, new in made if new is not None and key in loaded]
             try:
-                fresh = [encode(new) for key, new in made if new is not None and key not in loaded]
-                again = [encode(new) for key, new in made if new is not None and key in loaded]
+                rows = self.table.encode_all([*fresh, *again])
             except Exception:
                 self._is_careful = True
             else:
                 gone = [key for key, new in made if new is None and key in loaded]
-                rows = [*fresh, *again]
                 change = Change(self.table, before, self._after, rows, gone, fresh=len(fresh))
                 return change, self.failure
         return _in_order(whole(), before, self._loaded, careful=self._is_careful)
@@ -161,7 +161,7 @@ def _in_order(
     rows = [new for new in state.made.values() if new is not None]
     if not careful:
         try:
-            rows = [table.encode(new) for new in rows]
+            rows = table.encode_all(rows)
         except Exception:
             return _in_order(work, before, loaded, careful=True)
     gone = [

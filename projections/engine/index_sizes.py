@@ -46,9 +46,17 @@ class IndexSizes:
             )
             for index in indexes
         ]
+        self._texts = sorted({one.number for _, places in self._indexes for one in places})
         self._places = {name: number for number, name in enumerate(names)}
         #: Whether to look at every row, for its texts do not tell how long it is.
         self.of_documents = any(name in documents for index in indexes for name in index.fields)
+
+    def are_short(self, columns: Sequence[Sequence[Any]]) -> bool:
+        """Whether no row of these columns is too long, by the longest text of each in an index."""
+        if self.of_documents:
+            return False
+        longest = [max(map(len, filter(None, columns[one])), default=0) for one in self._texts]
+        return sum(longest) <= CHARS_SHORT
 
     def check(self, row: Sequence[Any]) -> None:
         """Refuse a row that is too long for an index; names the field that is longest there."""

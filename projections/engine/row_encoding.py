@@ -12,11 +12,22 @@ from array import array
 from collections.abc import Callable, Sequence
 from datetime import UTC
 from operator import itemgetter
+from types import NoneType
 from typing import Any, NamedTuple
 
 import msgspec
 
+from .column_encoding import (
+    ColumnWriter,
+    boolean_column,
+    integer_column,
+    json_column,
+    moment_column,
+    real_column,
+    text_column,
+)
 from .column_values import (
+    boolean_value,
     integer_value,
     json_value,
     moment_value,
@@ -28,6 +39,16 @@ from .shapes import Shapes
 
 Values = tuple[Any, ...]
 _EMPTY: dict[type, str] = {dict: "{}", list: "[]"}
+#: Of fewer views, to look at a column takes longer than to look at its values.
+_BY_COLUMN_FROM = 8
+_BY_COLUMN: dict[Callable[[Any], Any], ColumnWriter] = {
+    text_value: text_column,
+    integer_value: integer_column,
+    real_value: real_column,
+    boolean_value: boolean_column,
+    moment_value: moment_column,
+    json_value: json_column,
+}
 
 
 class Field(NamedTuple):
@@ -76,6 +97,32 @@ class RowEncoder:
         if chars > self._chars_max:
             self._sizes.check(row)
         return row
+
+    def encode_all(self, views: Sequence[Any]) -> list[Values]:
+        """Return the rows of several views; raise ValueError as for the first that breaks a type.
+
+        What a page makes is looked at column by column, in half the time of row by row.
+        """
+        if len(views) >= _BY_COLUMN_FROM:
+            try:
+                return self._by_column(views)
+            except (TypeError, ValueError, OverflowError):
+                pass  # which view is to blame is found by encoding each
+        return [self.encode(view) for view in views]
+
+    def _by_column(self, views: Sequence[Any]) -> list[Values]:
+        columns: list[Sequence[Any]] = [*zip(*map(msgspec.structs.astuple, views), strict=True)]
+        for place, field in enumerate(self._fields):
+            kinds = set(map(type, columns[place]))
+            if NoneType in kinds and not field.optional:
+                raise ValueError(f"field {field.name}: it is never None")
+            if kinds != {NoneType}:
+                columns[place] = _BY_COLUMN[field.write](columns[place], kinds)
+        rows = [*zip(*columns, strict=True)]
+        if not self._sizes.are_short(columns):
+            for row in rows:
+                self._sizes.check(row)
+        return rows
 
     def _shape(self, values: Values) -> Shape:
         present = [place for place, value in enumerate(values) if value is not None]

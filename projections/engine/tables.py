@@ -124,8 +124,7 @@ class Table:
         self.key_of = _key_reader(self.key)
         self._key_places = tuple(self.names.index(name) for name in self.key)
         self.words = self._row_words()
-        #: Returns the row of a view; raises ValueError if a field's value breaks its type.
-        self.encode = RowEncoder(
+        encoder = RowEncoder(
             [Field(column.name, _WRITERS[column.kind], column.optional) for column in self.columns],
             IndexSizes(
                 self.names,
@@ -133,7 +132,9 @@ class Table:
                 [column.name for column in self.columns if column.kind is Kind.JSON],
                 self.indexes.values(),
             ),
-        ).encode
+        )
+        #: Return the row of a view, or of each; raise ValueError if a field's value breaks its type.
+        self.encode, self.encode_all = encoder.encode, encoder.encode_all
         self._readers = [
             (number, _json_reader(column))
             for number, column in enumerate(self.columns)
