@@ -3,12 +3,14 @@
 from typing import Any
 
 from ledger import NewEvent
+from projections.session_stores.conversation.reading import LIMITS
 from projections.session_stores.orchestrator import AsyncOrchestratorStore, OrchestratorStore
 from projections.session_stores.snapshot import AgentSession, ChatMessage, SessionId
 from tests.stores.orchestrator_cases import run_of, session
 from tests.support.agent_sessions import contents
 from tests.support.agent_sessions import store_of as snapshots_of
 from tests.support.blocking import Blocking
+from tests.support.builders import on_memory, only_sync
 from tests.support.conversations import (
     AGENT,
     TENANT,
@@ -19,6 +21,7 @@ from tests.support.conversations import (
     uuid,
     visit,
 )
+from tests.support.interrupting import calls_of
 from tests.support.views import views_of
 
 KEY = str(uuid(100))
@@ -132,3 +135,22 @@ def test_sessions_are_shared_with_the_orchestrator_store(ledger: Any) -> None:
     ours.save(found)
     assert ours.get(uuid(101)).config_version == 3
     assert theirs.get_session(other).agent_id == str(AGENT)
+
+
+@on_memory
+@only_sync
+def test_of_what_is_kept_beside_the_facts_a_conversation_reads_its_own(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = full_session()
+    store.save(saved)
+    saved.turn_count = 2  # fewer, which no fact says
+    store.save(saved)
+    store.save(session_of(101, agent_id=AGENT))
+    others = [{"name": f"of another {number}", "state": {}} for number in range(LIMITS[0] + 1)]
+    ledger.append(KEY, [NewEvent(one, "snapshot.saved") for one in others], **HERE)
+    found, calls = calls_of(store._plans.get(uuid(100), None))
+    assert (found.turn_count, calls) == (2, 1)
+    assert found in store.list_by_agent(TENANT, AGENT)
+    found.turn_count = 1
+    assert calls_of(store._plans.save(found, ())) == (None, 1)
+    assert store.get(uuid(100)).turn_count == 1

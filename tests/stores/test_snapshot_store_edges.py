@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from ledger import InvalidArgument, NewEvent
+from ledger import InvalidArgument, InvalidEvent, NewEvent
 from ledger.catalogue import ApprovalDecided, ToolStarted
 from projections import Views
 from projections.folds.sessions import ALLOWED_ACTIONS_MAX
@@ -208,3 +208,27 @@ def test_a_load_a_save_and_an_event_take_few_calls(ledger: Any) -> None:
     told = runtime_event("textDelta", text="x")
     one = {"run_id": None, "event_id": None, "call_id": None}
     assert calls_of(plans.append_event("s", told, **one))[1] == 2
+
+
+@on_memory
+@only_sync
+def test_what_is_wrong_is_refused_by_its_place_also_behind_messages_that_are_stored(
+    ledger: Any,
+) -> None:
+    store = store_of(ledger)
+    store.save(session_of(turns=2))
+    loaded = store.load("s")
+    count, images = len(loaded.chat_messages), [{"url": "data:,"}]
+    wrong: Any = ChatMessage(role="user", content=7)  # type: ignore[arg-type] # that is the point
+    for session in (
+        loaded.with_message(ChatMessage.user("and"), wrong),
+        store.save(loaded.with_message(ChatMessage.user("and", images))).with_message(wrong),
+    ):
+        with pytest.raises(InvalidArgument, match=rf"chat_messages\[{count + 1}\].content"):
+            store.save(session)
+    saved = store.load("s")
+    saved.chat_messages[-1].images[0]["url"] = 2**70
+    with pytest.raises(InvalidEvent, match="images"):
+        store.save(saved)
+    listed: Any = msgspec.structs.replace(saved, chat_messages=[*loaded.chat_messages])
+    assert store.save(listed).chat_messages == loaded.chat_messages

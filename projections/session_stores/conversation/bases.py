@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class Base:
     """The rows of a session as they were stored at one version of it, in one ledger.
 
-    And what they say, if somebody looked already.
+    And what they say, in which every value is one that a session may have.
 
     The object that was read or saved carries it, and so do its copies, for nothing in it ever
     changes. It is no part of what a session says: sessions with it and without are equal, and where
@@ -22,7 +22,7 @@ class Base:
     __slots__ = ("key", "ledger_id", "rows", "shown", "version")
 
     def __init__(
-        self, ledger_id: str, key: tuple[str, str], version: int, rows: Rows, shown: Shown | None
+        self, ledger_id: str, key: tuple[str, str], version: int, rows: Rows, shown: Shown
     ) -> None:
         self.ledger_id = ledger_id
         self.key = key

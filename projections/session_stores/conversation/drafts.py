@@ -12,7 +12,7 @@ from ledger import NewEvent
 from ledger.events import Fact
 
 from .fields import Leaves, same
-from .remainders import Remainder, Shown, remainder, shown
+from .remainders import NOTHING, Remainder, Shown, remainder, shown, shown_after
 from .rows import REMAINDER, Rows, event_at
 
 #: A turn, or a lost place, that was only counted is one fact each, up to so many in a save.
@@ -29,6 +29,7 @@ class Draft:
         key: tuple[str, str],
         rows: Rows,
         before: Remainder,
+        wanted: Shown,
         head: int,
         now: datetime,
         said: Shown | None,
@@ -40,15 +41,26 @@ class Draft:
         self._key = key
         self._head = head
         self._before = before
-        self._shown = said
-        self._steps_before = len(self.shown.history)
+        self._wanted = wanted
+        self._shown = shown(rows, before) if said is None else said
+        self._shown_of = rows
+        self._differing: frozenset[str] | None = None
+        self._steps_before = len(self._shown.history)
 
     @property
     def shown(self) -> Shown:
         """The session as it would be read."""
-        if self._shown is None:
-            self._shown = shown(self.rows, self._before)
+        if self._shown_of is not self.rows:
+            self._shown = shown_after(self._shown, self._shown_of, self.rows, self._before)
+            self._shown_of = self.rows
         return self._shown
+
+    @property
+    def differing(self) -> frozenset[str]:
+        """The fields in which the session would be read as another one than is wanted."""
+        if self._differing is None:
+            self._differing = self.shown.differing(self._wanted)
+        return self._differing
 
     @property
     def leaves(self) -> Leaves:
@@ -81,13 +93,15 @@ class Draft:
             at = new.occurred_at or self.now
             event = event_at(self._key, self.sequence, new.event_id, type_, at, data)
             self.rows = self.rows.after(event)
-            self._shown = None
+            self._differing = None
 
-    def keep(self, wanted: Shown) -> None:
+    def keep(self) -> None:
         """Add what no fact says, if that is not what is kept already."""
+        if self._before == NOTHING and not self.hidden and not self.differing:
+            return  # nothing is to be kept: to find it out by what follows takes five times as long
         rest = remainder(
             self.rows,
-            wanted,
+            self._wanted,
             self._before,
             steps_before=self._steps_before,
             hidden=self.hidden,

@@ -6,7 +6,7 @@ the turn itself, and at last the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from .drafts import COUNTED_MAX, AnyFact, Draft
 from .fields import Leaves, is_conversation, same
 from .remainders import Remainder, Shown
 from .rows import Rows
-from .scenarios import tell_scenarios
+from .scenarios import TOLD_BY_SCENARIOS, tell_scenarios
 
 _IDENTITY = (
     "agent_id",
@@ -43,54 +43,51 @@ def facts_of_save(
 
     `said` is what the rows say with the remainder from `before`, if somebody looked already.
     """
-    draft = Draft(key, rows, before, head, now, said)
-    _identity(draft, wanted.leaves)
+    draft = Draft(key, rows, before, wanted, head, now, said)
+    _identity(draft, wanted.json)
     for fact in told:
         draft.tell(fact)
-    status = wanted.leaves["status",]
+    status = wanted.json["status"]
     if status != _CLOSED:
         _status(draft, status)
-    tell_scenarios(draft, wanted)
-    _variables(draft, wanted.leaves)
-    _rules(draft, wanted.leaves)
-    _migration(draft, wanted.leaves)
-    _turns(draft, wanted.leaves)
+    # Most saves change one field or two: to look at all leaves took a sixth of a save's time.
+    for fields, tell in _TOLD:
+        if not draft.differing.isdisjoint(fields):
+            tell(draft, wanted)
     if status == _CLOSED:
         _status(draft, status)
-    draft.keep(wanted)
+    draft.keep()
     draft.finish()
     return draft
 
 
-def _identity(draft: Draft, wanted: Leaves) -> None:
-    row, leaves = draft.rows.session, draft.leaves
-    names: dict[str, Any] = {name: wanted[name,] for name in _IDENTITY}
-    version = {"config_version": wanted["config_version",]}
+def _identity(draft: Draft, wanted: Mapping[str, Any]) -> None:
+    row, differing = draft.rows.session, draft.differing
+    version = {"config_version": wanted["config_version"]}
     if row is None:
-        status = wanted["status",]
+        names: dict[str, Any] = {name: wanted[name] for name in _IDENTITY}
+        status = wanted["status"]
         created = {name: value for name, value in names.items() if value is not None} | version
         created["status"] = "active" if status == _CLOSED else status
-        draft.say("session.created", created, _moment(wanted["created_at",]))
+        draft.say("session.created", created, _moment(wanted["created_at"]))
         return
-    changed = {name: value for name, value in names.items() if value != leaves[name,]}
+    changed = {name: wanted[name] for name in _IDENTITY if name in differing}
     if changed:
         draft.say("session.rekeyed", changed)
-    if wanted["config_version",] != leaves["config_version",] or (
-        row.config_version is None and not is_conversation(row)
-    ):
+    if "config_version" in differing or (row.config_version is None and not is_conversation(row)):
         draft.say("session.amended", version)
 
 
 def _status(draft: Draft, status: str) -> None:
     row = draft.rows.session
-    if row is None or status == draft.leaves["status",]:
+    if row is None or "status" not in draft.differing:
         return
     reopens = {"reopens": True} if row.status in TERMINAL else {}
     draft.say("session.status_changed", {"status": status} | reopens)
 
 
-def _variables(draft: Draft, wanted: Leaves) -> None:
-    leaves = draft.leaves
+def _variables(draft: Draft, session: Shown) -> None:
+    leaves, wanted = draft.leaves, session.leaves
     for path in sorted(_under(leaves, "variables") - _under(wanted, "variables")):
         draft.say("variable.unset", {"name": path[1]})
     for path in sorted(_under(wanted, "variables")):
@@ -107,8 +104,8 @@ def _under(leaves: Leaves, name: str) -> set[tuple[str, ...]]:
     return {path for path in leaves if path[0] == name and len(path) > 1}
 
 
-def _rules(draft: Draft, wanted: Leaves) -> None:
-    leaves = draft.leaves
+def _rules(draft: Draft, session: Shown) -> None:
+    leaves, wanted = draft.leaves, session.leaves
     for path in sorted(_under(wanted, "rule_fires")):
         times = wanted[path] - leaves.get(path, 0)
         if times > 0:
@@ -117,22 +114,30 @@ def _rules(draft: Draft, wanted: Leaves) -> None:
             draft.say("rule.fired", fired)
 
 
-def _migration(draft: Draft, wanted: Leaves) -> None:
-    before, mark = draft.leaves["pending_migration",], wanted["pending_migration",]
-    if same(before, mark):
-        return
+def _migration(draft: Draft, session: Shown) -> None:
+    before, mark = draft.shown.json["pending_migration"], session.json["pending_migration"]
     if mark is None:
         draft.say("migration.cleared", {"migration_plan_id": before["migration_plan_id"]})
     else:
-        scenario_id = wanted["active_scenario_id",]
+        scenario_id = session.json["active_scenario_id"]
         of = {} if scenario_id is None else {"scenario_id": scenario_id}
         draft.say("migration.marked", mark | of)
 
 
-def _turns(draft: Draft, wanted: Leaves) -> None:
-    before = draft.leaves["turn_count",]
-    for number in range(before, min(wanted["turn_count",], before + COUNTED_MAX)):
+def _turns(draft: Draft, session: Shown) -> None:
+    before, count = draft.shown.json["turn_count"], session.json["turn_count"]
+    for number in range(before, min(count, before + COUNTED_MAX)):
         draft.say("turn.started", {"turn_id": new_event_id(), "turn_number": number + 1})
+
+
+# In this order: fields, and what says how they changed.
+_TOLD: tuple[tuple[frozenset[str], Callable[[Draft, Shown], None]], ...] = (
+    (TOLD_BY_SCENARIOS, tell_scenarios),
+    (frozenset({"variables", "variable_updated_at"}), _variables),
+    (frozenset({"rule_fires"}), _rules),
+    (frozenset({"pending_migration"}), _migration),
+    (frozenset({"turn_count"}), _turns),
+)
 
 
 def _moment(text: str) -> datetime:

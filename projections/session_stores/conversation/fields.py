@@ -6,31 +6,34 @@ steps is no leaf; see conversation_remainders.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from ...folds.scenarios import SCENARIOS as PLACES
 from ...folds.scenarios import Scenario
-from ...folds.scripts import Script
+from ...folds.scripts import SCRIPTS, Script
 from ...folds.session_status import TERMINAL
+from ...folds.sessions import SESSIONS
 from ...folds.sessions import Session as SessionRow
-from ...folds.step_visits import StepVisit
-from .models import Channel
+from ...folds.step_visits import STEP_VISITS, StepVisit
+from .models import STEP_HISTORY_MAX, Channel, Session
 from .rows import Rows, is_uuid
 
 Path = tuple[str, ...]
 Leaves = dict[Path, Any]
 
-SCENARIOS = "active_scenarios"
+SCENARIOS, HISTORY = "active_scenarios", "step_history"
 #: Numbers that only count: what others add is added to what a save said.
 COUNTERS = frozenset({"turn_count", "relocalization_count", "rule_fires", "visited_steps"})
 _DICTS = ("rule_fires", "rule_last_fire_turn", "variables", "variable_updated_at")
 _SCENARIO_DICTS = ("visited_steps", "variables")
 # What decides about a session that nobody asked for, not what it says.
-_APART = frozenset(
-    {"session_id", "tenant_id", "step_history", "last_activity_at", "version", SCENARIOS, *_DICTS}
-)
+_APART = frozenset({"session_id", "tenant_id", "last_activity_at", "version"})
+_NO_LEAVES = _APART | {HISTORY, SCENARIOS, *_DICTS}
+#: The fields in which a session says something.
+SAID = tuple(name for name in Session.model_fields if name not in _APART)
 _CHANNELS = frozenset(Channel)
 # Statuses that soldier does not have, as what they mean to it.
 _STATUSES = {"pending": "active", "paused": "idle"} | dict.fromkeys(TERMINAL, "closed")
@@ -49,15 +52,26 @@ def same(one: Any, other: Any) -> bool:
     return _encode(one) == _encode(other)
 
 
+def differing(names: Iterable[str], one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Return the names under which two mappings have other JSON values; none is null."""
+    found = []
+    for name in names:
+        first, second = one.get(name), other.get(name)
+        # Most are the same object, and to call a function that looks takes three times as long.
+        if first is not second and not same(first, second):
+            found.append(name)
+    return found
+
+
 def _encode(value: Any) -> bytes:
     return msgspec.json.encode(value, order="deterministic")
 
 
 def leaves(session: Mapping[str, Any]) -> Leaves:
     """Return the leaves of a session as JSON has it."""
-    found: Leaves = {(name,): value for name, value in session.items() if name not in _APART}
-    found |= {(name, key): value for name in _DICTS for key, value in session[name].items()}
-    instances = session[SCENARIOS]
+    found: Leaves = {(name,): value for name, value in session.items() if name not in _NO_LEAVES}
+    found |= {(name, key): value for name in _DICTS for key, value in session.get(name, {}).items()}
+    instances = session.get(SCENARIOS, [])
     found[SCENARIOS,] = [one["scenario_id"] for one in instances]
     for one in instances:
         found |= {
@@ -116,19 +130,42 @@ def is_conversation(row: SessionRow | None) -> bool:
 
 def leaves_of_rows(rows: Rows, *, listed: bool) -> Leaves:
     """Return what the rows of a conversation say; `listed` puts the primary scenario among all."""
-    said = said_by_rows(rows, listed=listed)
-    return {(SCENARIOS,): []} if said is None else leaves(said)
+    if rows.session is None:
+        return leaves({})
+    return leaves(_of_session(rows) | _of_script(rows) | _of_scenarios(rows, listed=listed))
 
 
-def said_by_rows(rows: Rows, *, listed: bool) -> dict[str, Any] | None:
-    """Return the same as JSON has it, without what stands apart; None without a session.
+def said_by_rows(rows: Rows) -> dict[str, Any]:
+    """Return what they say as JSON has it, without what stands apart; nothing without a session.
 
     What is nested in it is the rows' own: it is not to be changed.
     """
-    row, script = rows.session, rows.script
+    said: dict[str, Any] = {}
+    if rows.session is not None:
+        for part in _PARTS.values():
+            said |= part(rows)
+    return said
+
+
+def said_after(said: Mapping[str, Any], before: Rows, rows: Rows) -> dict[str, Any]:
+    """Return what rows say, of which those from before `said` something else.
+
+    A fact changes one view or two of five: a fifth of the time.
+    """
+    if before.session is None or rows.session is None:
+        return said_by_rows(rows)
+    now = dict(said)
+    for name, part in _PARTS.items():
+        if rows.views[name] is not before.views[name]:
+            now |= part(rows)
+    return now
+
+
+def _of_session(rows: Rows) -> dict[str, Any]:
+    row = rows.session
     if row is None:
-        return None
-    said = {
+        return {}
+    return {
         "agent_id": row.agent_id,
         "channel": row.channel,
         "user_channel_id": row.user_channel_id,
@@ -138,14 +175,14 @@ def said_by_rows(rows: Rows, *, listed: bool) -> dict[str, Any] | None:
         "turn_count": row.turn_count,
         "status": _STATUSES.get(row.status, row.status),
         "created_at": row.created_at.isoformat(),
-        "pending_migration": None if script is None else _migration(script),
     }
-    return said | _remembered(script) | _of_scenarios(rows.scenarios, listed)
 
 
-def _remembered(script: Script | None) -> dict[str, Any]:
+def _of_script(rows: Rows) -> dict[str, Any]:
+    script = rows.script
     if script is None:
-        return {"relocalization_count": 0} | {name: {} for name in _DICTS}
+        remembered: dict[str, Any] = {name: {} for name in _DICTS}
+        return remembered | {"relocalization_count": 0, "pending_migration": None}
     return {
         "relocalization_count": script.relocalization_count,
         "rule_fires": script.rule_fires,
@@ -154,6 +191,7 @@ def _remembered(script: Script | None) -> dict[str, Any]:
         "variable_updated_at": {
             key: moment.isoformat() for key, moment in script.variable_updated_at.items()
         },
+        "pending_migration": _migration(script),
     }
 
 
@@ -177,7 +215,8 @@ def primary(scenarios: Iterable[Scenario]) -> Scenario | None:
     return next((one for one in reversed(list(scenarios)) if one.is_primary), None)
 
 
-def _of_scenarios(scenarios: list[Scenario], listed: bool) -> dict[str, Any]:
+def _of_scenarios(rows: Rows, *, listed: bool = False) -> dict[str, Any]:
+    scenarios = rows.scenarios
     first = primary(scenarios)
     return {
         "active_scenario_id": None if first is None else first.scenario_id,
@@ -221,3 +260,16 @@ def visit_of(visit: StepVisit) -> dict[str, Any]:
         "checkpoint_description": visit.checkpoint_description,
         "step_content_hash": visit.step_content_hash,
     }
+
+
+def _of_visits(rows: Rows) -> dict[str, Any]:
+    return {HISTORY: [visit_of(one) for one in rows.visits[-STEP_HISTORY_MAX:]]}
+
+
+# What is said by which view.
+_PARTS: dict[str, Callable[[Rows], dict[str, Any]]] = {
+    SESSIONS.name: _of_session,
+    SCRIPTS.name: _of_script,
+    PLACES.name: _of_scenarios,
+    STEP_VISITS.name: _of_visits,
+}

@@ -17,6 +17,7 @@ from ledger.plans import Plan
 from ...folds.scenarios import ACTIVE
 from ...folds.session_status import TERMINAL
 from ...folds.sessions import Session as SessionRow
+from ...folds.snapshots import SNAPSHOTS
 from ...folds.step_visits import STEP_VISITS
 from ...readers.arguments import instance, text
 from ...readers.scenario_positions import ScenarioPosition
@@ -27,8 +28,8 @@ from .bases import Base
 from .errors import RemainderUnreadable
 from .fields import is_conversation
 from .models import STEP_HISTORY_MAX, Channel, Session, SessionStatus, keep
-from .remainders import Remainder, Shown, session_json, shown
-from .rows import PROJECTIONS, Rows, is_uuid, rows_of
+from .remainders import NOTHING, Remainder, Shown, shown
+from .rows import PROJECTIONS, REMAINDER, Rows, is_uuid, rows_of
 
 #: So often a plan begins anew because others wrote to the session; in each round one of them won.
 ROUNDS_MAX = 1_000
@@ -36,6 +37,8 @@ PAGE_SESSIONS = 500
 #: So many rows of each view are asked for; most sessions have fewer, so that one question is enough.
 LIMITS = (128, STEP_HISTORY_MAX, None)
 NAMES = tuple(one.name for one in PROJECTIONS)
+#: Of what stores keep beside the facts, no more than a conversation asks for.
+ONLY = {SNAPSHOTS.name: {"name": REMAINDER}}
 # What a status of soldier's is among all that a session can have.
 _MEANT = {
     SessionStatus.ACTIVE: ("active", "pending"),
@@ -87,22 +90,20 @@ class ConversationReading:
         row = rows.session
         if row is None or not is_conversation(row):
             return None
-        kept = as_read(rows)
-        # What a save asks for, and is told at once where the rows will not tell it any more.
-        plain = rows.remainder is None and kept is rows
-        said = None if plain else shown(rows, remainder_of(rows))
-        apart = {
+        said = {
+            **shown(rows, remainder_of(rows)).json,
             "session_id": row.session_id,
             "tenant_id": row.tenant,
-            "last_activity_at": row.last_activity_at,
+            "last_activity_at": row.last_activity_at.isoformat(),
             "version": row.last_sequence,
         }
         # By way of JSON, so that it shares nothing with the rows, which others look at later.
-        session = Session.model_validate_json(_encode(session_json(rows, said) | apart))
-        keep(session, row.last_sequence, self.base((row.tenant, row.session_id), kept, said))
+        session = Session.model_validate_json(_encode(said))
+        base = self.base((row.tenant, row.session_id), as_read(rows), Shown(said))
+        keep(session, row.last_sequence, base)
         return session
 
-    def base(self, key: tuple[str, str], rows: Rows, said: Shown | None) -> Base | None:
+    def base(self, key: tuple[str, str], rows: Rows, said: Shown) -> Base | None:
         """Return what a session carries that is stored as these rows; None if there is none."""
         row = rows.session
         if row is None:
@@ -114,7 +115,7 @@ class ConversationReading:
         found: dict[str, list[Any]] = {}
         for limit in LIMITS:
             found = yield self.views.together(
-                session_id, NAMES, tenant=tenant, limit=limit, newest_first=True
+                session_id, NAMES, tenant=tenant, limit=limit, newest_first=True, only=ONLY
             )
             if _is_whole(found, limit):
                 break
@@ -130,7 +131,7 @@ class ConversationReading:
             if not missing:
                 break
             read: dict[str, dict[str, list[Any]]] = yield self.views.together_many(
-                missing, NAMES, tenant=tenant, limit=limit, newest_first=True
+                missing, NAMES, tenant=tenant, limit=limit, newest_first=True, only=ONLY
             )
             found |= {one: rows_of(rows) for one, rows in read.items() if _is_whole(rows, limit)}
         return found
@@ -264,7 +265,7 @@ def remainder_of(rows: Rows) -> Remainder:
     """Return what was kept beside the facts, nothing if there is nothing."""
     kept = rows.remainder
     if kept is None:
-        return Remainder()
+        return NOTHING
     try:
         return msgspec.convert(kept.state, Remainder)
     except msgspec.ValidationError as error:

@@ -8,17 +8,23 @@ that it never hides what others add.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
 
 from .fields import (
     COUNTERS,
+    HISTORY,
+    SAID,
     SCENARIOS,
     Leaves,
     Path,
+    differing,
+    leaves,
     leaves_of_rows,
+    said_after,
     said_by_rows,
     same,
     session_of,
@@ -70,30 +76,38 @@ class Remainder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history: History = History()
 
 
-class Shown(msgspec.Struct, frozen=True):
-    """A session as its rows and its remainder say."""
-
-    leaves: Leaves
-    history: list[Visit]
-
-    def session(self) -> dict[str, Any]:
-        """Return the session as JSON, without what stands apart."""
-        return session_of(self.leaves) | {"step_history": self.history}
+#: What is kept of most sessions.
+NOTHING = Remainder()
 
 
-def session_json(rows: Rows, said: Shown | None) -> dict[str, Any]:
-    """Return the session as JSON, as was said if there is a remainder, else as its rows say.
+class Shown(msgspec.Struct, frozen=True, dict=True):
+    """A session as its rows and its remainder say, as JSON has it.
 
-    To take it apart into leaves and put it together again takes twice as long.
+    What stands apart may be among it, and is not looked at.
     """
-    if said is not None:
-        return said.session()
-    history = [visit_of(one) for one in rows.visits[-STEP_HISTORY_MAX:]]
-    return (said_by_rows(rows, listed=False) or {}) | {"step_history": history}
+
+    json: Mapping[str, Any]
+
+    @cached_property
+    def leaves(self) -> Leaves:
+        """What can change alone; a path that is missing says nothing."""
+        return leaves(self.json)
+
+    @property
+    def history(self) -> list[Visit]:
+        """The steps that were entered."""
+        visits: list[Visit] = self.json.get(HISTORY, [])
+        return visits
+
+    def differing(self, other: Shown) -> frozenset[str]:
+        """Return the fields in which another session says something else."""
+        return frozenset(differing(SAID, self.json, other.json))
 
 
 def shown(rows: Rows, remainder: Remainder) -> Shown:
     """Return a session as rows and a remainder say it is."""
+    if remainder == NOTHING:
+        return Shown(said_by_rows(rows))
     found = leaves_of_rows(rows, listed=remainder.listed)
     for leaf in remainder.leaves:
         path = tuple(leaf.path)
@@ -105,7 +119,14 @@ def shown(rows: Rows, remainder: Remainder) -> Shown:
                 del found[path]
         elif _counts(path) and now is not _ABSENT:
             found[path] = max(0, now + _number(leaf.said) - _number(leaf.derived))
-    return Shown(found, remainder.history.of(numbered(rows)))
+    return Shown(session_of(found) | {HISTORY: remainder.history.of(numbered(rows))})
+
+
+def shown_after(said: Shown, before: Rows, rows: Rows, remainder: Remainder) -> Shown:
+    """Return the same, of which the rows from before, and this remainder, `said` something else."""
+    if remainder != NOTHING:
+        return shown(rows, remainder)
+    return Shown(said_after(said.json, before, rows))
 
 
 def numbered(rows: Rows) -> list[tuple[int, Visit]]:
@@ -141,12 +162,12 @@ def remainder(
     listed = is_listed(wanted.leaves)
     derived = leaves_of_rows(rows, listed=listed)
     said = wanted.leaves
-    differing = [
+    kept_apart = [
         Leaf(list(path), _at(derived, path), _at(said, path))
         for path in sorted(_differing(derived, said))
     ]
     kept = _history(numbered(rows), wanted.history, before.history, steps_before, hidden)
-    return Remainder(listed=listed, leaves=differing, history=kept)
+    return Remainder(listed=listed, leaves=kept_apart, history=kept)
 
 
 def _differing(one: Leaves, other: Leaves) -> set[Path]:

@@ -12,16 +12,16 @@ from uuid import UUID
 
 from ...folds.scenarios import ACTIVE, TERMINAL, Scenario
 from .drafts import COUNTED_MAX, Draft
-from .fields import SCENARIOS, Leaves, leaves_of_rows, same
+from .fields import HISTORY, SCENARIOS, Leaves, leaves_of_rows, same
 from .remainders import Shown, Visit
 
 #: The scenario of steps that were entered in one which nobody knows any more.
 UNKNOWN = str(UUID(int=0))
-# Session fields that are told by facts about scenarios.
-_ABOUT = frozenset(
+#: Session fields that are told by facts about scenarios.
+TOLD_BY_SCENARIOS = frozenset(
     {
         *("active_scenario_id", "active_step_id", "active_scenario_version"),
-        *("scenario_checksum", "relocalization_count", SCENARIOS),
+        *("scenario_checksum", "relocalization_count", SCENARIOS, HISTORY),
     }
 )
 _ENDS = {"completed": "scenario.completed", "cancelled": "scenario.cancelled"}
@@ -33,7 +33,7 @@ class Asked:
     def __init__(self, wanted: Shown) -> None:
         self.leaves = wanted.leaves
         self.primary: str | None = wanted.leaves["active_scenario_id",]
-        instances: dict[str, Any] = {one["scenario_id"]: one for one in wanted.session()[SCENARIOS]}
+        instances: dict[str, Any] = {one["scenario_id"]: one for one in wanted.json[SCENARIOS]}
         self.instances = instances
         first = [self.primary] if self.primary is not None else []
         self.ids = list(dict.fromkeys([*first, *instances]))
@@ -66,8 +66,6 @@ class Asked:
 
 def tell_scenarios(draft: Draft, wanted: Shown) -> None:
     """Say what changed in a session's scenarios."""
-    if same(_of_scenarios(draft.shown), _of_scenarios(wanted)):
-        return
     asked = Asked(wanted)
     before = _places(draft)
     _start_new(draft, asked)
@@ -83,11 +81,6 @@ def tell_scenarios(draft: Draft, wanted: Shown) -> None:
     for id_ in _places(draft):
         if id_ not in asked.ids:
             draft.say("scenario.exited", {"scenario_id": id_})
-
-
-def _of_scenarios(session: Shown) -> list[Any]:
-    about = [one for one in sorted(session.leaves.items()) if one[0][0] in _ABOUT]
-    return [about, session.history]
 
 
 def _places(draft: Draft) -> dict[str, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ from ..snapshot.errors import SessionBusy
 from .bases import Base
 from .drafts import AnyFact
 from .facts import facts_of_save
-from .fields import is_conversation, leaves
+from .fields import HISTORY, SCENARIOS, is_conversation, same
 from .models import STEP_HISTORY_MAX, Session, SessionStatus, base_of, keep
 from .reading import ROUNDS_MAX, ConversationReading, Id, as_read, id_text, remainder_of
 from .remainders import Shown
@@ -164,20 +164,26 @@ class ConversationWriting(ConversationReading):
     def _checked(self, session: Session) -> Wanted:
         if not isinstance(session, Session):
             raise InvalidArgument("session", f"expected a Session, got {type(session).__name__}")
+        base = base_of(session)
+        known = {} if base is None else base.shown.json
         try:
             plain: dict[str, Any] = session.model_dump(mode="json", warnings="error")
-            copy = Session.model_validate(plain)
+            new = _news(plain, known) if known else plain
+            copy = _validated(session, new) if known else Session.model_validate(plain)
         except (ValidationError, PydanticSerializationError, UnicodeEncodeError) as error:
             raise InvalidArgument("session", str(error)) from error
-        check_json(plain, "session")
-        ids = [one["scenario_id"] for one in plain["active_scenarios"]]
+        check_json(new, "session")
+        ids = [one["scenario_id"] for one in plain[SCENARIOS]]
         if len(set(ids)) < len(ids):
             raise InvalidArgument("session", "is in one scenario twice: expected each once")
-        tenant = self.tenant_of(copy.tenant_id)
+        tenant = self.tenant_of(plain["tenant_id"])
         if tenant is None:
             raise InvalidArgument("session", "is of another tenant than this store")
-        history: list[dict[str, Any]] = plain["step_history"][-STEP_HISTORY_MAX:]
-        return Wanted((tenant, str(copy.session_id)), copy, Shown(leaves(plain), history))
+        # What is as it was is that itself, of which later looks see at once that it is the same.
+        said = {**known, **new}
+        if len(said[HISTORY]) > STEP_HISTORY_MAX:
+            said[HISTORY] = said[HISTORY][-STEP_HISTORY_MAX:]
+        return Wanted((tenant, plain["session_id"]), copy, Shown(said))
 
     def _changed(self, wanted: Wanted, base: Base | None) -> Planned | None:
         """Return what makes the session that was read the wanted one; None if nobody knows it.
@@ -281,6 +287,25 @@ class ConversationWriting(ConversationReading):
         if row is None or given > row.last_activity_at:
             return given
         return self.clock()
+
+
+def _news(plain: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a session as JSON says that was not known of it, and known to be valid."""
+    new = {}
+    for name, value in plain.items():
+        before = known.get(name)
+        # Equality first, for what JSON lacks is equal to nothing, and its text is another one's.
+        if value is not before and (value != before or not same(value, before)):
+            new[name] = value
+    return new
+
+
+def _validated(session: Session, new: Mapping[str, Any]) -> Session:
+    """Return a copy of a session that was valid but for what is new in it, as JSON has that."""
+    copy = session.model_copy()
+    for name, value in new.items():
+        setattr(copy, name, value)  # which validates it
+    return copy
 
 
 def _is_change(event: Event) -> bool:

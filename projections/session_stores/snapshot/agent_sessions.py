@@ -144,7 +144,23 @@ def checked(session: AgentSession) -> AgentSession:
     if not isinstance(session, AgentSession):
         raise InvalidArgument("session", f"expected an AgentSession, got {type(session).__name__}")
     try:
-        plain: Any = listed(msgspec.to_builtins(session))
-        return msgspec.convert(plain, AgentSession)
+        return msgspec.convert(_plain(session), AgentSession)
     except (msgspec.MsgspecError, TypeError) as error:
         raise InvalidArgument("session", str(error)) from error
+
+
+def _plain(session: AgentSession) -> Any:
+    """Return a session as plain values, but for its messages that are stored.
+
+    What is the same object as a stored one was looked at before, and nothing in it can be changed,
+    see `own`; to look again takes longer with every message.
+    """
+    messages, base = session.chat_messages, base_of(session)
+    if base is None or type(messages) is not tuple:
+        return listed(msgspec.to_builtins(session))
+    stored = {id(one.said) for one in base.messages}
+    plain = listed(msgspec.to_builtins(msgspec.structs.replace(session, chat_messages=())))
+    plain["chat_messages"] = [
+        one if id(one) in stored else listed(msgspec.to_builtins(one)) for one in messages
+    ]
+    return plain

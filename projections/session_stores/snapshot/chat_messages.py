@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from ...folds.messages import Message
 
 #: What the catalogue calls otherwise.
 NAMES = {"reasoning_content": "reasoning"}
+_PLAIN = frozenset({str, int, bool, NoneType})
 TOOL_CALL_CLOSED = "The tool call was interrupted before it returned."
 
 
@@ -137,10 +139,11 @@ def _call(call: dict[str, Any]) -> ToolCall:
 
 def listed(value: Any) -> Any:
     """Return a value with lists for tuples, as JSON comes back."""
+    # Of texts, numbers and None nothing is asked: they are most of what there is.
     if isinstance(value, list | tuple):
-        return [listed(one) for one in value]
+        return [one if type(one) in _PLAIN else listed(one) for one in value]
     if isinstance(value, dict):
-        return {key: listed(one) for key, one in value.items()}
+        return {key: one if type(one) in _PLAIN else listed(one) for key, one in value.items()}
     return value
 
 
