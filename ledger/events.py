@@ -56,7 +56,8 @@ def is_aware(moment: datetime) -> bool:
 @lru_cache(2_048)
 def from_microseconds(microseconds: int) -> datetime:
     """Return the UTC datetime of whole microseconds since 1970; exact, no float in between."""
-    return EPOCH + timedelta(microseconds=microseconds)
+    # By place: the name alone takes as long as the rest.
+    return EPOCH + timedelta(0, 0, microseconds)
 
 
 class NewEvent(msgspec.Struct, frozen=True):

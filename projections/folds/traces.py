@@ -22,9 +22,9 @@ import msgspec
 
 from ledger.events import Event
 
-from ..engine.projection import Projection, payload
+from ..engine.projection import Index, Projection, payload
 from .anomalies import Anomaly, anomaly
-from .changes import EMPTY, Changes
+from .changes import EMPTY, Changes, filled
 from .durations import duration_us
 
 RUNNING = "running"
@@ -97,7 +97,7 @@ def apply(span: Span | None, event: Event) -> Span | None:
         changes |= anomaly(span, event, reason)
     changes["last_sequence"] = event.sequence
     changes["position"] = event.position
-    return msgspec.structs.replace(span, **changes)
+    return filled(span, changes) if known is None else msgspec.structs.replace(span, **changes)
 
 
 def _misfit(span: Span | None, event: Event, data: Changes) -> str | None:
@@ -373,7 +373,7 @@ TRACES = Projection(
     indexes=(
         ("tenant", "session_id", "first_sequence", "span_id"),
         ("tenant", "session_id", "run_id", "first_sequence", "span_id"),
-        ("tenant", "trace_id"),
+        Index(("tenant", "trace_id"), present="trace_id"),
     ),
     types=frozenset({*_FOLDS, "content.redacted"}),
 )

@@ -19,7 +19,7 @@ from ...errors import IntegrityError, InvalidArgument, NotALedger, SchemaTooNew,
 from ...limits import BUCKETS_MAX
 from ..base import LedgerInfo, OpenOptions
 from ..queries import load_queries
-from .connections import connect
+from .connections import WRITER_STATEMENTS_MAX, connect
 from .errors import translated
 
 #: "asl1" in ASCII; migrations/0001_ledger.sql writes it.
@@ -53,7 +53,9 @@ def open_file(path: str, options: OpenOptions) -> tuple[apsw.Connection, LedgerI
         raise InvalidArgument("buckets", f"it is between 1 and {BUCKETS_MAX}")
     _refuse_special_file(path)
     with translated(path), _foreign_files_refused(path):
-        connection = connect(path, options.lock_timeout_s, create=True)
+        connection = connect(
+            path, options.lock_timeout_s, create=True, statements_max=WRITER_STATEMENTS_MAX
+        )
         try:
             identity = _identity_of_one_moment(connection, path)
             if connection.readonly("main"):

@@ -317,8 +317,20 @@ class SqliteViews:
             connection.executemany(statements.clear, ((bucket, *key) for key in change.cleared))
         if change.gone:
             connection.executemany(statements.delete, ((bucket, *key) for key in change.gone))
-        for statement, bound in statements.upserts(bucket, change.rows):
-            connection.executemany(statement, bound)
+        rows = change.rows
+        if change.fresh:
+            try:
+                for statement, bound in statements.inserts(bucket, rows[: change.fresh]):
+                    connection.executemany(statement, bound)
+            except apsw.ConstraintError:
+                # One of them is there all the same, or breaks a rule of the table, which upserting
+                # tells then; those that were stored are stored again.
+                pass
+            else:
+                rows = rows[change.fresh :]
+        if rows:
+            for statement, bound in statements.upserts(bucket, rows):
+                connection.executemany(statement, bound)
 
     def _ready(self, connection: apsw.Connection, tables: Sequence[Table]) -> bool:
         columns: list[Any] = connection.execute(SQL["checkpoint_columns"]).fetchall()

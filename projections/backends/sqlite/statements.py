@@ -6,11 +6,11 @@ are parameters without exception.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import sha256
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -23,13 +23,11 @@ from ..session_rows import FIRST_SEQUENCE
 from ..totals import Totals, TotalsQuery
 from .tables import SQL, listed, quoted, search_name
 
-#: FTS5 writes down at each statement's end what it has gathered, which takes as long as storing ten
-#: rows: of those that are found by their words, a statement stores so many. Others gain nothing.
-_SEARCHED_ROWS_MAX = 32
+#: What a statement stores at most. apsw looks it up anew for each time, by all its characters, and
+#: FTS5 writes down at each statement's end what it has gathered, which takes as long as ten rows.
+_STORED_ROWS_MAX = 64
 #: What keeps statements short enough for those that apsw keeps compiled.
-_PARAMETERS_MAX = 2_000
-#: More than a page has.
-_MOMENTS_KEPT_MAX = 8_192
+_PARAMETERS_MAX = 4_000
 _MOMENT_CHARS = len("2026-01-01T00:00:00.000000Z")
 #: A column is up to three arguments of a function, and SQLite takes 1,000.
 DOCUMENT_COLUMNS_MAX = 200
@@ -38,6 +36,8 @@ _DOCUMENT_PARTS = {Kind.JSON: "document_json", Kind.BOOLEAN: "document_flag"}
 _PART = 2**32
 #: No field has such a name.
 _LASTING = "lasting us"
+#: A statement, and what it binds each time.
+Stored = tuple[str, Sequence[Sequence[Any]]]
 
 
 class TableStatements:
@@ -54,11 +54,13 @@ class TableStatements:
             "key": listed(table.key),
             "columns": listed(table.names),
         }
-        self._upserted_max, self._written = 1, table.names
-        if table.words is not None:
-            self._written = (*table.names, SEARCH_WORDS)
-            most = _PARAMETERS_MAX // len(self._written)
-            self._upserted_max = max(1, min(_SEARCHED_ROWS_MAX, most))
+        searched = table.words is not None
+        self._written = (*table.names, SEARCH_WORDS) if searched else table.names
+        most = _PARAMETERS_MAX // len(self._written)
+        self._inserted_max = max(1, min(_STORED_ROWS_MAX, most))
+        # To undo one that fails, SQLite copies what it changes: many rows gain nothing but by words.
+        self._upserted_max = self._inserted_max if searched else 1
+        self._storing: dict[tuple[str, int], str] = {}
 
     # Each is composed when it is first asked for: all of them for all views take longer than what
     # who opens them for a read or two is there for.
@@ -77,23 +79,20 @@ class TableStatements:
     @cached_property
     def upsert(self) -> str:
         """The statement that inserts or replaces a row."""
-        return self._upserting(1)
+        return self._store("upsert", 1)
 
-    @cached_property
-    def _upserts_of_many(self) -> list[tuple[int, str]]:
-        # Each of half as many rows as the one before, so that what is left over takes a few.
-        found, count = [], self._upserted_max
-        while count > 1:
-            found.append((count, self._upserting(count)))
-            count //= 2
+    def _store(self, how: str, rows: int) -> str:
+        found = self._storing.get((how, rows))
+        if found is None:
+            found = self._storing[how, rows] = self._compose_store(how, rows)
         return found
 
-    def _upserting(self, rows: int) -> str:
+    def _compose_store(self, how: str, rows: int) -> str:
         table, written = self.table, self._written
         others = [name for name in table.names if name not in table.key] or list(table.key)
-        parameters = f"({', '.join('?' * (len(written) + 1))})"
-        return SQL["upsert"].format(
-            rows=", ".join([parameters] * rows),
+        parameters = f"({','.join('?' * (len(written) + 1))})"
+        return SQL[how].format(
+            rows=",".join([parameters] * rows),
             assignments=", ".join(
                 f"{quoted(name)} = excluded.{quoted(name)}"
                 for name in (*others, *written[len(table.names) :])
@@ -240,20 +239,24 @@ class TableStatements:
             statement += "\n" + SQL["order"].format(order=order)
         return statement if query.limit is None else statement + "\nLIMIT ?"
 
-    def upserts(
-        self, bucket: int, rows: Sequence[Row]
-    ) -> Iterator[tuple[str, Iterable[Sequence[Any]]]]:
+    def inserts(self, bucket: int, rows: Sequence[Row]) -> Iterator[Stored]:
+        """Yield statements that insert rows, each with its parameters, often several."""
+        return self._stored("insert", self._inserted_max, bucket, rows)
+
+    def upserts(self, bucket: int, rows: Sequence[Row]) -> Iterator[Stored]:
         """Yield statements that insert or replace rows, each with its parameters, often several."""
-        begin = 0
-        for count, statement in self._upserts_of_many if len(rows) > 1 else ():
-            end = begin + (len(rows) - begin) // count * count
+        return self._stored("upsert", self._upserted_max, bucket, rows)
+
+    def _stored(self, how: str, most: int, bucket: int, rows: Sequence[Row]) -> Iterator[Stored]:
+        bound = [self.bound(bucket, row) for row in rows]
+        begin, count = 0, most if len(bound) > 1 else 1
+        while begin < len(bound):
+            end = begin + (len(bound) - begin) // count * count
             if begin < end:
-                bound = [self.bound(bucket, row) for row in rows[begin:end]]
-                groups = (bound[at : at + count] for at in range(0, len(bound), count))
-                yield statement, (list(chain.from_iterable(group)) for group in groups)
-                begin = end
-        if begin < len(rows):
-            yield self.upsert, (self.bound(bucket, row) for row in islice(rows, begin, None))
+                groups = [bound[at : at + count] for at in range(begin, end, count)]
+                yield self._store(how, count), [list(chain.from_iterable(one)) for one in groups]
+            # Then of half as many, so that what is left over takes a few.
+            begin, count = end, count // 2
 
     def bound(self, bucket: int, row: Row) -> list[Any]:
         """Return a row as parameters of `upsert`."""
@@ -261,8 +264,9 @@ class TableStatements:
         if self.table.words is not None:
             values.append(" ".join(self.table.words.of(row)) or None)
         for place in self._moments:
-            if row[place] is not None:
-                values[place + 1] = moment_text(row[place])
+            moment = row[place]
+            if moment is not None:
+                values[place + 1] = moment_text(moment)
         return values
 
     def views(self, found: Sequence[Row]) -> list[Any]:
@@ -320,13 +324,12 @@ def totals_of_row(row: Row) -> Totals:
     return Totals(by, bool(is_before), count, lasting_us, sums)
 
 
-# The moment of an event stands in several rows of a page, and looking at it took longer than this.
-@lru_cache(_MOMENTS_KEPT_MAX)
 def moment_text(moment: datetime) -> str:
     """Return UTC with microseconds, always 27 characters: text order is time order."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    # As RFC 3339, without a fraction that is 0; isoformat() takes ten times as long.
+    # As RFC 3339, without a fraction that is 0. isoformat() takes ten times as long, and to look
+    # for a moment among those of the page three times: they are slow to hash.
     text: str = msgspec.to_builtins(moment)
     return text if len(text) == _MOMENT_CHARS else f"{text[:-1]}.000000Z"
 

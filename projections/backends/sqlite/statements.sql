@@ -79,8 +79,14 @@ SELECT name, type, "notnull" FROM pragma_table_xinfo(?1) WHERE name <> 'bucket'
 SELECT {columns} FROM json_each(?2) AS wanted
 CROSS JOIN main.{table} AS v ON v.bucket = ?1 AND {matches}
 
+-- name: insert
+-- Run for the rows of a page that were not there. OR FAIL, which keeps the rows in front of one that
+-- is there all the same: who stores them replaces them all then, and SQLite need not copy first what
+-- it changes, which takes as long as storing.
+INSERT OR FAIL INTO main.{table} (bucket, {columns}) VALUES {rows}
+
 -- name: upsert
--- Run for all rows of a page.
+-- Run for the other rows of a page.
 INSERT INTO main.{table} (bucket, {columns}) VALUES {rows}
 ON CONFLICT (bucket, {key}) DO UPDATE SET {assignments}
 
