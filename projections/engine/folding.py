@@ -12,6 +12,7 @@ from ledger.records import Record
 from ledger.refusals import shown
 
 from ..errors import ProjectionFailed
+from .reloading import is_exact
 from .tables import Key, Row, Table
 from .work import Undecoded, Work, failure_at
 
@@ -114,16 +115,19 @@ class Fold:
     def _fold(self, work: Work) -> None:
         views, made, table = self._views, self._made, self.table
         apply, type_, key_of = table.projection.apply, table.projection.view, table.key_of
+        # Of the folds that are made here it is known that they leave a key as it is.
+        is_strange = not is_exact(apply)
         for (key,), events in work.touching.items():
             known = view = views.get(key)
             for event in events:
                 new = apply(view, event)
                 if new is not view:
-                    if type(new) is not type_ or key_of(new) != key:
+                    if type(new) is not type_ or (is_strange and key_of(new) != key):
                         _check(new, table, key)
                     view = new
             views[key] = view
             if view is not known:
+                _check(view, table, key)
                 made[key] = view
 
 

@@ -23,6 +23,7 @@ from .tables import Key, Table
 KEY_BYTES_MAX = 2_600
 #: A key of so many characters is never too long: none takes more than four bytes.
 KEY_CHARS_SHORT = KEY_BYTES_MAX // 4
+_TEXT = frozenset([str])
 
 
 @final
@@ -182,10 +183,9 @@ def _check_key(table: Table, key: Key, record: Record | Event) -> None:
         raise TypeError(f"keys gave {shown(key)}, and a key is a tuple of str")
     if len(key) != len(table.key):
         raise ValueError(f"{key!r} is no key of {', '.join(table.key)}")
-    chars = 0
-    for part in key:
-        chars += len(text_value(part))
-    if chars > KEY_CHARS_SHORT:
+    if not {*map(type, key)} <= _TEXT:
+        raise TypeError(f"{key!r} is no tuple of str")
+    if len(text_value("".join(key))) > KEY_CHARS_SHORT:
         _check_size(key)
     if table.of_sessions and (key[0] != record.tenant or key[1] != record.session_id):
         # Another session may live in another bucket, whose rows this checkpoint does not cover.
