@@ -15,8 +15,8 @@ from .folding import Fold, Folded
 from .tables import Key, Row, Table
 from .work import Work, decode_page, work_of
 
-#: Decoded, folded and forgotten before the next: of so many events everything is still close to the
-#: processor when the last view comes to them. To fold 2,000 at once takes a tenth longer.
+#: Decoded, folded and forgotten before the next: of so many events most is still in a cache of 2 MB
+#: when the last view comes to them, which misses a fifth less than with 2,000 at once.
 PART_EVENTS = 256
 
 
