@@ -17,7 +17,8 @@ from .column_values import json_value, moment_value, real_value, text_value
 Values = Sequence[Any]
 Kinds = Set[type]
 ColumnWriter = Callable[[Values, Kinds], Values]
-_EMPTY: dict[type, str] = {dict: "{}", list: "[]"}
+#: The text of what is empty, which most documents are.
+EMPTY: dict[type, str] = {dict: "{}", list: "[]"}
 
 
 def text_column(values: Values, kinds: Kinds) -> Values:
@@ -56,13 +57,13 @@ def moment_column(values: Values, kinds: Kinds) -> Values:
 def json_column(values: Values, kinds: Kinds) -> Values:
     """Return JSON texts; most are of what is empty."""
     if kinds <= {dict, list} and not any(values):
-        return [_EMPTY[type(value)] for value in values]
+        return [EMPTY[type(value)] for value in values]
     return [
         None
         if value is None
         else json_value(value)
-        if value or type(value) not in _EMPTY
-        else _EMPTY[type(value)]
+        if value or type(value) not in EMPTY
+        else EMPTY[type(value)]
         for value in values
     ]
 

@@ -40,95 +40,97 @@ Folded = tuple[Change, ProjectionFailed | None]
 def fold(work: Work, before: int, loaded: Mapping[Key, Row]) -> Folded:
     """Fold a page into the rows loaded; also return why it stopped before the page's end.
 
-    The change then ends at the event before, so that nothing is lost and nothing is skipped.
+    The change then ends at the event before, so that nothing is lost and nothing is skipped. Rows
+    are made once, at the end; if anything fails, the page is folded again, carefully, making rows
+    after every event, which tells the event that is to blame.
     """
-    one = Fold(work.table)
-    one.fold(work, loaded)
-    return one.folded(before, lambda: work)
-
-
-class Fold:
-    """Folds a page into rows of one table, part after part; rows are made once, at the end.
-
-    Each row by itself, all events of a part into one and then into the next: one event after the
-    other, each row looked up and kept again, takes a third longer. Where rows are not apart, or if
-    anything fails, that is how the page is folded again, as a whole.
-    """
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-        self.failure: ProjectionFailed | None = None
-        self._after = 0
-        self._loaded: dict[Key, Row] = {}
-        self._views: dict[Key, Any] = {}
-        self._made: dict[Key, Any] = {}
-        self._are_apart = table.reloading is None
-        self._is_careful = False
-
-    def missing(self, work: Work, begun: Collection[Key]) -> list[Key]:
-        """Return the keys of a part under which there may be a row that is to be loaded.
-
-        What begins in the page has none yet: a session's rows are made by its own events alone.
-        """
-        known = self._views
-        if not begun or not self.table.of_sessions:
-            return [key for key in work.keys if key not in known]
-        return [key for key in work.keys if key[:2] not in begun and key not in known]
-
-    def fold(self, work: Work, loaded: Mapping[Key, Row]) -> None:
-        """Fold the next part, with the rows that were missing."""
-        self._after, self.failure = work.after, work.failure
-        self._loaded |= loaded
-        views = self._views
-        views |= _views(self.table, loaded)
-        # Rows have nearly always nothing to do with each other.
-        self._are_apart = (
-            self._are_apart
-            and not work.deletions
-            and set(map(len, work.touching)) <= {1}
-            and Undecoded not in map(type, map(views.get, loaded))
-        )
-        if self._are_apart:
-            try:
-                self._fold(work)
-            except Exception:
-                self._are_apart, self._is_careful = False, True
+    table, views = work.table, _views(work.table, loaded)
+    cleared: tuple[Key, ...] = ()
+    try:
+        if _are_apart(work, views):
+            made = _by_row(work, views)
         else:
-            views |= dict.fromkeys([key for key in work.keys if key not in views])
+            made, cleared = _in_order(work, views)
+        fresh = [new for key, new in made.items() if new is not None and key not in loaded]
+        again = [new for key, new in made.items() if new is not None and key in loaded]
+        rows = table.encode_all([*fresh, *again])
+    except Exception:
+        return _carefully(work, before, loaded)
+    gone = _gone(made, loaded, cleared)
+    return Change(table, before, work.after, rows, gone, cleared, len(fresh)), work.failure
 
-    def folded(self, before: int, whole: Callable[[], Work]) -> Folded:
-        """Return what becomes of the rows; `whole` returns the work of the whole page."""
-        if self._are_apart:
-            loaded, made = self._loaded, self._made.items()
-            fresh = [new for key, new in made if new is not None and key not in loaded]
-            again = [new for key, new in made if new is not None and key in loaded]
-            try:
-                rows = self.table.encode_all([*fresh, *again])
-            except Exception:
-                self._is_careful = True
+
+def _are_apart(work: Work, views: Mapping[Key, Any]) -> bool:
+    """Whether what one row becomes has nothing to do with any other row, as it nearly always is."""
+    return (
+        not work.deletions
+        and work.table.reloading is None
+        and set(map(len, work.touching)) <= {1}
+        and Undecoded not in map(type, views.values())
+    )
+
+
+def _by_row(work: Work, views: Mapping[Key, Any]) -> dict[Key, Any]:
+    """Return what rows become, all events of one folded into it, and then into the next.
+
+    To fold one event after the other, and look up and keep its row each time, takes a third longer.
+    """
+    made, table = {}, work.table
+    apply, type_, key_of = table.projection.apply, table.projection.view, table.key_of
+    # Of the folds that are made here it is known that they leave a key as it is.
+    is_strange = not is_exact(apply)
+    for (key,), events in work.touching.items():
+        known = view = views.get(key)
+        for event in events:
+            new = apply(view, event)
+            if new is not view:
+                if type(new) is not type_ or (is_strange and key_of(new) != key):
+                    _check(new, table, key)
+                view = new
+        if view is not known:
+            _check(view, table, key)
+            made[key] = view
+    return made
+
+
+def _in_order(work: Work, views: dict[Key, Any]) -> tuple[dict[Key, Any], tuple[Key, ...]]:
+    """Return what rows become, one event folded after the other, each into all its rows."""
+    state = State(views, {}, {}, {})
+    take = _taker(work.table, state, careful=False)
+    for record, event, keys in work.in_order():
+        if event is None:
+            _clear(record, state)
+        else:
+            take(event, keys)
+    return state.made, tuple(state.cleared)
+
+
+def _carefully(work: Work, before: int, loaded: Mapping[Key, Row]) -> Folded:
+    """Fold in the same order up to the first event whose rows cannot be made."""
+    table = work.table
+    state = State(_views(table, loaded), {}, {}, {})
+    after, failure = work.after, work.failure
+    take = _taker(table, state, careful=True)
+    for record, event, keys in work.in_order():
+        try:
+            if event is None:
+                _clear(record, state)
             else:
-                gone = [key for key, new in made if new is None and key in loaded]
-                change = Change(self.table, before, self._after, rows, gone, fresh=len(fresh))
-                return change, self.failure
-        return _in_order(whole(), before, self._loaded, careful=self._is_careful)
+                take(event, keys)
+        except Exception as error:
+            after, failure = record.position - 1, failure_at(table, record, error)
+            break
+    cleared = tuple(state.cleared)
+    rows = [row for row in state.made.values() if row is not None]
+    return Change(table, before, after, rows, _gone(state.made, loaded, cleared), cleared), failure
 
-    def _fold(self, work: Work) -> None:
-        views, made, table = self._views, self._made, self.table
-        apply, type_, key_of = table.projection.apply, table.projection.view, table.key_of
-        # Of the folds that are made here it is known that they leave a key as it is.
-        is_strange = not is_exact(apply)
-        for (key,), events in work.touching.items():
-            known = view = views.get(key)
-            for event in events:
-                new = apply(view, event)
-                if new is not view:
-                    if type(new) is not type_ or (is_strange and key_of(new) != key):
-                        _check(new, table, key)
-                    view = new
-            views[key] = view
-            if view is not known:
-                _check(view, table, key)
-                made[key] = view
+
+def _gone(
+    made: Mapping[Key, Any], loaded: Mapping[Key, Row], cleared: Collection[Key]
+) -> list[Key]:
+    return [
+        key for key, new in made.items() if new is None and key in loaded and key[:2] not in cleared
+    ]
 
 
 def _check(new: Any, table: Table, key: Key) -> None:
@@ -137,43 +139,6 @@ def _check(new: Any, table: Table, key: Key) -> None:
             raise TypeError(f"apply returned {shown(new)} and no {table.projection.view.__name__}")
         if table.key_of(new) != key:
             raise ValueError(f"the view of {key} came back as that of {table.key_of(new)}")
-
-
-def _in_order(
-    work: Work, before: int, loaded: Mapping[Key, Row], *, careful: bool = False
-) -> Folded:
-    """Fold one event after the other, each into all its rows.
-
-    If anything fails, that is done again, `careful` to make rows after every event, which tells the
-    event that is to blame.
-    """
-    table = work.table
-    state = State(_views(table, loaded), {}, {}, {})
-    after, failure = work.after, work.failure
-    take = _taker(table, state, careful=careful)
-    for record, event, keys in work.in_order():
-        try:
-            if event is None:
-                _clear(record, state)
-            else:
-                take(event, keys)
-        except Exception as error:
-            if not careful:
-                return _in_order(work, before, loaded, careful=True)
-            after, failure = record.position - 1, failure_at(table, record, error)
-            break
-    rows = [new for new in state.made.values() if new is not None]
-    if not careful:
-        try:
-            rows = table.encode_all(rows)
-        except Exception:
-            return _in_order(work, before, loaded, careful=True)
-    gone = [
-        key
-        for key, new in state.made.items()
-        if new is None and key in loaded and key[:2] not in state.cleared
-    ]
-    return Change(table, before, after, rows, gone, tuple(state.cleared)), failure
 
 
 class State(NamedTuple):

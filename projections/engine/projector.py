@@ -25,11 +25,11 @@ from ..errors import ProjectionFailed, VersionDropped
 from .asked import Asked
 from .buckets import AfterPage, Due, reach_each
 from .dropping import outlives_drops
-from .folding import Change, Folded
-from .page_folding import fold_page
+from .folding import Change, Folded, fold
 from .pages import between, check_dense
 from .stops import failure_of
 from .tables import Identity, Key, Row, Table
+from .work import decode_page, stored_keys, work_of
 
 #: What each page costs takes a sixth of the time of folding in pages of 500, and little in these;
 #: larger ones gain nothing.
@@ -291,9 +291,17 @@ class Projector:
         """
         check_dense(bucket, start, end, records)
         self._size.saw(records)
-        folded = yield from fold_page(
-            self._views, self._upcasts, bucket, start, records, skips, asked
-        )
+        page = decode_page(records, skips, self._upcasts)
+        works = [work_of(table, page, left_out) for table, left_out in skips.items()]
+        ready = {} if asked is None else asked.loaded(works)
+        missing = [
+            (one.table, keys)
+            for one in works
+            if one.table not in ready and (keys := stored_keys(one, page))
+        ]
+        rows: list[dict[Key, Row]] = (yield self._views.load(bucket, missing)) if missing else []
+        loaded = ready | {table: found for (table, _), found in zip(missing, rows, strict=True)}
+        folded = [fold(work, start, loaded.get(work.table, {})) for work in works]
         changes = [change for change, _ in folded if change.after > start]
         deleted = sorted({session for change in changes for session in change.cleared})
         changes += [Change(cache, 0, 0, cleared=deleted) for cache in self.caches if deleted]

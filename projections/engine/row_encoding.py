@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .column_encoding import (
+    EMPTY,
     ColumnWriter,
     boolean_column,
     integer_column,
@@ -38,7 +39,6 @@ from .index_sizes import CHARS_SHORT, IndexSizes
 from .shapes import Shapes
 
 Values = tuple[Any, ...]
-_EMPTY: dict[type, str] = {dict: "{}", list: "[]"}
 #: Of fewer views, to look at a column takes longer than to look at its values.
 _BY_COLUMN_FROM = 8
 _BY_COLUMN: dict[Callable[[Any], Any], ColumnWriter] = {
@@ -135,7 +135,7 @@ class RowEncoder:
             _values_at(written_by(integer_value)),
             written_by(moment_value),
             written_by(real_value),
-            [(place, _EMPTY.get(type(values[place]))) for place in written_by(json_value)],
+            [(place, EMPTY.get(type(values[place]))) for place in written_by(json_value)],
         )
 
     def _checked(self, values: Values) -> Values:

@@ -28,7 +28,7 @@ _TEXT = frozenset([str])
 
 @final
 class Undecoded(msgspec.Struct, frozen=True):
-    """In an event's place: why it cannot be decoded."""
+    """In the place of an event or of a row: why it cannot be decoded."""
 
     error: Exception
 
@@ -122,6 +122,16 @@ def _decoded_alone(record: Record, upcasts: Upcasts) -> Event | Undecoded:
         return event_of_record(record, upcasts)
     except Exception as error:
         return Undecoded(error)
+
+
+def stored_keys(work: Work, page: Page) -> Sequence[Key]:
+    """Return the keys of a page's work under which there may be a row.
+
+    What begins in the page has none yet: a session's rows are made by its own events alone.
+    """
+    if not page.begun or not work.table.of_sessions:
+        return work.keys
+    return [key for key in work.keys if key[:2] not in page.begun]
 
 
 def work_of(table: Table, page: Page, skips: Collection[int] = ()) -> Work:

@@ -79,7 +79,8 @@ def test_a_view_is_the_same_from_its_columns_and_from_its_document(table: Table)
     def check(view: Any) -> None:
         connection.execute("BEGIN")
         try:
-            connection.execute(statements.upsert, statements.bound(0, table.encode(view)))
+            for statement, bound in statements.upserts(0, [table.encode(view)]):
+                connection.executemany(statement, bound)
             rows = connection.execute(*statements.select(query)).fetchall()
             documents = connection.execute(*statements.read(query)).fetchall()
         finally:

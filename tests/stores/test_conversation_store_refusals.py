@@ -55,3 +55,15 @@ def test_what_was_read_or_saved_is_refused_if_it_was_made_wrong_inside(
         found = store.get(uuid(100))
         assert type(found.variables["number"]) is type(value)
         assert first.version == found.version == ledger.head(KEY, **HERE)
+
+
+@on_memory
+@only_sync
+@pytest.mark.parametrize("name", ["agent_id", "tenant_id", "turn_count"])
+def test_a_session_without_one_of_its_fields_is_refused(ledger: Any, name: str) -> None:
+    store = store_of(ledger)
+    store.save(session_of(turn_count=0))
+    session = store.get(uuid(100))
+    delattr(session, name)
+    with pytest.raises(InvalidArgument, match=name):
+        store.save(session)

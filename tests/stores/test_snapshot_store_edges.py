@@ -232,3 +232,19 @@ def test_what_is_wrong_is_refused_by_its_place_also_behind_messages_that_are_sto
         store.save(saved)
     listed: Any = msgspec.structs.replace(saved, chat_messages=[*loaded.chat_messages])
     assert store.save(listed).chat_messages == loaded.chat_messages
+
+
+@on_memory
+@only_sync
+@pytest.mark.parametrize("role", ["user", "system"])
+def test_a_value_that_is_only_equal_is_another_one(ledger: Any, role: Any) -> None:
+    store = store_of(ledger)
+    said = ChatMessage(role=role, content=({"cache": 1},))
+    store.save(AgentSession(id=SessionId("s")).with_message(said))
+    for other in (True, 1.0, 1):
+        session = store.load("s")
+        session.chat_messages[0].content[0]["cache"] = other
+        saved = store.save(session)
+        assert saved.version > session.version
+        for again in (saved, store.load("s")):
+            assert repr(again.chat_messages[0].content) == repr(({"cache": other},))

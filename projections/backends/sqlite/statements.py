@@ -26,7 +26,7 @@ from .tables import SQL, listed, quoted, search_name
 #: What a statement stores at most. apsw looks it up anew for each time, by all its characters, and
 #: FTS5 writes down at each statement's end what it has gathered, which takes as long as ten rows.
 _STORED_ROWS_MAX = 64
-#: What keeps statements short enough for those that apsw keeps compiled.
+#: Those of nearly all tables are then short enough for apsw to keep them compiled.
 _PARAMETERS_MAX = 4_000
 _MOMENT_CHARS = len("2026-01-01T00:00:00.000000Z")
 #: A column is up to three arguments of a function, and SQLite takes 1,000.
@@ -75,11 +75,6 @@ class TableStatements:
                 for place, name in enumerate(self.table.key)
             ),
         )
-
-    @cached_property
-    def upsert(self) -> str:
-        """The statement that inserts or replaces a row."""
-        return self._store("upsert", 1)
 
     def _store(self, how: str, rows: int) -> str:
         found = self._storing.get((how, rows))
@@ -259,7 +254,7 @@ class TableStatements:
             begin, count = end, count // 2
 
     def bound(self, bucket: int, row: Row) -> list[Any]:
-        """Return a row as parameters of `upsert`."""
+        """Return a row as parameters of what stores it."""
         values = [bucket, *row]
         if self.table.words is not None:
             values.append(" ".join(self.table.words.of(row)) or None)

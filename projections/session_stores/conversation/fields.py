@@ -1,7 +1,7 @@
 """A session as leaves: (path, JSON value) pairs, of a model or of rows, so that both compare. Pure.
 
 A leaf is what can change alone: a field, an entry of a dict, a field of a scenario. The history of
-steps is no leaf; see conversation_remainders.
+steps is no leaf; see remainders.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from ...folds.sessions import SESSIONS, Session
 from ...folds.snapshots import SNAPSHOTS, Snapshot
 from ...folds.step_visits import STEP_VISITS, StepVisit
 
-#: The name under which is kept what no fact of the catalogue can say; see conversation_remainders.
+#: The name under which is kept what no fact of the catalogue can say; see remainders.
 REMAINDER = "conversation"
 PROJECTIONS = (SESSIONS, SCRIPTS, SCENARIOS, STEP_VISITS, SNAPSHOTS)
 

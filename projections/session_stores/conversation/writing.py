@@ -168,6 +168,8 @@ class ConversationWriting(ConversationReading):
         known = {} if base is None else base.shown.json
         try:
             plain: dict[str, Any] = session.model_dump(mode="json", warnings="error")
+            if missing := Session.model_fields.keys() - plain.keys():
+                raise InvalidArgument("session", f"its {', '.join(sorted(missing))} was deleted")
             new = _news(plain, known) if known else plain
             copy = _validated(session, new) if known else Session.model_validate(plain)
         except (ValidationError, PydanticSerializationError, UnicodeEncodeError) as error:

@@ -9,6 +9,7 @@ the transcript too, and stays in the log.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import eq
 from typing import Any
 
 import msgspec
@@ -26,6 +27,12 @@ from .chat_messages import (
     own,
     system_prefix,
 )
+
+#: Each is compared with all that are stored; of more of them texts are made instead, once each.
+_NEW_FEW = 8
+#: Messages or their texts.
+Comparable = tuple[Any, ...]
+_text = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -70,6 +77,7 @@ def changes(
     `next_sequence` is the sequence that the first of the facts will have.
     """
     said = tuple([message.said for message in stored])
+    told, telling = _comparable(said, wanted)
     prefix = min(system_prefix(said), system_prefix(wanted))
     if window.rest_from:
         # A window has one gap, so nothing behind it may become part of what stands before it.
@@ -78,10 +86,10 @@ def changes(
     facts = [
         _amended(stored[place], new)
         for place, new in enumerate(wanted[:prefix])
-        if new != said[place]
+        if telling[place] != told[place]
     ]
     rest, ahead = stored[prefix:], wanted[prefix:]
-    trimmed, kept = _kept(said[prefix:], ahead)
+    trimmed, kept = _kept(told[prefix:], telling[prefix:])
     facts += [_deleted(message) for message in rest[trimmed + kept :]]
     rest_from = next_sequence + len(facts)
     added = [appended(message) for message in ahead[kept:]]
@@ -91,8 +99,10 @@ def changes(
         window = Window(through, first_kept)
     messages = (
         *(
-            one if one.said == new else Placed(one.sequence, one.message_id, own(new))
-            for one, new in zip(stored[:prefix], wanted[:prefix], strict=True)
+            one if is_same else Placed(one.sequence, one.message_id, own(new))
+            for one, new, is_same in zip(
+                stored[:prefix], wanted, map(eq, told, telling), strict=False
+            )
         ),
         *rest[trimmed : trimmed + kept],
         *(
@@ -113,12 +123,26 @@ def _amended(stored: Placed, wanted: ChatMessage) -> NewEvent:
     amended: dict[str, Any] = {"message_id": stored.message_id}
     for name in wanted.__struct_fields__:
         value = getattr(wanted, name)
-        if value != getattr(stored.said, name):
+        if _text(value) != _text(getattr(stored.said, name)):
             amended[NAMES.get(name, name)] = listed(msgspec.to_builtins(value))
     return NewEvent(amended, MessageAmended.event_type)
 
 
-def _kept(stored: tuple[ChatMessage, ...], wanted: tuple[ChatMessage, ...]) -> tuple[int, int]:
+def _comparable(
+    stored: tuple[ChatMessage, ...], wanted: tuple[ChatMessage, ...]
+) -> tuple[Comparable, Comparable]:
+    """Return both lists as what is equal only where it says the same: 1, 1.0 and True are three.
+
+    That is their texts, unless all that is wanted are stored objects and messages unlike any.
+    """
+    known = set(map(id, stored))
+    new = [one for one in wanted if id(one) not in known]
+    if len(new) <= _NEW_FEW and not any(one in stored for one in new):
+        return stored, wanted
+    return tuple(map(_text, stored)), tuple(map(_text, wanted))
+
+
+def _kept(stored: Comparable, wanted: Comparable) -> tuple[int, int]:
     """Return how many stored messages are trimmed, and how many behind them the session begins with.
 
     Of several pieces that fit the one that reaches the end of what is stored, else the longest.
@@ -140,12 +164,12 @@ def _kept(stored: tuple[ChatMessage, ...], wanted: tuple[ChatMessage, ...]) -> t
     return (best, runs[best]) if runs and runs[best] else (0, 0)
 
 
-def _common_prefixes(wanted: Sequence[ChatMessage], stored: Sequence[ChatMessage]) -> list[int]:
+def _common_prefixes(wanted: Comparable, stored: Comparable) -> list[int]:
     """Return for each place of `stored` how much of `wanted` begins there: the Z-function.
 
     In linear time: a loop of a model that repeats itself would make anything else slow.
     """
-    line: list[ChatMessage | None] = [*wanted, None, *stored]
+    line = [*wanted, None, *stored]
     found = [0] * len(line)
     left = right = 0
     for place in range(1, len(line)):

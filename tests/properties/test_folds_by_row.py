@@ -1,9 +1,9 @@
-"""What a page makes of a table does not tell in how many parts it was folded."""
+"""What becomes of a table does not tell how its pages were cut, nor how each was folded."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,13 +12,13 @@ from ledger.backends.base import FeedQuery
 from ledger.catalogue import FACTS, SessionDeleted, SessionForked
 from ledger.events import Event
 from ledger.plans import run
-from projections import Projection
+from projections import Projection, ProjectionFailed
 from projections.backends.memory import MemoryViews
 from projections.builtin import BUILTIN
-from projections.engine import page_folding
-from projections.engine.folding import Fold, Folded
-from projections.engine.page_folding import fold_page
+from projections.engine.folding import Folded, _carefully, fold
+from projections.engine.projector import Projector
 from projections.engine.tables import Table
+from projections.engine.work import Work, decode_page, work_of
 from tests.properties.profile import examples
 from tests.support.folds import facts
 
@@ -74,42 +74,24 @@ COUNTS = Projection(
 )
 
 
-class InOrder(Fold):
-    """Folds no row by itself."""
-
-    def __init__(self, table: Table) -> None:
-        super().__init__(table)
-        self._are_apart = False
-
-
-def outcome(folded: Folded) -> Any:
+def told(work: Work, folded: Folded) -> Any:
     """Return all that a fold came to, without the order of its rows."""
     change, failure = folded
-    assert not {change.table.key_of_row(row) for row in change.rows[: change.fresh]} & {
-        change.table.key_of_row(row) for row in change.rows[change.fresh :]
-    }
-    told = None if failure is None else (failure.position, failure.reason)
-    return (
-        sorted(change.rows, key=repr),
-        set(change.gone),
-        set(change.cleared),
-        change.after,
-        told,
-    )
+    place = None if failure is None else (failure.position, failure.reason)
+    fresh = {change.table.key_of_row(row) for row in change.rows[: change.fresh]}
+    assert fresh <= {*work.keys}
+    return (sorted(change.rows, key=repr), {*change.gone}, {*change.cleared}, change.after, place)
 
 
 @examples(150)
 @given(
     before=st.lists(said_before, max_size=12),
     history=st.lists(said, min_size=1, max_size=30),
-    data=st.data(),
+    size=st.integers(1, 15),
 )
-def test_parts_are_not_seen(before: list[Any], history: list[Any], data: Any) -> None:
+def test_how_a_page_is_folded_is_not_seen(before: list[Any], history: list[Any], size: int) -> None:
     ledger = Ledger.open("memory:")
-    views = MemoryViews(ledger.backend)  # type: ignore[arg-type]  # it is a memory ledger
     tables = [Table(projection) for projection in (*BUILTIN, COUNTS)]
-    views.prepare(tables)
-    skips = {table: frozenset[int]() for table in tables}
 
     def append(session_id: str, fact: Any) -> None:
         if fact is None:
@@ -119,31 +101,44 @@ def test_parts_are_not_seen(before: list[Any], history: list[Any], data: Any) ->
         else:
             ledger.append(session_id, NewEvent(*fact))
 
-    def folded(start: int, skips: dict[Table, frozenset[int]]) -> list[Folded]:
-        [head] = ledger.backend.positions()
-        records = ledger.backend.feed(FeedQuery(ranges=((0, start, head),), limit=head - start))
-        return run(fold_page(views, ledger.upcasts, 0, start, records, skips, None))
+    def projector(batch: int) -> tuple[Projector, MemoryViews]:
+        views = MemoryViews(ledger.backend)  # type: ignore[arg-type]  # it is a memory ledger
+        views.prepare(tables)
+        return Projector(ledger.backend, views, tables, ledger.upcasts, batch), views
+
+    kept = [projector(batch) for batch in (2_000, size, 1)]
+
+    def catch_up() -> None:
+        for engine, _ in kept:
+            with suppress(ProjectionFailed):
+                run(engine.catch_up(None))
 
     for session_id, fact in before:
         append(session_id, fact)
+    catch_up()
     [start] = ledger.backend.positions()
-    if start:
-        assert views.store(0, [change for change, _ in folded(0, skips) if change.after == start])
     for session_id, fact in history:
         append(session_id, fact)
-    found = views.checkpoints(0)
-    there = {table: skips[table] for table in tables if found[table.identity].position == start}
-    [head] = ledger.backend.positions()
-    if head == start:
-        return
-    sizes = [head, 1, data.draw(st.integers(1, head - start), label="part")]
-    with pytest.MonkeyPatch.context() as patch:
-        outcomes = []
-        for size in sizes:
-            patch.setattr(page_folding, "PART_EVENTS", size)
-            outcomes.append([outcome(one) for one in folded(start, there)])
-        # And as it is when each event goes into all its rows, one after the other.
-        patch.setattr(page_folding, "Fold", InOrder)
-        outcomes.append([outcome(one) for one in folded(start, there)])
-    for other in outcomes[1:]:
-        assert other == outcomes[0]
+    [end] = ledger.backend.positions()
+    if end == start:
+        return  # there was nothing to delete
+
+    # As one page, by row and event by event.
+    _, views = kept[0]
+    records = ledger.backend.feed(FeedQuery(ranges=((0, start, end),), limit=end - start))
+    page = decode_page(records, tables, ledger.upcasts)
+    for table in tables:
+        work = work_of(table, page)
+        [loaded] = views.load(0, [(table, work.keys)])
+        assert told(work, fold(work, start, loaded)) == told(work, _carefully(work, start, loaded))
+
+    # And in pages of any size.
+    catch_up()
+    states = [
+        (
+            {name: sorted(rows[0].items()) for name, rows in views._state.rows.items()},
+            {table.name: views.checkpoints(0)[table.identity].position for table in tables},
+        )
+        for _, views in kept
+    ]
+    assert states[0] == states[1] == states[2]
