@@ -69,9 +69,8 @@ def json_column(values: Values, kinds: Kinds) -> Values:
 
 
 def _expect(type_: type, kinds: Kinds) -> None:
-    for kind in kinds:
-        if kind is not type_ and kind is not NoneType:
-            raise TypeError(f"a value of {kind.__name__} where {type_.__name__} is expected")
+    if not kinds <= {type_, NoneType}:
+        raise TypeError(f"not all are of {type_.__name__}")
 
 
 def _present(values: Values, kinds: Kinds) -> Values:

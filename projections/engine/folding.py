@@ -12,7 +12,6 @@ from ledger.records import Record
 from ledger.refusals import shown
 
 from ..errors import ProjectionFailed
-from .reloading import is_exact
 from .tables import Key, Row, Table
 from .work import Undecoded, Work, failure_at
 
@@ -77,8 +76,8 @@ def _by_row(work: Work, views: Mapping[Key, Any]) -> dict[Key, Any]:
     """
     made, table = {}, work.table
     apply, type_, key_of = table.projection.apply, table.projection.view, table.key_of
-    # Of the folds that are made here it is known that they leave a key as it is.
-    is_strange = not is_exact(apply)
+    # Of the folds of its own views the engine knows that they leave a key as it is.
+    is_strange = not table.is_exact
     for (key,), events in work.touching.items():
         known = view = views.get(key)
         for event in events:

@@ -43,13 +43,18 @@ def replaced(table: Table, row: Row) -> Row:
     return table.encode(msgspec.structs.replace(table.decode(row), **CHANGES[table.projection]))
 
 
-def test_rows_that_are_there_though_they_were_not_loaded_are_replaced(ledger: Any) -> None:
+def stored(ledger: Any) -> tuple[Any, int, int]:
+    """Views in which there is a row of each kind per number, their bucket and their position."""
     views = views_of(ledger, *CHANGES)
     ledger.append("s", told())
     views.catch_up()
     bucket = ledger.door.bucket("", "s")
+    return views, bucket, 2 * ROWS
+
+
+def test_rows_that_are_there_though_they_were_not_loaded_are_replaced(ledger: Any) -> None:
+    views, bucket, position = stored(ledger)
     for table in map(Table, CHANGES):
-        position = views.positions(table.projection.name)[bucket]
         rows = rows_of(views, table, bucket)
         assert len(rows) == ROWS
         # One that is there, two that are not, and so on.
@@ -68,12 +73,8 @@ def test_rows_that_are_there_though_they_were_not_loaded_are_replaced(ledger: An
 
 @on_durable
 def test_a_new_row_that_breaks_a_rule_is_refused_as_any_other(ledger: Any) -> None:
-    views = views_of(ledger, *CHANGES)
-    ledger.append("s", told())
-    views.catch_up()
-    bucket = ledger.door.bucket("", "s")
+    views, bucket, position = stored(ledger)
     for table in map(Table, CHANGES):
-        position = views.positions(table.projection.name)[bucket]
         before = rows_of(views, table, bucket)
         rows = [(row[0], "t", *row[2:]) for row in before]
         rows[60] = (*rows[60][:2], None, *rows[60][3:])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.events import Event
 from projections import Index, Projection
+from projections.engine.row_encoding import BY_COLUMN_FROM
 from projections.engine.tables import Table
 from tests.properties.profile import examples
 
@@ -114,12 +115,13 @@ def at_once(views: list[Sample]) -> Any:
 @given(
     values=st.lists(st.fixed_dictionaries(GOOD), min_size=1, max_size=20),
     odd=st.lists(ODDITY, max_size=2),
+    times=st.sampled_from([1, BY_COLUMN_FROM]),
 )
 def test_rows_by_column_are_the_rows_of_each(
-    values: list[dict[str, Any]], odd: list[tuple[str, Any, int]]
+    values: list[dict[str, Any]], odd: list[tuple[str, Any, int]], times: int
 ) -> None:
     for name, value, place in odd:
         values[place % len(values)][name] = value
-    views = [Sample(**one) for one in values]
+    views = [Sample(**one) for one in values] * times
     # As text: 1 and 1.0 and True are equal, and must not take each other's place.
     assert repr(at_once(views)) == repr(each(views))
