@@ -233,6 +233,21 @@ def test_an_append_to_a_bucket_without_a_sound_row_is_refused(ledger: Any, url: 
 
 
 @on_sqlite
+def test_an_error_that_is_kept_holds_no_lock(ledger: Any, url: str) -> None:
+    ledger.append("s", note())
+    with raw(url) as connection:
+        connection.execute("UPDATE buckets SET position = -5")
+    try:
+        ledger.append("s", note())
+    except IntegrityError as error:
+        kept = error  # and with it, by its traceback, all that had been begun
+    with raw(url) as connection:
+        connection.execute("UPDATE buckets SET position = 1")
+    assert ledger.append("s", note()).sequence == 2
+    assert "-5" in str(kept)
+
+
+@on_sqlite
 @pytest.mark.parametrize(
     "damage",
     [

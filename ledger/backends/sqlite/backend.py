@@ -208,13 +208,18 @@ class SqliteBackend:
 def _store(
     units: Sequence[Unit], connection: apsw.Connection
 ) -> tuple[list[Outcome], dict[int, int]]:
+    # Closed however it ends: an error that a caller keeps would keep what was being read, and with
+    # it the file as it was, on which nobody can write once somebody else has written.
+    cursor = connection.cursor()
     try:
         # Ids are looked up when one turns out to be there: few appends are repeats.
-        return store(connection.cursor(), units, look_up=False)
+        return store(cursor, units, look_up=False)
     except apsw.ConstraintError:
-        connection.execute("ROLLBACK")
-        connection.execute("BEGIN IMMEDIATE")
-        return store(connection.cursor(), units)
+        cursor.execute("ROLLBACK")
+        cursor.execute("BEGIN IMMEDIATE")
+        return store(cursor, units)
+    finally:
+        cursor.close(True)
 
 
 def _behind(bucket: int, after: int, last: Record | None) -> str:
