@@ -30,13 +30,16 @@ _Place = tuple[str, str]
 def fold_digest(projection: Projection) -> str:
     """Return what changes with a projection's code and with nothing else: SHA-256 in hex.
 
-    Covered are `keys`, `apply`, the struct, the declaration, and all that these use from their own
+    Covered are `keys`, `apply`, `apply_all`, the struct, the declaration, and all that these use from their own
     top-level package, by name or through its modules, without comments, docstrings and blank
     lines. "" if there is no source.
     """
-    parts = [projection.keys, projection.apply, projection.view]
+    functions = [projection.keys, projection.apply]
+    if projection.apply_all is not None:
+        functions.append(projection.apply_all)
+    parts = [*functions, projection.view]
     given: list[Any] = []
-    for part in parts[:2]:
+    for part in functions:
         bound = list(_bound(part))
         parts += [one for one in bound if callable(one)]
         given += [one for one in bound if type(one) in _CONSTANTS]

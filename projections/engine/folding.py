@@ -74,18 +74,21 @@ def _by_row(work: Work, views: Mapping[Key, Any]) -> dict[Key, Any]:
 
     To fold one event after the other, and look up and keep its row each time, takes a third longer.
     """
-    made, table = {}, work.table
+    made, table, apply_all = {}, work.table, work.table.projection.apply_all
     apply, type_, key_of = table.projection.apply, table.projection.view, table.key_of
     # Of the folds of its own views the engine knows that they leave a key as it is.
     is_strange = not table.is_exact
     for (key,), events in work.touching.items():
         known = view = views.get(key)
-        for event in events:
-            new = apply(view, event)
-            if new is not view:
-                if type(new) is not type_ or (is_strange and key_of(new) != key):
-                    _check(new, table, key)
-                view = new
+        if apply_all is not None:
+            view = apply_all(view, events)
+        else:
+            for event in events:
+                new = apply(view, event)
+                if new is not view:
+                    if type(new) is not type_ or (is_strange and key_of(new) != key):
+                        _check(new, table, key)
+                    view = new
         if view is not known:
             _check(view, table, key)
             made[key] = view

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
-from typing import final
+from typing import Any, final
 
 import msgspec
 
@@ -42,6 +43,15 @@ class Page(msgspec.Struct, frozen=True):
     places: Mapping[str, Sequence[int]]
     #: The (tenant, session_id) of sessions whose first event is in the page.
     begun: frozenset[Key]
+    #: Whether all events of a type can be decoded, or none is wanted, and no session is deleted.
+    is_plain: bool
+
+    def plain_events(self, types: frozenset[str] | None) -> Sequence[Event]:
+        """Return the events of wanted types, in order, of a page that is plain."""
+        events: Sequence[Any] = self.events
+        if types is None or self.places.keys() <= types:
+            return events
+        return [events[place] for place in self.places_of(types)]
 
     def places_of(self, types: frozenset[str] | None) -> Sequence[int]:
         """Return where events of these types and deletions are, in order; None is everywhere."""
@@ -94,12 +104,14 @@ def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upc
         decoded = iter(_decoded([one for one in records if one.type in wanted], upcasts))
         events = [next(decoded) if record.type in wanted else None for record in records]
     begun = frozenset([(one.tenant, one.session_id) for one in records if one.sequence == 1])
-    return Page(records, events, places, begun)
+    is_plain = SESSION_DELETED not in places and Undecoded not in set(map(type, events))
+    return Page(records, events, places, begun, is_plain)
 
 
 def page_of(events: Sequence[Event]) -> Page:
     """Return events that are decoded already as a page, of sessions that began before it."""
-    return Page(events, events, _places(events), frozenset())
+    places = _places(events)
+    return Page(events, events, places, frozenset(), SESSION_DELETED not in places)
 
 
 def _places(records: Sequence[Record | Event]) -> Mapping[str, Sequence[int]]:
@@ -139,6 +151,41 @@ def work_of(table: Table, page: Page, skips: Collection[int] = ()) -> Work:
 
     The positions in `skips` are left out; what deletes a session never is.
     """
+    if page.is_plain and not skips:
+        # Which event is to blame is found by looking at each.
+        with suppress(Exception):
+            return _plain_work(table, page)
+    return _careful_work(table, page, skips)
+
+
+def _plain_work(table: Table, page: Page) -> Work:
+    """Return the same where every event gives good keys, as nearly all do; raise if one does not.
+
+    Keys are checked all at once, in a third of the time.
+    """
+    touching: dict[tuple[Key, ...], list[Event]] = {}
+    keys_of = table.projection.keys
+    # Of its own views the engine knows that their keys are of the event's session.
+    is_strange = table.of_sessions and not table.is_exact
+    # Run for every event of every view.
+    for event in page.plain_events(table.projection.types):
+        keys = keys_of(event)
+        known = touching.get(keys)  # type: ignore[call-overload]  # raises for what is no tuple
+        if known is None:
+            if type(keys) is not tuple:
+                raise TypeError(shown(keys))
+            if not keys:
+                continue
+            known = touching[keys] = []
+        if is_strange and {key[:2] for key in keys} != {(event.tenant, event.session_id)}:
+            raise ValueError(shown(keys))
+        known.append(event)
+    keys = tuple(dict.fromkeys(chain.from_iterable(touching)))
+    _check_keys(table, touching, keys)
+    return Work(table, touching, (), keys, page.records[-1].position)
+
+
+def _careful_work(table: Table, page: Page, skips: Collection[int]) -> Work:
     projection = table.projection
     # By keys as they were given and checked, in order, which makes two runs over the same page ask
     # for the same rows. To find them here takes a third of the time of checking them.
@@ -148,7 +195,6 @@ def work_of(table: Table, page: Page, skips: Collection[int] = ()) -> Work:
     records, events = page.records, page.events
     deletes = SESSION_DELETED in page.places
     after, failure = records[-1].position, None
-    # Run for every event of every view: what an event nearly always is comes first.
     for place in page.places_of(projection.types):
         event = events[place]
         if deletes and records[place].type == SESSION_DELETED:
@@ -158,7 +204,6 @@ def work_of(table: Table, page: Page, skips: Collection[int] = ()) -> Work:
         if event is None or (skips and records[place].position in skips):
             continue
         try:
-            # Not isinstance, which asks the class of a struct's class: eight times as long.
             if type(event) is Undecoded:
                 raise event.error
             keys = tuple(keys_of(event))
@@ -179,6 +224,20 @@ def work_of(table: Table, page: Page, skips: Collection[int] = ()) -> Work:
         known.append(event)
     keys = tuple(dict.fromkeys(chain.from_iterable(touching)))
     return Work(table, touching, deletions, keys, after, failure)
+
+
+def _check_keys(table: Table, touching: Iterable[tuple[Key, ...]], keys: Sequence[Key]) -> None:
+    """Raise an error if a key is not good, or if it may be none, or if an event gave it twice."""
+    if {*map(type, keys)} - {tuple} or {*map(len, keys)} - {len(table.key)}:
+        raise TypeError("not all keys are tuples of this table's length")
+    texts = ["".join(key) for key in keys]
+    if {*map(type, chain.from_iterable(keys))} - _TEXT:
+        raise TypeError("not all of the keys is text")
+    text_value("".join(texts))
+    if max(map(len, texts), default=0) > KEY_CHARS_SHORT:
+        raise ValueError("a key may be too long")
+    if any(len(given) != len({*given}) for given in touching if len(given) > 1):
+        raise ValueError("a key was given twice")
 
 
 def _checked(table: Table, given: tuple[Key, ...], record: Record | Event) -> tuple[Key, ...]:

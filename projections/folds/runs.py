@@ -18,7 +18,7 @@ it. A redacted run keeps its numbers and loses its words.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -139,35 +139,51 @@ def _named(event: Event) -> str | None:
 
 def apply(run: Run | None, event: Event) -> Run | None:
     """Return the run after one more fact."""
+    return apply_all(run, (event,))
+
+
+def apply_all(run: Run | None, events: Sequence[Event]) -> Run | None:
+    """Return the run after several more facts, in order; made once, and filled in."""
+    new = None if run is None else msgspec.structs.replace(run)
+    for event in events:
+        if new is None:
+            new = _new(event)
+            if new is None:
+                continue
+        fold = _FOLDS.get(event.type)
+        changes: Changes = {} if fold is None else fold(new, event, payload(event))
+        if event.type in _WORK and new.status in TERMINAL:
+            changes.update(anomaly(new, event, f"counted, the run was {new.status}"))
+        elif event.type in _PRESUMING and not new.event_count:
+            changes.update(anomaly(new, event, "applied, nobody had seen the run"))
+        changes["event_count"] = new.event_count + 1
+        filled(new, changes)
+    if new is None:
+        return None
+    last = events[-1]
+    stamp = {
+        "last_sequence": last.sequence,
+        "position": last.position,
+        "updated_at": last.occurred_at,
+    }
+    return filled(new, stamp)
+
+
+def _new(event: Event) -> Run | None:
+    run_id = _named(event)
+    if run_id is None or event.type == "content.redacted":
+        return None
     now = event.occurred_at
-    if run is None:
-        run_id = _named(event)
-        if run_id is None or event.type == "content.redacted":
-            return None
-        run = Run(
-            tenant=event.tenant,
-            session_id=event.session_id,
-            run_id=run_id,
-            first_sequence=event.sequence,
-            last_sequence=event.sequence,
-            position=event.position,
-            created_at=now,
-            updated_at=now,
-        )
-    fold = _FOLDS.get(event.type)
-    changes: Changes = {} if fold is None else fold(run, event, payload(event))
-    if event.type in _WORK and run.status in TERMINAL:
-        changes.update(anomaly(run, event, f"counted, the run was {run.status}"))
-    elif event.type in _PRESUMING and not run.event_count:
-        changes.update(anomaly(run, event, "applied, nobody had seen the run"))
-    new = msgspec.structs.replace(
-        run,
-        event_count=run.event_count + 1,
+    return Run(
+        tenant=event.tenant,
+        session_id=event.session_id,
+        run_id=run_id,
+        first_sequence=event.sequence,
         last_sequence=event.sequence,
         position=event.position,
+        created_at=now,
         updated_at=now,
     )
-    return filled(new, changes)
 
 
 def _fill(run: Run, event: Event, data: Changes) -> Changes:
@@ -351,6 +367,7 @@ RUNS = Projection(
     key=("tenant", "session_id", "run_id"),
     keys=keys,
     apply=apply,
+    apply_all=apply_all,
     indexes=(
         ("tenant", "session_id", "first_sequence", "run_id"),
         ("tenant", "run_id", "created_at", "session_id"),

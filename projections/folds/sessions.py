@@ -23,7 +23,7 @@ Counts are of facts, not of what is left: a deleted answer was still given.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -144,40 +144,54 @@ def keys(event: Event) -> tuple[tuple[str, ...], ...]:
 
 def apply(session: Session | None, event: Event) -> Session:
     """Return the session after one more fact."""
+    return apply_all(session, (event,))
+
+
+def apply_all(session: Session | None, events: Sequence[Event]) -> Session:
+    """Return the session after several more facts, in order; made once, and filled in."""
+    last = events[-1]
+    new = _new(events[0]) if session is None else msgspec.structs.replace(session)
+    active: Event | None = None
+    for event in events:
+        fold = _FOLDS.get(event.type)
+        changes: Changes = {} if fold is None else fold(new, event, payload(event))
+        ended = None if new.ended_at is None else new.status
+        # Of most facts it is known by their type that they fit a session that goes on.
+        if (event.type in JUDGED or ended is not None) and "anomalies" not in changes:
+            reason = misfit(
+                event,
+                first=not new.event_count,
+                created=new.created_sequence is not None or new.forked_from is not None,
+                ended=ended,
+            )
+            changes.update({} if reason is None else anomaly(new, event, reason))
+        if ended is None:
+            active = event
+        changes["event_count"] = new.event_count + 1
+        filled(new, changes)
+    stamp = {
+        "last_sequence": last.sequence,
+        "position": last.position,
+        "updated_at": last.occurred_at,
+    }
+    if active is not None:
+        stamp["last_activity_at"] = active.occurred_at
+    return filled(new, stamp)
+
+
+def _new(event: Event) -> Session:
     now = event.occurred_at
-    if session is None:
-        session = Session(
-            tenant=event.tenant,
-            session_id=event.session_id,
-            first_sequence=event.sequence,
-            last_sequence=event.sequence,
-            position=event.position,
-            status="pending" if event.type == "session.created" else "active",
-            created_at=now,
-            last_activity_at=now,
-            updated_at=now,
-        )
-    fold = _FOLDS.get(event.type)
-    changes: Changes = {} if fold is None else fold(session, event, payload(event))
-    ended = None if session.ended_at is None else session.status
-    # Of most facts it is known by their type that they fit a session that goes on.
-    if (event.type in JUDGED or ended is not None) and "anomalies" not in changes:
-        reason = misfit(
-            event,
-            first=not session.event_count,
-            created=session.created_sequence is not None or session.forked_from is not None,
-            ended=ended,
-        )
-        changes.update({} if reason is None else anomaly(session, event, reason))
-    new = msgspec.structs.replace(
-        session,
-        event_count=session.event_count + 1,
+    return Session(
+        tenant=event.tenant,
+        session_id=event.session_id,
+        first_sequence=event.sequence,
         last_sequence=event.sequence,
         position=event.position,
+        status="pending" if event.type == "session.created" else "active",
+        created_at=now,
+        last_activity_at=now,
         updated_at=now,
-        last_activity_at=now if ended is None else session.last_activity_at,
     )
-    return filled(new, changes)
 
 
 def _created(session: Session, event: Event, data: Changes) -> Changes:
@@ -381,6 +395,7 @@ SESSIONS = Projection(
     key=("tenant", "session_id"),
     keys=keys,
     apply=apply,
+    apply_all=apply_all,
     indexes=(
         ("tenant", "last_activity_at", "session_id", "archived_at"),
         ("tenant", "status", "last_activity_at", "session_id", "archived_at"),
