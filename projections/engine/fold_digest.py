@@ -30,9 +30,9 @@ _Place = tuple[str, str]
 def fold_digest(projection: Projection) -> str:
     """Return what changes with a projection's code and with nothing else: SHA-256 in hex.
 
-    Covered are `keys`, `apply`, `apply_all`, the struct, the declaration, and all that these use from their own
-    top-level package, by name or through its modules, without comments, docstrings and blank
-    lines. "" if there is no source.
+    Covered are `keys`, `apply`, `apply_all`, the struct, the declaration, and all that these use
+    from their own top-level package, by name or through its modules, without comments, docstrings
+    and blank lines. "" if there is no source.
     """
     functions = [projection.keys, projection.apply]
     if projection.apply_all is not None:

@@ -24,6 +24,7 @@ from ..backends.base import AsyncViewBackend, Backlog, Checkpoint, Standing, Vie
 from ..errors import ProjectionFailed, VersionDropped
 from .asked import Asked
 from .buckets import AfterPage, Due, reach_each
+from .collector import uncollected
 from .dropping import outlives_drops
 from .folding import Change, Folded, fold
 from .pages import between, check_dense
@@ -291,8 +292,9 @@ class Projector:
         """
         check_dense(bucket, start, end, records)
         self._size.saw(records)
-        page = decode_page(records, skips, self._upcasts)
-        works = [work_of(table, page, left_out) for table, left_out in skips.items()]
+        with uncollected(len(records)):
+            page = decode_page(records, skips, self._upcasts)
+            works = [work_of(table, page, left_out) for table, left_out in skips.items()]
         ready = {} if asked is None else asked.loaded(works)
         missing = [
             (one.table, keys)
@@ -301,7 +303,8 @@ class Projector:
         ]
         rows: list[dict[Key, Row]] = (yield self._views.load(bucket, missing)) if missing else []
         loaded = ready | {table: found for (table, _), found in zip(missing, rows, strict=True)}
-        folded = [fold(work, start, loaded.get(work.table, {})) for work in works]
+        with uncollected(len(records)):
+            folded = [fold(work, start, loaded.get(work.table, {})) for work in works]
         changes = [change for change, _ in folded if change.after > start]
         deleted = sorted({session for change in changes for session in change.cleared})
         changes += [Change(cache, 0, 0, cleared=deleted) for cache in self.caches if deleted]

@@ -22,6 +22,16 @@ def with_items(
     return merged, left_out
 
 
+def with_changes(
+    before: Mapping[str, Value], changed: Mapping[str, Value | None], count_max: int
+) -> tuple[dict[str, Value], bool]:
+    """Return the same with some items added, replaced or, where a value is None, taken away."""
+    given = {name: value for name, value in changed.items() if value is not None}
+    if len(given) < len(changed):
+        before = {name: before[name] for name in before if changed.get(name, "") is not None}
+    return with_items(before, given, count_max)
+
+
 def with_names(before: list[str], added: Iterable[str], count_max: int) -> tuple[list[str], bool]:
     """Return the names with some added, each once, and whether any was beyond the bound."""
     known = set(before)

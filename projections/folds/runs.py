@@ -23,6 +23,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from ledger.events import SESSION_DELETED, Event
 
@@ -153,11 +154,12 @@ def apply_all(run: Run | None, events: Sequence[Event]) -> Run | None:
         fold = _FOLDS.get(event.type)
         changes: Changes = {} if fold is None else fold(new, event, payload(event))
         if event.type in _WORK and new.status in TERMINAL:
-            changes.update(anomaly(new, event, f"counted, the run was {new.status}"))
+            changes |= anomaly(new, event, f"counted, the run was {new.status}")
         elif event.type in _PRESUMING and not new.event_count:
-            changes.update(anomaly(new, event, "applied, nobody had seen the run"))
-        changes["event_count"] = new.event_count + 1
-        filled(new, changes)
+            changes |= anomaly(new, event, "applied, nobody had seen the run")
+        if changes:
+            filled(new, changes)
+        force_setattr(new, "event_count", new.event_count + 1)
     if new is None:
         return None
     last = events[-1]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from ledger.events import Event
 
 from ..engine.projection import payload
+from .anomalies import Marked, anomaly
+from .changes import Changes
 
 _BEGINNINGS = frozenset({"run.created", "run.started"})
 _CHANGES = frozenset(
@@ -23,11 +27,33 @@ _PRESUMING = _CHANGES | {
 JUDGED = _OF_RUNS | _PRESUMING | {"feedback.cleared"}
 
 
-def misfit(event: Event, *, first: bool, created: bool, ended: str | None) -> str | None:
-    """Say what was made of a fact that does not fit, None of one that does.
+class Judging(Marked, Protocol):
+    """What is known of the session."""
 
-    The session may be at its `first` fact, be `created` or forked, and have `ended` in a status.
+    @property
+    def event_count(self) -> int: ...
+    @property
+    def created_sequence(self) -> int | None: ...
+    @property
+    def forked_from(self) -> str | None: ...
+
+
+def misfit(session: Judging, event: Event, ended: str | None) -> Changes:
+    """Return the anomaly of a fact that does not fit, nothing of one that does.
+
+    The session may have `ended` in a status.
     """
+    reason = _reason(
+        event,
+        first=not session.event_count,
+        created=session.created_sequence is not None or session.forked_from is not None,
+        ended=ended,
+    )
+    return {} if reason is None else anomaly(session, event, reason)
+
+
+def _reason(event: Event, *, first: bool, created: bool, ended: str | None) -> str | None:
+    """Say what was made of a fact that does not fit."""
     if event.type in _OF_RUNS and event.run_id is None:
         return "applied to no run, it names none"
     if event.type == "feedback.cleared" and _clears_nothing(event):

@@ -28,14 +28,15 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from ledger.events import SESSION_DELETED, Event
 
 from ..engine.projection import Index, Projection, payload
 from .anomalies import Anomaly, anomaly
-from .bounds import with_items, with_names
+from .bounds import with_changes, with_items, with_names
 from .changes import EMPTY, Changes, filled
-from .session_labels import LABEL_CHARS_MAX, label_from
+from .session_labels import UNLABELLED, label_from, relabelled
 from .session_misfits import JUDGED, misfit
 from .session_status import ABANDONED_AFTER_S, TERMINAL, TRANSITIONS, status_at
 from .sums import NANO_USD, TOKEN_KINDS, ModelUsage, nano_usd, with_usage
@@ -157,18 +158,13 @@ def apply_all(session: Session | None, events: Sequence[Event]) -> Session:
         changes: Changes = {} if fold is None else fold(new, event, payload(event))
         ended = None if new.ended_at is None else new.status
         # Of most facts it is known by their type that they fit a session that goes on.
-        if (event.type in JUDGED or ended is not None) and "anomalies" not in changes:
-            reason = misfit(
-                event,
-                first=not new.event_count,
-                created=new.created_sequence is not None or new.forked_from is not None,
-                ended=ended,
-            )
-            changes.update({} if reason is None else anomaly(new, event, reason))
+        if (ended is not None or event.type in JUDGED) and "anomalies" not in changes:
+            changes |= misfit(new, event, ended)
         if ended is None:
             active = event
-        changes["event_count"] = new.event_count + 1
-        filled(new, changes)
+        if changes:
+            filled(new, changes)
+        force_setattr(new, "event_count", new.event_count + 1)
     stamp = {
         "last_sequence": last.sequence,
         "position": last.position,
@@ -265,18 +261,9 @@ def _restored(session: Session, event: Event, data: Changes) -> Changes:
 def _labelled(session: Session, event: Event, data: Changes) -> Changes:
     changes: Changes = {}
     if data.get("labels"):
-        given = {name: value for name, value in data["labels"].items() if value is not None}
-        kept = session.labels
-        if len(given) < len(data["labels"]):
-            kept = {name: kept[name] for name in kept if data["labels"].get(name, "") is not None}
-        changes["labels"], left_out = with_items(kept, given, LABELS_MAX)
+        changes["labels"], left_out = with_changes(session.labels, data["labels"], LABELS_MAX)
         changes.update(_beyond(session, event, "labels") if left_out else {})
-    if data.get("label"):
-        label = data["label"][:LABEL_CHARS_MAX]
-        changes |= {"label": label, "label_source": "given", "label_source_id": event.event_id}
-    elif "label" in data and session.label_source == "given":
-        changes.update(label=None, label_source=None, label_source_id=None)
-    return changes
+    return changes | relabelled(session.label_source, data, event.event_id)
 
 
 def _tagged(session: Session, event: Event, data: Changes) -> Changes:
@@ -316,9 +303,8 @@ def _qa(session: Session, event: Event, data: Changes) -> Changes:
 def _trace(session: Session, event: Event, data: Changes) -> Changes:
     changes: Changes = {"trace_count": session.trace_count + 1}
     source_id = data.get("step_id") or event.event_id
-    changes.update(
-        label_from(session.label_source, "function", data.get("origin_function"), source_id)
-    )
+    name = data.get("origin_function")
+    changes.update(label_from(session.label_source, "function", name, source_id))
     return changes
 
 
@@ -352,9 +338,8 @@ def _revoked(session: Session, event: Event, data: Changes) -> Changes:
 
 def _redacted(session: Session, event: Event, data: Changes) -> Changes:
     listed = ("qa_ids", "message_ids", "span_ids")
-    if not any(session.label_source_id in data.get(name, ()) for name in listed):
-        return {}
-    return {"label": None, "label_source": None, "label_source_id": None}
+    named = any(session.label_source_id in data.get(name, ()) for name in listed)
+    return dict(UNLABELLED) if named else {}
 
 
 def _counts(field: str) -> Callable[[Session, Event, Changes], Changes]:

@@ -170,7 +170,10 @@ def _begin(
     span: Span, event: Event, data: Changes, told: Changes, attributes: Changes | None = None
 ) -> Changes:
     """Fill in what the start says; the end may have been here before."""
-    changes = {name: value for name, value in told.items() if getattr(span, name) in EMPTY}
+    if span.position == event.position:  # this very fact has made the row, which is empty
+        changes = told
+    else:
+        changes = {name: value for name, value in told.items() if getattr(span, name) in EMPTY}
     if attributes and len(span.attributes) < ATTRIBUTES_MAX:
         changes["attributes"] = attributes | span.attributes
     changes["parent_span_id"] = _parent(span, event, data)

@@ -68,6 +68,7 @@ WRONG: dict[str, list[Any]] = {
     "members": ["name", (1,)],
     "keys": [None, "keys", coroutine],
     "apply": [None, coroutine],
+    "apply_all": [1, coroutine],
 }
 WRONG_NAMES: dict[str, list[Any]] = {
     "name": ["Tally", "x" * 60, "a b", 'a"; --'],

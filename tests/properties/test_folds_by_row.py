@@ -1,5 +1,7 @@
 """What becomes of a table does not tell how its pages were cut, nor how each was folded."""
 
+import functools
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,14 +20,14 @@ from projections.builtin import BUILTIN
 from projections.engine.folding import Folded, _carefully, fold
 from projections.engine.projector import Projector
 from projections.engine.tables import Table
-from projections.engine.work import Work, decode_page, work_of
+from projections.engine.work import Work, _careful_work, decode_page, work_of
 from tests.properties.profile import examples
 from tests.support.folds import facts
 
 FACTS_SAID = [one for one in FACTS if one not in (SessionDeleted, SessionForked)]
 #: Letters name the rows of `Count` that an event touches; None deletes the session.
-COUNTED = st.sampled_from(["x", "x", "y", "y", "xy", "-x", "-y"])
-BREAKING = st.sampled_from(["x", "y", "!", "?"])
+COUNTED = st.sampled_from(["x", "x", "y", "y", "xy", "xx", "-x", "-y"])
+BREAKING = st.sampled_from(["x", "y", "!", *"?%#."])
 # In a tuple, or each kind of fact would be as likely as all that is counted.
 FACT = st.tuples(facts(FACTS_SAID))
 SESSIONS = st.sampled_from("ab")
@@ -43,12 +45,23 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
     last: int
 
 
-def keys(event: Event) -> list[tuple[str, ...]]:
-    """Return a row for each letter; "?" breaks them."""
-    if "?" in event.data["name"]:
+def keys(event: Event) -> tuple[tuple[str, ...], ...]:
+    """Return a row for each letter; of four signs each breaks a rule of its own."""
+    name = event.data["name"]
+    if name == "?":
         raise ValueError("no keys")
-    names = event.data["name"].strip("-")
-    return [(event.tenant, event.session_id, name) for name in names]
+    if name == "%":
+        return ((event.tenant, "other", name),)
+    if name == "#":
+        return ((event.tenant, event.session_id, 1),)  # type: ignore[return-value]  # the rule
+    if name == ".":
+        return ((event.tenant, event.session_id),)
+    return tuple((event.tenant, event.session_id, letter) for letter in name.strip("-"))
+
+
+def apply_all(view: Count | None, events: Sequence[Event]) -> Count | None:
+    """Count several more."""
+    return functools.reduce(apply, events, view)
 
 
 def apply(view: Count | None, event: Event) -> Count | None:
@@ -72,6 +85,15 @@ COUNTS = Projection(
     apply=apply,
     types=frozenset({"thing.counted"}),
 )
+COUNTS_AT_ONCE = msgspec.structs.replace(
+    COUNTS, name="counts_at_once", keys=lambda event: [*keys(event)], apply_all=apply_all
+)
+
+
+def found(work: Work) -> Any:
+    """Return all that a page has to do, without where a failure was raised."""
+    place = None if work.failure is None else (work.failure.position, work.failure.reason)
+    return ([*work.touching.items()], [*work.deletions], [*work.keys], work.after, place)
 
 
 def told(work: Work, folded: Folded) -> Any:
@@ -91,7 +113,7 @@ def told(work: Work, folded: Folded) -> Any:
 )
 def test_how_a_page_is_folded_is_not_seen(before: list[Any], history: list[Any], size: int) -> None:
     ledger = Ledger.open("memory:")
-    tables = [Table(projection) for projection in (*BUILTIN, COUNTS)]
+    tables = [Table(projection) for projection in (*BUILTIN, COUNTS, COUNTS_AT_ONCE)]
 
     def append(session_id: str, fact: Any) -> None:
         if fact is None:
@@ -129,6 +151,7 @@ def test_how_a_page_is_folded_is_not_seen(before: list[Any], history: list[Any],
     page = decode_page(records, tables, ledger.upcasts)
     for table in tables:
         work = work_of(table, page)
+        assert found(work) == found(_careful_work(table, page, ()))
         [loaded] = views.load(0, [(table, work.keys)])
         assert told(work, fold(work, start, loaded)) == told(work, _carefully(work, start, loaded))
 

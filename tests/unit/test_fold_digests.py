@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from projections.builtin import BUILTIN
 from projections.engine import fold_digest as fold_digest_module
@@ -247,6 +248,13 @@ def test_what_a_partial_object_is_given_counts() -> None:
 
     found = [given(), given(1), given(2), given(a=1), given(b=1), given(digested_part)]
     assert len(set(found)) == len(found)
+
+
+def test_what_folds_several_events_at_once_counts() -> None:
+    def of(apply_all: Any) -> str:
+        return fold_digest(replace(TALLY, apply_all=apply_all))
+
+    assert of(digested_part) != of(None) != ""
 
 
 def digested_part() -> None:

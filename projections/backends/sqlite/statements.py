@@ -243,7 +243,7 @@ class TableStatements:
         return self._stored("upsert", self._upserted_max, bucket, rows)
 
     def _stored(self, how: str, most: int, bucket: int, rows: Sequence[Row]) -> Iterator[Stored]:
-        bound = [self.bound(bucket, row) for row in rows]
+        bound = self._bound(bucket, rows)
         begin, count = 0, most if len(bound) > 1 else 1
         while begin < len(bound):
             end = begin + (len(bound) - begin) // count * count
@@ -253,16 +253,17 @@ class TableStatements:
             # Then of half as many, so that what is left over takes a few.
             begin, count = end, count // 2
 
-    def bound(self, bucket: int, row: Row) -> list[Any]:
-        """Return a row as parameters of what stores it."""
-        values = [bucket, *row]
+    def _bound(self, bucket: int, rows: Sequence[Row]) -> list[list[Any]]:
+        """Return rows as parameters of what stores them."""
+        bound = [[bucket, *row] for row in rows]
         if self.table.words is not None:
-            values.append(" ".join(self.table.words.of(row)) or None)
+            for values, row in zip(bound, rows, strict=True):
+                values.append(" ".join(self.table.words.of(row)) or None)
         for place in self._moments:
-            moment = row[place]
-            if moment is not None:
-                values[place + 1] = moment_text(moment)
-        return values
+            texts = moment_texts([row[place] for row in rows])
+            for values, text in zip(bound, texts, strict=True):
+                values[place + 1] = text
+        return bound
 
     def views(self, found: Sequence[Row]) -> list[Any]:
         """Return the views in what SQLite returned for `read` or `current`."""
@@ -321,11 +322,22 @@ def totals_of_row(row: Row) -> Totals:
 
 def moment_text(moment: datetime) -> str:
     """Return UTC with microseconds, always 27 characters: text order is time order."""
-    if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
-    # As RFC 3339, without a fraction that is 0. isoformat() takes ten times as long, and to look
-    # for a moment among those of the page three times: they are slow to hash.
-    text: str = msgspec.to_builtins(moment)
+    return _with_fraction(msgspec.to_builtins(moment.astimezone(UTC)))
+
+
+def moment_texts(moments: Sequence[datetime | None]) -> list[str | None]:
+    """Return the same of several moments in UTC, and None for None."""
+    # As RFC 3339. isoformat() takes ten times as long, and to look for a moment among those of the
+    # page three times: they are slow to hash.
+    texts: list[str | None] = msgspec.to_builtins(moments)
+    return [
+        text if text is None or len(text) == _MOMENT_CHARS else _with_fraction(text)
+        for text in texts
+    ]
+
+
+def _with_fraction(text: str) -> str:
+    """Return a moment as text with the fraction that is left out where it is 0."""
     return text if len(text) == _MOMENT_CHARS else f"{text[:-1]}.000000Z"
 
 

@@ -1,0 +1,72 @@
+"""Pausing the garbage collector leaves it as it was, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from projections.engine.collector import EVENTS_MIN, uncollected
+
+
+@pytest.fixture(autouse=True)
+def collecting() -> Iterator[None]:
+    """The collector runs before each test and after it."""
+    gc.enable()
+    yield
+    gc.enable()
+
+
+def test_it_is_paused_for_many_events_and_goes_on() -> None:
+    with uncollected(EVENTS_MIN):
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_it_is_not_paused_for_a_few() -> None:
+    with uncollected(EVENTS_MIN - 1):
+        assert gc.isenabled()
+
+
+def test_it_goes_on_after_an_error() -> None:
+    with pytest.raises(KeyboardInterrupt), uncollected(EVENTS_MIN):
+        raise KeyboardInterrupt
+    assert gc.isenabled()
+
+
+def test_it_stays_off_where_it_was_off() -> None:
+    gc.disable()
+    with uncollected(EVENTS_MIN):
+        pass
+    assert not gc.isenabled()
+
+
+def test_it_goes_on_when_the_last_thread_is_done() -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def fold() -> None:
+        with uncollected(EVENTS_MIN):
+            inside.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=fold)
+    with uncollected(EVENTS_MIN):
+        thread.start()
+        assert inside.wait(30)
+    assert not gc.isenabled()
+    leave.set()
+    thread.join(30)
+    assert gc.isenabled()
+
+
+def test_it_goes_on_in_a_child_forked_meanwhile() -> None:
+    with uncollected(EVENTS_MIN):
+        child = os.fork()
+        if not child:
+            os._exit(0 if gc.isenabled() else 1)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert gc.isenabled()
