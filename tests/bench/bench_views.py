@@ -61,7 +61,7 @@ def test_folding(
         else:
             connection = apsw.Connection(url.removeprefix("sqlite:///"))
             # What is folded can be folded again: neither side flushes before an append does.
-            for setting in ("synchronous = NORMAL", "mmap_size = 0"):
+            for setting in ("synchronous = NORMAL", "mmap_size = 0", "wal_autocheckpoint = 4000"):
                 connection.execute(f"PRAGMA {setting}")
             loop = SqliteLoop(connection)
 

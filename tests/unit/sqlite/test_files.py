@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from ledger import Ledger, NotALedger, StorageFailed
+from ledger import Ledger, NewEvent, NotALedger, StorageFailed
 from ledger.backends.base import OpenOptions
 from ledger.backends.sqlite import open_sqlite
 from tests.support.builders import note, notes
@@ -72,3 +72,14 @@ def test_a_damaged_file_is_a_storage_failure(path: Path) -> None:
         file.write(b"\xff" * (path.stat().st_size - 4096))
     with pytest.raises(StorageFailed, match="damaged"), Ledger.open(f"sqlite:///{path}") as ledger:
         ledger.append("s", note("more"))
+
+
+def test_the_wal_file_does_not_grow_with_what_is_appended(path: Path) -> None:
+    wal = path.with_name(f"{path.name}-wal")
+    largest = 0
+    with Ledger.open(f"sqlite:///{path}") as ledger:
+        for _ in range(40):
+            ledger.append("s", NewEvent({"text": "x" * 1_000_000}, "note"))
+            largest = max(largest, wal.stat().st_size)
+    # Each append is one megabyte, and 4,000 pages of the file are sixteen.
+    assert 12_000_000 < largest < 24_000_000

@@ -27,10 +27,10 @@ def test_the_columns_are_the_fields_of_record(backend: SqliteBackend) -> None:
 
 
 def test_every_connection_is_durable_and_unmapped(backend: SqliteBackend) -> None:
-    asked = ("journal_mode", "synchronous", "mmap_size")
+    asked = ("journal_mode", "synchronous", "mmap_size", "wal_autocheckpoint")
     with backend.transaction() as writer, backend.reader() as reader:
         for connection in (writer, reader):
-            assert [connection.pragma(name) for name in asked] == ["wal", 2, 0]
+            assert [connection.pragma(name) for name in asked] == ["wal", 2, 0, 4_000]
 
 
 def test_what_may_be_undone_leaves_what_follows_durable(backend: SqliteBackend) -> None:
