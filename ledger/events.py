@@ -53,7 +53,7 @@ def is_aware(moment: datetime) -> bool:
 
 
 # Several views ask each event of a page for its time; a page has at most so many.
-@lru_cache(2_048)
+@lru_cache(4_096)
 def from_microseconds(microseconds: int) -> datetime:
     """Return the UTC datetime of whole microseconds since 1970; exact, no float in between."""
     # By place: the name alone takes as long as the rest.

@@ -10,8 +10,6 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 #: Fewer are folded before the collector would have run twice.
 EVENTS_MIN = 256
@@ -50,17 +48,34 @@ _pauses = _Pauses()
 os.register_at_fork(after_in_child=_pauses.end_in_child)
 
 
-@contextmanager
-def uncollected(events: int) -> Iterator[None]:
-    """Do the work on so many events without the collector, if they are many; it waits for nothing.
+class Uncollected:
+    """For the length of a with statement, work on so many events without the collector.
 
-    It is paused for the whole process, and goes on as it was when the last thread is done.
+    It is paused for the whole process, if they are many, and goes on as it was when the last thread
+    is done. Who waits in between lets it go on meanwhile: what is never woken would never end.
     """
-    if events < EVENTS_MIN:
-        yield
-        return
-    _pauses.begin()
-    try:
-        yield
-    finally:
-        _pauses.end()
+
+    __slots__ = ("_many", "_pausing")
+
+    def __init__(self, events: int) -> None:
+        self._many = events >= EVENTS_MIN
+        self._pausing = False
+
+    def __enter__(self) -> Uncollected:
+        self.pause()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.resume()
+
+    def pause(self) -> None:
+        """Pause it, again if it was let go on."""
+        if self._many and not self._pausing:
+            self._pausing = True
+            _pauses.begin()
+
+    def resume(self) -> None:
+        """Let it go on, unless others want it paused."""
+        if self._pausing:
+            self._pausing = False
+            _pauses.end()

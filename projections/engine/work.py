@@ -230,11 +230,12 @@ def _check_keys(table: Table, touching: Iterable[tuple[Key, ...]], keys: Sequenc
     """Raise an error if a key is not good, or if it may be none, or if an event gave it twice."""
     if {*map(type, keys)} - {tuple} or {*map(len, keys)} - {len(table.key)}:
         raise TypeError("not all keys are tuples of this table's length")
-    texts = ["".join(key) for key in keys]
-    if {*map(type, chain.from_iterable(keys))} - _TEXT:
+    parts = [*chain.from_iterable(keys)]
+    if {*map(type, parts)} - _TEXT:
         raise TypeError("not all of the keys is text")
-    text_value("".join(texts))
-    if max(map(len, texts), default=0) > KEY_CHARS_SHORT:
+    text_value("".join(parts))
+    longest = max(map(len, parts), default=0) * len(table.key)
+    if longest > KEY_CHARS_SHORT < max(len("".join(key)) for key in keys):
         raise ValueError("a key may be too long")
     if any(len(given) != len({*given}) for given in touching if len(given) > 1):
         raise ValueError("a key was given twice")

@@ -108,7 +108,7 @@ def _said(message: Message | None, event: Event) -> Message:
     appended = event.type == "message.appended"
     if message is None or message.missing_since is not None:
         data = payload(event)
-        told = {name: data[name] for name in _APPENDED if name in data} if appended else {}
+        told = {name: data[name] for name in data if name in _OF_APPENDED} if appended else {}
         told["role"] = data.get("role", "assistant")
         message = _new(event, is_partial=not appended, **told, **carried(message))
         return message if appended else _streamed(message, event)
@@ -180,6 +180,7 @@ _SAID = (
     "images",
 )
 _APPENDED = (*_SAID, "turn_id", "turn_number", "model", "finish_reason")
+_OF_APPENDED = frozenset(_APPENDED)
 _STREAMED_TO = {"text": "content", "thought": "reasoning"}
 
 MESSAGES = Projection(

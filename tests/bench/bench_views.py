@@ -75,7 +75,7 @@ def test_folding(
                 f"a loop over one table, {PAGE_EVENTS} per transaction",
                 ours,
                 loop.run,
-                rounds=min(5, sizes.rounds),
+                rounds=sizes.rounds,
                 target=target,
                 before_pair=more,
             )

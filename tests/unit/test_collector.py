@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from projections.engine.collector import EVENTS_MIN, uncollected
+from projections.engine.collector import EVENTS_MIN, Uncollected
 
 
 @pytest.fixture(autouse=True)
@@ -21,25 +21,25 @@ def collecting() -> Iterator[None]:
 
 
 def test_it_is_paused_for_many_events_and_goes_on() -> None:
-    with uncollected(EVENTS_MIN):
+    with Uncollected(EVENTS_MIN):
         assert not gc.isenabled()
     assert gc.isenabled()
 
 
 def test_it_is_not_paused_for_a_few() -> None:
-    with uncollected(EVENTS_MIN - 1):
+    with Uncollected(EVENTS_MIN - 1):
         assert gc.isenabled()
 
 
 def test_it_goes_on_after_an_error() -> None:
-    with pytest.raises(KeyboardInterrupt), uncollected(EVENTS_MIN):
+    with pytest.raises(KeyboardInterrupt), Uncollected(EVENTS_MIN):
         raise KeyboardInterrupt
     assert gc.isenabled()
 
 
 def test_it_stays_off_where_it_was_off() -> None:
     gc.disable()
-    with uncollected(EVENTS_MIN):
+    with Uncollected(EVENTS_MIN):
         pass
     assert not gc.isenabled()
 
@@ -48,12 +48,12 @@ def test_it_goes_on_when_the_last_thread_is_done() -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def fold() -> None:
-        with uncollected(EVENTS_MIN):
+        with Uncollected(EVENTS_MIN):
             inside.set()
             leave.wait(30)
 
     thread = threading.Thread(target=fold)
-    with uncollected(EVENTS_MIN):
+    with Uncollected(EVENTS_MIN):
         thread.start()
         assert inside.wait(30)
     assert not gc.isenabled()
@@ -62,8 +62,19 @@ def test_it_goes_on_when_the_last_thread_is_done() -> None:
     assert gc.isenabled()
 
 
+def test_it_goes_on_while_something_is_waited_for() -> None:
+    with Uncollected(EVENTS_MIN) as collector:
+        collector.resume()
+        assert gc.isenabled()
+        collector.pause()
+        assert not gc.isenabled()
+        collector.resume()
+        collector.resume()
+    assert gc.isenabled()
+
+
 def test_it_goes_on_in_a_child_forked_meanwhile() -> None:
-    with uncollected(EVENTS_MIN):
+    with Uncollected(EVENTS_MIN):
         child = os.fork()
         if not child:
             os._exit(0 if gc.isenabled() else 1)
