@@ -25,16 +25,17 @@ class _Pauses:
 
     def begin(self) -> None:
         with self._lock:
-            if self._count == 0:
+            self._count += 1
+            if self._count == 1:
                 self._resume = gc.isenabled()
                 gc.disable()
-            self._count += 1
 
     def end(self) -> None:
         with self._lock:
-            self._count -= 1
-            if self._count == 0 and self._resume:
-                gc.enable()
+            if self._count:  # else it was begun before a fork, which has ended it
+                self._count -= 1
+                if self._count == 0 and self._resume:
+                    gc.enable()
 
     def end_in_child(self) -> None:
         # Of a process that was forked meanwhile, none of the threads that would end theirs is there.
@@ -62,7 +63,11 @@ class Uncollected:
         self._pausing = False
 
     def __enter__(self) -> Uncollected:
-        self.pause()
+        try:
+            self.pause()
+        except BaseException:
+            self.resume()  # Ctrl-C between any two lines must not leave it off
+            raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -151,7 +151,8 @@ def work_of(table: Table, page: Page, skips: Collection[int] = ()) -> Work:
 
     The positions in `skips` are left out; what deletes a session never is.
     """
-    if page.is_plain and not skips:
+    first, last = page.records[0].position, page.records[-1].position
+    if page.is_plain and not any(first <= one <= last for one in skips):
         # Which event is to blame is found by looking at each.
         with suppress(Exception):
             return _plain_work(table, page)

@@ -37,6 +37,19 @@ def test_it_goes_on_after_an_error() -> None:
     assert gc.isenabled()
 
 
+def test_it_goes_on_if_pausing_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    disable = gc.disable
+
+    def interrupted() -> None:
+        disable()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gc, "disable", interrupted)
+    with pytest.raises(KeyboardInterrupt), Uncollected(EVENTS_MIN):
+        pass
+    assert gc.isenabled()
+
+
 def test_it_stays_off_where_it_was_off() -> None:
     gc.disable()
     with Uncollected(EVENTS_MIN):
@@ -74,10 +87,14 @@ def test_it_goes_on_while_something_is_waited_for() -> None:
 
 
 def test_it_goes_on_in_a_child_forked_meanwhile() -> None:
-    with Uncollected(EVENTS_MIN):
+    with Uncollected(EVENTS_MIN) as collector:
         child = os.fork()
         if not child:
-            os._exit(0 if gc.isenabled() else 1)
+            on = [gc.isenabled()]
+            collector.resume()
+            with Uncollected(EVENTS_MIN):
+                on.append(not gc.isenabled())
+            os._exit(0 if all((*on, gc.isenabled())) else 1)
         _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert gc.isenabled()
