@@ -16,31 +16,33 @@ EVENTS_MIN = 256
 
 
 class _Pauses:
-    """How many threads want the collector paused; the last of them lets it go on."""
+    """The threads that want the collector paused; the last of them lets it go on."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._count = 0
+        self._threads: set[int] = set()
         self._resume = False
 
-    def begin(self) -> None:
+    # Ctrl-C may come between any two lines. A thread is known before it pauses and until it goes
+    # on, so that what was interrupted is ended by the thread's next pause, if not before.
+    def begin(self, thread: int) -> None:
         with self._lock:
-            self._count += 1
-            if self._count == 1:
+            if not self._threads:
                 self._resume = gc.isenabled()
+            self._threads.add(thread)
+            if self._resume:
                 gc.disable()
 
-    def end(self) -> None:
+    def end(self, thread: int) -> None:
         with self._lock:
-            if self._count:  # else it was begun before a fork, which has ended it
-                self._count -= 1
-                if self._count == 0 and self._resume:
-                    gc.enable()
+            if self._resume and self._threads == {thread}:
+                gc.enable()
+            self._threads.discard(thread)
 
     def end_in_child(self) -> None:
-        # Of a process that was forked meanwhile, none of the threads that would end theirs is there.
-        resume = self._count > 0 and self._resume
-        self.__init__()  # type: ignore[misc]  # the lock may be held by a thread that is not there
+        # Of what was forked meanwhile, none of the threads that would go on is there.
+        resume = self._resume and bool(self._threads)
+        self.__init__()  # type: ignore[misc]  # the lock may be held by a thread that is gone
         if resume:
             gc.enable()
 
@@ -56,31 +58,34 @@ class Uncollected:
     is done. Who waits in between lets it go on meanwhile: what is never woken would never end.
     """
 
-    __slots__ = ("_many", "_pausing")
+    __slots__ = ("_many", "_thread")
 
     def __init__(self, events: int) -> None:
         self._many = events >= EVENTS_MIN
-        self._pausing = False
+        self._thread: int | None = None
 
     def __enter__(self) -> Uncollected:
         try:
             self.pause()
         except BaseException:
-            self.resume()  # Ctrl-C between any two lines must not leave it off
+            self.resume()
             raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.resume()
 
+    def __del__(self) -> None:
+        self.resume()  # for one whose __exit__ was interrupted as it began
+
     def pause(self) -> None:
         """Pause it, again if it was let go on."""
-        if self._many and not self._pausing:
-            self._pausing = True
-            _pauses.begin()
+        if self._many:
+            self._thread = threading.get_ident()
+            _pauses.begin(self._thread)
 
     def resume(self) -> None:
         """Let it go on, unless others want it paused."""
-        if self._pausing:
-            self._pausing = False
-            _pauses.end()
+        if self._thread is not None:
+            _pauses.end(self._thread)
+            self._thread = None

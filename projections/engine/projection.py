@@ -43,9 +43,10 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     tuple in a field of any type as a list, 1 in a list of floats as 1.0. An event that touches
     several rows must not create one: `apply` is not told which key it is called for. `apply_all`,
     if there is one, does for several events of a row, in order, what `apply` does for each, only
-    quicker; the engine calls either, and where it fails `apply` tells at which event. `types` are
-    the event types it looks at, None for all; it never sees `session.deleted`, after which the
-    engine has removed the session's rows.
+    quicker. The engine may call it where all fields are text, integers or booleans, which need not
+    be read again in between; where it fails `apply` tells at which event. `types` are the event
+    types it looks at, None for all; it never sees `session.deleted`, after which the engine has
+    removed the session's rows.
 
     `searchable` are the fields in whose text `Views.search` finds words; of JSON, all text within.
     `members` are lists of text, or objects with values of text, by whose members rows are found.

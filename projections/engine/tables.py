@@ -144,6 +144,8 @@ class Table:
         self._values = msgspec.defstruct("Values", [(name, Any) for name in self.names], gc=False)
         #: Whether its fold is one of the views that every ledger has.
         self.is_exact = is_exact(projection.apply)
+        #: Whether its keys are such a view's, too: each belongs to its event's session.
+        self.has_exact_keys = self.is_exact and is_exact(projection.keys)
         self.reloading = None if self.is_exact else self.rereading()
 
     @functools.cached_property

@@ -167,7 +167,7 @@ def _plain_work(table: Table, page: Page) -> Work:
     touching: dict[tuple[Key, ...], list[Event]] = {}
     keys_of = table.projection.keys
     # Of its own views the engine knows that their keys are of the event's session.
-    is_strange = table.of_sessions and not table.is_exact
+    is_strange = table.of_sessions and not table.has_exact_keys
     # Run for every event of every view.
     for event in page.plain_events(table.projection.types):
         keys = keys_of(event)
@@ -181,8 +181,8 @@ def _plain_work(table: Table, page: Page) -> Work:
         if is_strange and {key[:2] for key in keys} != {(event.tenant, event.session_id)}:
             raise ValueError(shown(keys))
         known.append(event)
+    _check_keys(table, touching)
     keys = tuple(dict.fromkeys(chain.from_iterable(touching)))
-    _check_keys(table, touching, keys)
     return Work(table, touching, (), keys, page.records[-1].position)
 
 
@@ -227,8 +227,10 @@ def _careful_work(table: Table, page: Page, skips: Collection[int]) -> Work:
     return Work(table, touching, deletions, keys, after, failure)
 
 
-def _check_keys(table: Table, touching: Iterable[tuple[Key, ...]], keys: Sequence[Key]) -> None:
+def _check_keys(table: Table, touching: Iterable[tuple[Key, ...]]) -> None:
     """Raise an error if a key is not good, or if it may be none, or if an event gave it twice."""
+    # All that were given: one that is equal to another may be of other types.
+    keys = [*chain.from_iterable(touching)]
     if {*map(type, keys)} - {tuple} or {*map(len, keys)} - {len(table.key)}:
         raise TypeError("not all keys are tuples of this table's length")
     parts = [*chain.from_iterable(keys)]

@@ -50,6 +50,22 @@ def test_it_goes_on_if_pausing_is_interrupted(monkeypatch: pytest.MonkeyPatch) -
     assert gc.isenabled()
 
 
+def test_it_goes_on_when_what_was_never_left_is_gone() -> None:
+    left = Uncollected(EVENTS_MIN).__enter__()
+    assert not gc.isenabled()
+    del left
+    assert gc.isenabled()
+
+
+def test_it_goes_on_after_the_next_pause_where_one_was_never_left() -> None:
+    kept = Uncollected(EVENTS_MIN).__enter__()
+    with Uncollected(EVENTS_MIN):
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    kept.resume()
+    assert gc.isenabled()
+
+
 def test_it_stays_off_where_it_was_off() -> None:
     gc.disable()
     with Uncollected(EVENTS_MIN):

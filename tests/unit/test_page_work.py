@@ -10,6 +10,7 @@ import pytest
 
 from ledger import Event, Ledger, NewEvent
 from ledger.backends.base import FeedQuery
+from projections import SESSIONS
 from projections.engine.tables import Table
 from projections.engine.work import KEY_CHARS_SHORT, Work, decode_page, work_of
 from tests.support.views import TALLY
@@ -88,6 +89,25 @@ def test_each_row_is_touched_once_by_an_event(how: str) -> None:
     odd = [given for given, events in work.touching.items() if ODD + 1 in positions(events)]
     assert odd == ([keys] if keys else [])
     assert positions(work.touching[(("", "s", "y"),)]) == [2, 5]
+
+
+def test_an_equal_key_of_another_type_is_refused_with_others() -> None:
+    work = work_with(lambda event: (of_session(event, Text("x")), of_session(event, "z")))
+    assert work.failure is not None
+    assert work.after == ODD
+
+
+def test_the_fold_of_a_view_of_ours_does_not_vouch_for_the_keys_of_others() -> None:
+    ledger = Ledger.open("memory:")
+    for session_id in ("root", "other"):
+        ledger.append(session_id, NewEvent({}, "note"))
+    given = msgspec.structs.replace(SESSIONS, keys=lambda event: ((event.tenant, "root"),))
+    table = Table(given)
+    records = ledger.backend.feed(FeedQuery(ranges=((0, 0, 2),), limit=2))
+    work = work_of(table, decode_page(records, [table], ledger.upcasts))
+    assert work.failure is not None
+    assert "another session" in work.failure.reason
+    assert work.after == 1
 
 
 def positions(events: Any) -> list[int]:
