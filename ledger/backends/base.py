@@ -47,15 +47,13 @@ class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
 class FeedQuery(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the log: (bucket, after, upto) ranges in reading order, exclusive and inclusive.
 
-    Records come range by range, in position order, `limit` of them at most in all. For who makes
-    events of them and is not `sealing`, `salt` and `payload_digest` may be left empty.
+    Records come range by range, in position order, `limit` of them at most in all.
     """
 
     ranges: tuple[tuple[int, int, int], ...]
     limit: int
     types: tuple[str, ...] | None = None
     tenant: str | None = None
-    sealing: bool = True
 
 
 class Place(msgspec.Struct, frozen=True):

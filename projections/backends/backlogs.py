@@ -38,6 +38,4 @@ def next_events(
     kept = [one for one in there if one.active or one.built]
     start = min((one.position for one in kept or there), default=head)
     upto = min(head, start + limit)
-    if start >= upto:
-        return None
-    return FeedQuery(ranges=((bucket, start, upto),), limit=limit, sealing=False)
+    return FeedQuery(ranges=((bucket, start, upto),), limit=limit) if start < upto else None

@@ -268,7 +268,7 @@ class Projector:
             skips = {table: found[table.identity].skips for table in group}
             records = between(backlog.records, start, end)
             if records is None:
-                query = FeedQuery(ranges=((bucket, start, end),), limit=end - start, sealing=False)
+                query = FeedQuery(ranges=((bucket, start, end),), limit=end - start)
                 records = yield self._log.feed(query)
             folded = yield from self._step(bucket, start, end, records, skips, asked)
             if folded is None:

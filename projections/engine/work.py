@@ -149,7 +149,8 @@ def stored_keys(work: Work, page: Page) -> Sequence[Key]:
 def work_of(table: Table, page: Page, skips: Collection[int] = ()) -> Work:
     """Return the rows that a page touches, in the order of its events.
 
-    The positions in `skips` are left out; what deletes a session never is.
+    By keys as they were given and checked, in order, which makes two runs over the same page ask
+    for the same rows. The positions in `skips` are left out; what deletes a session never is.
     """
     first, last = page.records[0].position, page.records[-1].position
     if page.is_plain and not any(first <= one <= last for one in skips):
@@ -170,11 +171,9 @@ def _plain_work(table: Table, page: Page) -> Work:
     is_strange = table.of_sessions and not table.has_exact_keys
     # Run for every event of every view.
     for event in page.plain_events(table.projection.types):
-        keys = keys_of(event)
-        known = touching.get(keys)  # type: ignore[call-overload]  # raises for what is no tuple
+        keys = tuple(keys_of(event))
+        known = touching.get(keys)
         if known is None:
-            if type(keys) is not tuple:
-                raise TypeError(shown(keys))
             if not keys:
                 continue
             known = touching[keys] = []
@@ -188,8 +187,6 @@ def _plain_work(table: Table, page: Page) -> Work:
 
 def _careful_work(table: Table, page: Page, skips: Collection[int]) -> Work:
     projection = table.projection
-    # By keys as they were given and checked, in order, which makes two runs over the same page ask
-    # for the same rows. To find them here takes a third of the time of checking them.
     touching: dict[tuple[Key, ...], list[Event]] = {}
     deletions: list[Record | Event] = []
     keys_of, of_sessions = projection.keys, table.of_sessions
@@ -207,22 +204,13 @@ def _careful_work(table: Table, page: Page, skips: Collection[int]) -> Work:
         try:
             if type(event) is Undecoded:
                 raise event.error
-            keys = tuple(keys_of(event))
-            if not keys:
-                continue
-            try:
-                known = touching.get(keys)
-            except TypeError:  # not all of it is text, which the check says better
-                known = None
-            if known is None or (
-                of_sessions and (keys[0][1] != event.session_id or keys[0][0] != event.tenant)
-            ):
-                known = touching.setdefault(_checked(table, keys, event), [])
+            keys = _checked(table, tuple(keys_of(event)), event)
         except Exception as error:
             failure = failure_at(table, records[place], error)
             after = failure.position - 1
             break
-        known.append(event)
+        if keys:
+            touching.setdefault(keys, []).append(event)
     keys = tuple(dict.fromkeys(chain.from_iterable(touching)))
     return Work(table, touching, deletions, keys, after, failure)
 

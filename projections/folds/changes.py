@@ -6,10 +6,21 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ledger.events import Event
+
 Changes = dict[str, Any]
 #: What a later start still fills in.
 EMPTY: tuple[Any, ...] = (None, {})
 View = TypeVar("View", bound=msgspec.Struct)
+
+
+def reached(event: Event) -> Changes:
+    """Return what every fact changes in a row that tells how far it has come."""
+    return {
+        "last_sequence": event.sequence,
+        "position": event.position,
+        "updated_at": event.occurred_at,
+    }
 
 
 def filled(new: View, changes: Changes) -> View:

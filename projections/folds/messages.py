@@ -17,12 +17,11 @@ from ledger.events import Event
 
 from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly, carried
+from .changes import Changes, reached
 
 # What is streamed beyond this is shown once the whole message is appended. Each piece copies what
 # is there already, so the bound is also what keeps a long stream from costing its square.
 STREAMED_CHARS_MAX = 200_000
-
-Changes = dict[str, Any]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -162,10 +161,7 @@ def _new(event: Event, **told: Any) -> Message:
 
 
 def _touched(message: Message, event: Event, changes: Changes) -> Message:
-    changes["last_sequence"] = event.sequence
-    changes["position"] = event.position
-    changes["updated_at"] = event.occurred_at
-    return msgspec.structs.replace(message, **changes)
+    return msgspec.structs.replace(message, **changes, **reached(event))
 
 
 _SAYING = frozenset({"message.appended", "message.streamed"})

@@ -30,7 +30,7 @@ from ledger.events import SESSION_DELETED, Event
 from ..engine.projection import Index, Projection, payload
 from .anomalies import Anomaly, anomaly
 from .bounds import with_names
-from .changes import EMPTY, Changes, filled
+from .changes import EMPTY, Changes, filled, reached
 from .durations import duration_us
 from .sums import TOKEN_KINDS, ModelUsage, nano_usd, usd, with_kinds, with_usage
 
@@ -160,15 +160,7 @@ def apply_all(run: Run | None, events: Sequence[Event]) -> Run | None:
         if changes:
             filled(new, changes)
         force_setattr(new, "event_count", new.event_count + 1)
-    if new is None:
-        return None
-    last = events[-1]
-    stamp = {
-        "last_sequence": last.sequence,
-        "position": last.position,
-        "updated_at": last.occurred_at,
-    }
-    return filled(new, stamp)
+    return None if new is None else filled(new, reached(events[-1]))
 
 
 def _new(event: Event) -> Run | None:

@@ -35,7 +35,7 @@ from ledger.events import SESSION_DELETED, Event
 from ..engine.projection import Index, Projection, payload
 from .anomalies import Anomaly, anomaly
 from .bounds import with_changes, with_items, with_names
-from .changes import EMPTY, Changes, filled
+from .changes import EMPTY, Changes, filled, reached
 from .session_labels import UNLABELLED, label_from, relabelled
 from .session_misfits import JUDGED, misfit
 from .session_status import ABANDONED_AFTER_S, TERMINAL, TRANSITIONS, status_at
@@ -150,7 +150,6 @@ def apply(session: Session | None, event: Event) -> Session:
 
 def apply_all(session: Session | None, events: Sequence[Event]) -> Session:
     """Return the session after several more facts, in order; made once, and filled in."""
-    last = events[-1]
     new = _new(events[0]) if session is None else msgspec.structs.replace(session)
     active: Event | None = None
     for event in events:
@@ -165,11 +164,7 @@ def apply_all(session: Session | None, events: Sequence[Event]) -> Session:
         if changes:
             filled(new, changes)
         force_setattr(new, "event_count", new.event_count + 1)
-    stamp = {
-        "last_sequence": last.sequence,
-        "position": last.position,
-        "updated_at": last.occurred_at,
-    }
+    stamp = reached(events[-1])
     if active is not None:
         stamp["last_activity_at"] = active.occurred_at
     return filled(new, stamp)

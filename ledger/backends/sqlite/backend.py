@@ -126,14 +126,13 @@ class SqliteBackend:
         # at a head somebody read says the same in every later snapshot.
         page: list[Record] = []
         types = _json(query.types)
-        statement = _SQL["feed" if query.sealing else "feed_for_events"]
         with self._readers.connection() as connection:
             for bucket, after, upto in query.ranges:
                 left = query.limit - len(page)
                 if not left:
                     break
                 bindings = (bucket, after, upto, left, types, query.tenant)
-                rows = connection.execute(statement, bindings)
+                rows = connection.execute(_SQL["feed"], bindings)
                 add_records(page, rows, partial(_behind, bucket, after))
         return page
 

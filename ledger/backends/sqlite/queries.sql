@@ -127,18 +127,6 @@ WHERE bucket = ?1 AND position > ?2 AND position <= ?3
     AND (?6 IS NULL OR tenant = ?6)
 ORDER BY position LIMIT ?4
 
--- name: feed_for_events
--- The same without what no event has: to read it takes a fourth of the time.
-SELECT
-    bucket, position, tenant, session_id, sequence, event_id, type, schema_version, run_id,
-    occurred_us, recorded_us, actor, causation_id, correlation_id, trace_id, span_id, metadata,
-    content_type, payload, x'' AS salt, x'' AS payload_digest, event_hash
-FROM main.events
-WHERE bucket = ?1 AND position > ?2 AND position <= ?3
-    AND (?5 IS NULL OR type IN (SELECT value FROM json_each(?5)))
-    AND (?6 IS NULL OR tenant = ?6)
-ORDER BY position LIMIT ?4
-
 -- name: session_ids
 -- A loose index scan: one probe per session, however many events it has.
 WITH RECURSIVE found (session_id) AS (

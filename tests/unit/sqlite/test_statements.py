@@ -1,16 +1,14 @@
 """Tables, plans and triggers of the SQLite backend, which the contract cannot see."""
 
-from pathlib import Path
 from typing import Any
 
 import apsw
 import apsw.ext
 import msgspec
 import pytest
-from msgspec.structs import replace
 
-from ledger import Append, Ledger, NewEvent
-from ledger.backends.base import FeedQuery, OpenOptions
+from ledger import Append, Ledger
+from ledger.backends.base import OpenOptions
 from ledger.backends.memory import MemoryBackend
 from ledger.backends.queries import load_queries
 from ledger.backends.sqlite import SqliteBackend
@@ -174,14 +172,3 @@ def test_hashes_are_those_of_the_memory_backend(ledger: Ledger, backend: SqliteB
     )
     memory = MemoryBackend(OpenOptions())
     assert backend.append([fixed], wait=True) == memory.append([fixed], wait=True)
-
-
-def test_what_is_read_for_events_lacks_nothing_that_events_have(path: Path) -> None:
-    with Ledger.open(f"sqlite:///{path}") as ledger:
-        ledger.append("s", [NewEvent({"n": n}, "note", run_id="r", actor="a") for n in range(3)])
-        ledger.append("t", NewEvent({}, "note", metadata={"of": "t"}), tenant="t")
-        query = FeedQuery(ranges=((0, 0, 4),), limit=9)
-        whole = ledger.backend.feed(query)
-        found = ledger.backend.feed(replace(query, sealing=False))
-    assert all(one.salt and one.payload_digest for one in whole)
-    assert found == [replace(one, salt=b"", payload_digest=b"") for one in whole]
