@@ -11,7 +11,7 @@ from .backends.base import SessionQuery
 from .batch import Door
 from .codec import check_text
 from .errors import InvalidArgument
-from .events import Append, NewEvent, is_aware, to_microseconds
+from .events import Append, NewEvent
 from .limits import (
     FEED_LIMIT_MAX,
     SEQUENCE_MAX,
@@ -19,6 +19,7 @@ from .limits import (
     TYPE_BYTES_MAX,
     WAIT_SECONDS_MAX,
 )
+from .moments import is_aware, to_microseconds
 from .refusals import shown
 
 #: A filter that is longer than any stored id finds nothing, which is no error; this bounds it.

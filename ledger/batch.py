@@ -13,7 +13,7 @@ import msgspec
 from .codec import check_text, encode_json
 from .digests import body_digest, bucket_of, genesis, meta_digest, new_salt, payload_digest
 from .errors import EventIdReused, InvalidArgument, InvalidEvent
-from .events import Append, Appended, NewEvent, is_aware, to_microseconds
+from .events import Append, Appended, NewEvent
 from .limits import (
     ID_BYTES_MAX,
     METADATA_BYTES_MAX,
@@ -23,6 +23,7 @@ from .limits import (
     TENANT_BYTES_MAX,
     Limits,
 )
+from .moments import is_aware, to_microseconds
 from .payloads import payload_of, refuse_reserved
 from .records import Draft, Numbered, Part, Unit, event_of_draft, same_content
 from .refusals import shown

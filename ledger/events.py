@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from .moments import from_microseconds
+
 JSON_CONTENT_TYPE = "application/json"
 # Each hexadecimal digit with its upper two bits set to 10, as a UUID has them there.
 _VARIANT = {f"{digit:x}": f"{digit & 0x3 | 0x8:x}" for digit in range(16)}
-_MICROSECOND = timedelta(microseconds=1)
 
 SESSION_DELETED = "session.deleted"
 SESSION_FORKED = "session.forked"
@@ -36,28 +36,6 @@ def new_event_id() -> str:
     return (
         f"{time_[:8]}-{time_[8:]}-7{random[:3]}-{_VARIANT[random[3]]}{random[4:7]}-{random[7:19]}"
     )
-
-
-def to_microseconds(moment: datetime) -> int:
-    """Return whole microseconds since 1970 of an aware datetime."""
-    return (moment - EPOCH) // _MICROSECOND
-
-
-def is_aware(moment: datetime) -> bool:
-    """Whether a datetime has an offset; one whose time zone cannot tell it has none."""
-    try:
-        return moment.utcoffset() is not None
-    except (NotImplementedError, TypeError, ValueError):
-        # What Python raises for a tzinfo that is abstract, or answers what is no offset.
-        return False
-
-
-# Several views ask each event of a page for its time; a page has at most so many.
-@lru_cache(4_096)
-def from_microseconds(microseconds: int) -> datetime:
-    """Return the UTC datetime of whole microseconds since 1970; exact, no float in between."""
-    # By place: the name alone takes as long as the rest.
-    return EPOCH + timedelta(0, 0, microseconds)
 
 
 class NewEvent(msgspec.Struct, frozen=True):

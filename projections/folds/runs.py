@@ -38,6 +38,7 @@ PENDING_APPROVALS_MAX = 100
 
 TERMINAL = frozenset({"completed", "failed", "cancelled", "timeout"})
 _FEEDBACK = frozenset({"feedback.given", "feedback.cleared"})
+_NAMING = _FEEDBACK | {"content.redacted", SESSION_DELETED}
 _PRESUMING = _FEEDBACK | {
     *("usage.recorded", "run.amended", "run.failed", "run.cancelled", "run.timed_out"),
 }
@@ -121,13 +122,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     """A fact touches the run of its envelope; feedback and redaction may name others."""
-    if event.type == "content.redacted":
-        named = payload(event).get("run_ids", ())
-        return tuple((event.tenant, event.session_id, run_id) for run_id in dict.fromkeys(named))
-    run_id = _named(event)
-    if run_id is None or event.type == SESSION_DELETED:
-        return ()
-    return ((event.tenant, event.session_id, run_id),)
+    run_id = event.run_id
+    if event.type in _NAMING:
+        if event.type == "content.redacted":
+            named = dict.fromkeys(payload(event).get("run_ids", ()))
+            return tuple((event.tenant, event.session_id, run_id) for run_id in named)
+        run_id = None if event.type == SESSION_DELETED else _named(event)
+    return () if run_id is None else ((event.tenant, event.session_id, run_id),)
 
 
 def _named(event: Event) -> str | None:
@@ -152,12 +153,12 @@ def apply_all(run: Run | None, events: Sequence[Event]) -> Run | None:
             if new is None:
                 continue
         fold = _FOLDS.get(event.type)
-        changes: Changes = {} if fold is None else fold(new, event, payload(event))
-        if event.type in _WORK and new.status in TERMINAL:
-            changes |= anomaly(new, event, f"counted, the run was {new.status}")
-        elif event.type in _PRESUMING and not new.event_count:
-            changes |= anomaly(new, event, "applied, nobody had seen the run")
-        if changes:
+        if fold is not None:
+            changes = fold(new, event, payload(event))
+            if event.type in _WORK and new.status in TERMINAL:
+                changes |= anomaly(new, event, f"counted, the run was {new.status}")
+            elif event.type in _PRESUMING and not new.event_count:
+                changes |= anomaly(new, event, "applied, nobody had seen the run")
             filled(new, changes)
         force_setattr(new, "event_count", new.event_count + 1)
     return None if new is None else filled(new, reached(events[-1]))

@@ -14,7 +14,7 @@ have views of their own to keep them):
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -73,37 +73,44 @@ def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     """A fact touches the piece of work it names; a redaction may name many."""
     if event.type == "content.redacted":
         return _redacted_keys(event)
-    source = _SOURCES[event.type]
-    own_id = _own_id(event, source, payload(event))
+    own_id = _own_id(event, payload(event))
     if own_id is None:
         return ()
-    return ((event.tenant, event.session_id, f"{source}:{own_id}"),)
+    return ((event.tenant, event.session_id, f"{_SOURCES[event.type]}:{own_id}"),)
 
 
 def apply(span: Span | None, event: Event) -> Span | None:
     """Return the piece of work after one more fact."""
-    fold = _FOLDS.get(event.type)
-    if fold is None:
-        return None
-    data = payload(event)
-    known = span
-    if span is None:
-        span = _new(event, data)
-        if span is None:
-            return None
-    changes = fold(span, event, data)
-    reason = _misfit(known, event, data)
-    if reason is not None:
-        changes |= anomaly(span, event, reason)
-    changes["last_sequence"] = event.sequence
-    changes["position"] = event.position
-    return filled(span, changes) if known is None else msgspec.structs.replace(span, **changes)
+    return apply_all(span, (event,))
+
+
+def apply_all(span: Span | None, events: Sequence[Event]) -> Span | None:
+    """Return the piece of work after several more facts, in order; made once, and filled in."""
+    new = None if span is None else msgspec.structs.replace(span)
+    for event in events:
+        fold = _FOLDS.get(event.type)
+        if fold is None:
+            new = None
+            continue
+        data = payload(event)
+        is_first = new is None
+        if new is None:
+            new = _new(event, data)
+            if new is None:
+                continue
+        changes = fold(new, event, data)
+        if event.type in _JUDGED:
+            reason = _misfit(None if is_first else new, event, data)
+            if reason is not None:
+                changes |= anomaly(new, event, reason)
+        changes["last_sequence"] = event.sequence
+        changes["position"] = event.position
+        filled(new, changes)
+    return new
 
 
 def _misfit(span: Span | None, event: Event, data: Changes) -> str | None:
     """Say what was made of a fact that does not fit, None of one that does."""
-    if event.type in _OF_OTHER_VIEWS:
-        return None
     starts = event.type in _STARTS
     if span is None:
         told = starts or event.type == "trace.appended" or "started_at" in data
@@ -122,20 +129,21 @@ def _redacted_keys(event: Event) -> tuple[tuple[str, ...], ...]:
     return tuple((event.tenant, event.session_id, span_id) for span_id in dict.fromkeys(named))
 
 
-def _own_id(event: Event, source: str, data: Changes) -> str | None:
-    if source == "run":
+def _own_id(event: Event, data: Changes) -> str | None:
+    field = _OWN_IDS[event.type]
+    if field == "run_id":
         return event.run_id
-    own_id: str | None = data.get(_OWN_IDS[source])
-    if own_id is None and source == "step" and "origin_function" in data:
+    own_id: str | None = data.get(field)
+    if own_id is None and field == "step_id" and "origin_function" in data:
         return event.event_id
     return own_id
 
 
 def _new(event: Event, data: Changes) -> Span | None:
-    source = _SOURCES[event.type]
-    own_id = _own_id(event, source, data)
+    own_id = _own_id(event, data)
     if own_id is None:
         return None
+    source = _SOURCES[event.type]
     return Span(
         tenant=event.tenant,
         session_id=event.session_id,
@@ -363,8 +371,9 @@ _STARTS = frozenset({"tool.started", "span.started"})
 _SOURCES = {name: name.split(".")[0] for name in _FOLDS}
 _SOURCES |= {name: "call" for name in _FOLDS if name.startswith("tool.")}
 _SOURCES["trace.appended"] = "step"
-_OWN_IDS = {source: f"{source}_id" for source in _SOURCES.values()}
-_OF_OTHER_VIEWS = frozenset(name for name in _FOLDS if _SOURCES[name] in ("run", "turn"))
+_OWN_IDS = {name: f"{source}_id" for name, source in _SOURCES.items()}
+# What does not fit a run or a turn is kept in the views of these.
+_JUDGED = frozenset(name for name in _FOLDS if _SOURCES[name] not in ("run", "turn"))
 
 TRACES = Projection(
     name="traces",
@@ -373,6 +382,7 @@ TRACES = Projection(
     key=("tenant", "session_id", "span_id"),
     keys=keys,
     apply=apply,
+    apply_all=apply_all,
     indexes=(
         ("tenant", "session_id", "first_sequence", "span_id"),
         ("tenant", "session_id", "run_id", "first_sequence", "span_id"),

@@ -8,7 +8,7 @@ import pytest
 
 from ledger import Append, ImportReport, InvalidImport, Ledger, NewEvent, Upcasts
 from ledger.digests import genesis
-from ledger.events import from_microseconds
+from ledger.moments import from_microseconds
 from tests.support.builders import note, notes, only_sync, texts, together, whole_feed
 from tests.support.exports import forged, hash_of, in_export_order, sealed
 

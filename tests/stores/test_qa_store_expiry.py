@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger import Append, InvalidArgument, NewEvent
-from ledger.events import to_microseconds
+from ledger.moments import to_microseconds
 from ledger.records import Unit
 from projections.session_stores.qa import SessionQAUpdate
 from tests.support.blocking import Blocking, LoopThread

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel
 
 from ledger.catalogue import Fact
-from ledger.events import Event, to_microseconds
+from ledger.events import Event
+from ledger.moments import to_microseconds
 from projections.engine.projection import Projection
 
 NOON = datetime(2024, 5, 15, 12, tzinfo=UTC)

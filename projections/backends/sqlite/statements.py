@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
-from itertools import chain
+from itertools import chain, islice, repeat
 from typing import Any
 
 import msgspec
@@ -243,27 +243,27 @@ class TableStatements:
         return self._stored("upsert", self._upserted_max, bucket, rows)
 
     def _stored(self, how: str, most: int, bucket: int, rows: Sequence[Row]) -> Iterator[Stored]:
+        if not rows:
+            return
         bound = self._bound(bucket, rows)
-        begin, count = 0, most if len(bound) > 1 else 1
-        while begin < len(bound):
-            end = begin + (len(bound) - begin) // count * count
-            if begin < end:
-                groups = [bound[at : at + count] for at in range(begin, end, count)]
-                yield self._store(how, count), [list(chain.from_iterable(one)) for one in groups]
+        left, count = len(rows), most if len(rows) > 1 else 1
+        while left:
+            if times := left // count:
+                groups = [list(chain.from_iterable(islice(bound, count))) for _ in range(times)]
+                yield self._store(how, count), groups
+                left -= times * count
             # Then of half as many, so that what is left over takes a few.
-            begin, count = end, count // 2
+            count //= 2
 
-    def _bound(self, bucket: int, rows: Sequence[Row]) -> list[list[Any]]:
+    def _bound(self, bucket: int, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
         """Return rows as parameters of what stores them."""
-        bound = [[bucket, *row] for row in rows]
-        if self.table.words is not None:
-            for values, row in zip(bound, rows, strict=True):
-                values.append(" ".join(self.table.words.of(row)) or None)
+        columns: list[Sequence[Any]] = [*zip(*rows, strict=True)]
         for place in self._moments:
-            texts = moment_texts([row[place] for row in rows])
-            for values, text in zip(bound, texts, strict=True):
-                values[place + 1] = text
-        return bound
+            columns[place] = moment_texts(columns[place])
+        if self.table.words is not None:
+            of = self.table.words.of
+            columns.append([" ".join(of(row)) or None for row in rows])
+        return zip(repeat(bucket), *columns)
 
     def views(self, found: Sequence[Row]) -> list[Any]:
         """Return the views in what SQLite returned for `read` or `current`."""

@@ -33,9 +33,10 @@ CREATE TABLE IF NOT EXISTS main.{table} (
 
 -- name: create_search
 -- The words come ready-made, see search_words.py: this tokeniser splits them at the spaces only.
--- They stay in the table, and no places in the text are kept.
+-- They stay in the table; no places in the text are kept, and no lengths, by which nothing is ranked.
 CREATE VIRTUAL TABLE IF NOT EXISTS main.{search} USING fts5(
-    search_words, content = {table}, content_rowid = search_id, detail = none, tokenize = 'ascii'
+    search_words, content = {table}, content_rowid = search_id,
+    detail = none, columnsize = 0, tokenize = 'ascii'
 )
 
 -- name: create_search_secure

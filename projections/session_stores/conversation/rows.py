@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from ledger.events import JSON_CONTENT_TYPE, Event, to_microseconds
+from ledger.events import JSON_CONTENT_TYPE, Event
+from ledger.moments import to_microseconds
 
 from ...engine.projection import Projection
 from ...folds.scenarios import SCENARIOS, Scenario

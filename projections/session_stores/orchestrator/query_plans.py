@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from ledger import Event, FeedPage
-from ledger.events import SESSION_DELETED, to_microseconds
+from ledger.events import SESSION_DELETED
+from ledger.moments import to_microseconds
 from ledger.plans import Plan
 
 from ...folds.artifacts import Artifact

@@ -10,7 +10,7 @@ import msgspec
 
 from ledger import AsyncLedger, Event, Ledger
 from ledger.arguments import list_limit, microseconds, natural
-from ledger.events import EPOCH
+from ledger.moments import EPOCH
 from ledger.plans import Plan
 
 from .events import from_ledger, types_read

@@ -17,7 +17,8 @@ from ledger import (
     NewEvent,
     SequenceConflict,
 )
-from ledger.events import SESSION_DELETED, SESSION_FORKED, Event, from_microseconds
+from ledger.events import SESSION_DELETED, SESSION_FORKED, Event
+from ledger.moments import from_microseconds
 from ledger.plans import Plan
 
 from ...engine.projection import payload
