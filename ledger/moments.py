@@ -1,4 +1,7 @@
-"""Times: whole microseconds since 1970 in the log, aware datetimes in UTC for callers. Pure."""
+"""Times: whole microseconds since 1970 in the log, aware datetimes in UTC for callers.
+
+Pure, but for a cache of what was made last.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ import msgspec
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-#: A float of so many seconds, in 2242, is less than half a microsecond beside the one that is meant.
+#: Up to 2**33 seconds, in 2242, a float is within half a microsecond of what is meant.
 _EXACT_UNTIL_US = 2**33 * 1_000_000
-#: A few pages of events.
+#: A few pages of events; a page more for each thread that remembers at the same moment.
 _REMEMBERED_MAX = 8_192
 
 
@@ -30,11 +33,14 @@ from_microseconds: Callable[[int], datetime] = _moments.__getitem__
 
 
 def remember(all_us: Sequence[int]) -> None:
-    """Make the datetimes of a page's events, in a fifth of the time of one after the other.
+    """Make the datetimes of a page's events at once, in a fifth of the time, and keep them for all.
 
-    For all threads; that only some are there is seen by nobody.
+    What is not kept is made when it is asked for, so it changes no answer that some are forgotten,
+    or that a page with a time that no float tells exactly, or of very many events, is left out.
     """
-    if not all_us or min(all_us) < -_EXACT_UNTIL_US or max(all_us) > _EXACT_UNTIL_US:
+    if not 0 < len(all_us) <= _REMEMBERED_MAX:
+        return
+    if min(all_us) < -_EXACT_UNTIL_US or max(all_us) > _EXACT_UNTIL_US:
         return
     seconds = [microseconds / 1_000_000 for microseconds in all_us]
     made = msgspec.convert(seconds, list[datetime], strict=False)

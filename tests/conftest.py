@@ -6,9 +6,9 @@ pytest_plugins = ["tests.support.postgres_plugin"]
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C, as every process that a test starts and interrupts does then, too.
+    """Undo that SIGINT is ignored, so that tests can interrupt the processes that they start.
 
-    Who is started in the background by a shell without job control ignores it, and so would they.
+    A shell without job control ignores it for what it runs in the background; children inherit that.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -38,7 +38,6 @@ PENDING_APPROVALS_MAX = 100
 
 TERMINAL = frozenset({"completed", "failed", "cancelled", "timeout"})
 _FEEDBACK = frozenset({"feedback.given", "feedback.cleared"})
-_NAMING = _FEEDBACK | {"content.redacted", SESSION_DELETED}
 _PRESUMING = _FEEDBACK | {
     *("usage.recorded", "run.amended", "run.failed", "run.cancelled", "run.timed_out"),
 }
@@ -122,13 +121,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     """A fact touches the run of its envelope; feedback and redaction may name others."""
-    run_id = event.run_id
-    if event.type in _NAMING:
-        if event.type == "content.redacted":
-            named = dict.fromkeys(payload(event).get("run_ids", ()))
-            return tuple((event.tenant, event.session_id, run_id) for run_id in named)
-        run_id = None if event.type == SESSION_DELETED else _named(event)
-    return () if run_id is None else ((event.tenant, event.session_id, run_id),)
+    if event.type == "content.redacted":
+        named = dict.fromkeys(payload(event).get("run_ids", ()))
+        return tuple((event.tenant, event.session_id, one) for one in named)
+    run_id = _named(event) if event.type in _FEEDBACK else event.run_id
+    if run_id is None or event.type == SESSION_DELETED:
+        return ()
+    return ((event.tenant, event.session_id, run_id),)
 
 
 def _named(event: Event) -> str | None:

@@ -90,7 +90,7 @@ def apply_all(span: Span | None, events: Sequence[Event]) -> Span | None:
     for event in events:
         fold = _FOLDS.get(event.type)
         if fold is None:
-            new = None
+            new = None  # a redaction takes the row away; later facts may begin it anew
             continue
         data = payload(event)
         is_first = new is None
@@ -130,7 +130,7 @@ def _redacted_keys(event: Event) -> tuple[tuple[str, ...], ...]:
 
 
 def _own_id(event: Event, data: Changes) -> str | None:
-    field = _OWN_IDS[event.type]
+    field = _ID_FIELDS[event.type]
     if field == "run_id":
         return event.run_id
     own_id: str | None = data.get(field)
@@ -371,8 +371,8 @@ _STARTS = frozenset({"tool.started", "span.started"})
 _SOURCES = {name: name.split(".")[0] for name in _FOLDS}
 _SOURCES |= {name: "call" for name in _FOLDS if name.startswith("tool.")}
 _SOURCES["trace.appended"] = "step"
-_OWN_IDS = {name: f"{source}_id" for name, source in _SOURCES.items()}
-# What does not fit a run or a turn is kept in the views of these.
+_ID_FIELDS = {name: f"{source}_id" for name, source in _SOURCES.items()}
+# Whose misfits are kept here; those of runs and turns are kept in views of their own.
 _JUDGED = frozenset(name for name in _FOLDS if _SOURCES[name] not in ("run", "turn"))
 
 TRACES = Projection(

@@ -244,7 +244,7 @@ class TableStatements:
 
     def _stored(self, how: str, most: int, bucket: int, rows: Sequence[Row]) -> Iterator[Stored]:
         if not rows:
-            return
+            return  # they have no columns
         bound = self._bound(bucket, rows)
         left, count = len(rows), most if len(rows) > 1 else 1
         while left:
@@ -256,7 +256,7 @@ class TableStatements:
             count //= 2
 
     def _bound(self, bucket: int, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
-        """Return rows as parameters of what stores them."""
+        """Return the parameters of each row, to be read once."""
         columns: list[Sequence[Any]] = [*zip(*rows, strict=True)]
         for place in self._moments:
             columns[place] = moment_texts(columns[place])

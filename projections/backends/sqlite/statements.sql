@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS main.{table} (
 
 -- name: create_search
 -- The words come ready-made, see search_words.py: this tokeniser splits them at the spaces only.
--- They stay in the table; no places in the text are kept, and no lengths, by which nothing is ranked.
+-- They stay in the table; no places in the text are kept, and no lengths, for nothing is ranked by
+-- them (an index that was made with lengths works the same).
 CREATE VIRTUAL TABLE IF NOT EXISTS main.{search} USING fts5(
     search_words, content = {table}, content_rowid = search_id,
     detail = none, columnsize = 0, tokenize = 'ascii'
