@@ -41,14 +41,18 @@ _STATUSES = {"pending": "active", "paused": "idle"} | dict.fromkeys(TERMINAL, "c
 
 # Of these types what is equal is the same text; of floats it is not: 0.0 and -0.0.
 _AS_THEY_ARE = frozenset({str, int, bool})
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def same(one: Any, other: Any) -> bool:
     """Whether two JSON values are the same text: 1, 1.0 and true are three."""
     if one is other:
         return True
-    if type(one) is type(other) and type(one) in _AS_THEY_ARE:
-        return bool(one == other)
+    if type(one) is type(other):
+        if type(one) in _AS_THEY_ARE:
+            return bool(one == other)
+        if type(one) in (dict, list) and not one:
+            return not other
     return _encode(one) == _encode(other)
 
 
@@ -61,10 +65,6 @@ def differing(names: Iterable[str], one: Mapping[str, Any], other: Mapping[str, 
         if first is not second and not same(first, second):
             found.append(name)
     return found
-
-
-def _encode(value: Any) -> bytes:
-    return msgspec.json.encode(value, order="deterministic")
 
 
 def leaves(session: Mapping[str, Any]) -> Leaves:
