@@ -16,6 +16,8 @@ _MICROSECOND = timedelta(microseconds=1)
 _EXACT_UNTIL_US = 2**33 * 1_000_000
 #: A few pages of events; a page more for each thread that remembers at the same moment.
 _REMEMBERED_MAX = 8_192
+#: Of fewer events, to make all their times takes as long as to make each that is asked for.
+_AT_ONCE_MIN = 16
 
 
 class _Moments(dict[int, datetime]):
@@ -36,9 +38,9 @@ def remember(all_us: Sequence[int]) -> None:
     """Make the datetimes of a page's events at once, in a fifth of the time, and keep them for all.
 
     What is not kept is made when it is asked for, so it changes no answer that some are forgotten,
-    or that a page with a time that no float tells exactly, or of very many events, is left out.
+    or that a page of few or of very many events, or with a time that no float tells, is left out.
     """
-    if not 0 < len(all_us) <= _REMEMBERED_MAX:
+    if not _AT_ONCE_MIN <= len(all_us) <= _REMEMBERED_MAX:
         return
     if min(all_us) < -_EXACT_UNTIL_US or max(all_us) > _EXACT_UNTIL_US:
         return

@@ -26,8 +26,6 @@ KEY_BYTES_MAX = 2_600
 #: A key of so many characters is never too long: none takes more than four bytes.
 KEY_CHARS_SHORT = KEY_BYTES_MAX // 4
 _TEXT = frozenset([str])
-#: Of fewer events, to make all their times takes as long as to make each that is asked for.
-REMEMBERED_FROM = 16
 
 
 @final
@@ -97,8 +95,7 @@ class Work(msgspec.Struct, frozen=True):
 
 def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upcasts) -> Page:
     """Decode the records that any of the tables wants, each once."""
-    if len(records) >= REMEMBERED_FROM:
-        remember([record.occurred_us for record in records])
+    remember([record.occurred_us for record in records])
     places = _places(records)
     every = [table.projection.types for table in tables]
     wanted = places.keys() if None in every else frozenset[str]().union(*filter(None, every))

@@ -18,6 +18,7 @@ from ledger.events import Event
 
 from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly
+from .changes import Changes, reached
 
 REQUESTED = "requested"
 _ASKED = (
@@ -31,8 +32,6 @@ _ASKED = (
     "policy_name",
     "call_id",
 )
-
-Changes = dict[str, Any]
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -92,9 +91,7 @@ def apply(approval: Approval | None, event: Event) -> Approval:
         )
     return msgspec.structs.replace(
         approval,
-        last_sequence=event.sequence,
-        position=event.position,
-        updated_at=event.occurred_at,
+        **reached(event),
         **_FOLDS[event.type](approval, event, data),
     )
 

@@ -19,6 +19,7 @@ from ledger.events import Event
 
 from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly, carried
+from .changes import reached
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -99,11 +100,7 @@ def _registered(before: Artifact | None, event: Event) -> Artifact:
 
 def _deleted(before: Artifact | None, event: Event) -> Artifact:
     artifact = _new(event, "") if before is None else before
-    changes: dict[str, Any] = {
-        "last_sequence": event.sequence,
-        "position": event.position,
-        "updated_at": event.occurred_at,
-    }
+    changes = reached(event)
     if artifact.deleted_at is not None:
         changes |= anomaly(artifact, event, "ignored, it was deleted already")
     else:

@@ -18,8 +18,7 @@ from ledger.events import Event
 
 from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly, carried
-
-Changes = dict[str, Any]
+from .changes import Changes, reached
 
 
 class ContextEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -98,9 +97,7 @@ def _gone(entry: ContextEntry | None, event: Event) -> ContextEntry | None:
 def _touched(entry: ContextEntry, event: Event, changes: Changes) -> ContextEntry:
     return msgspec.structs.replace(
         entry,
-        last_sequence=event.sequence,
-        position=event.position,
-        updated_at=event.occurred_at,
+        **reached(event),
         **changes,
     )
 

@@ -20,11 +20,10 @@ from ledger.events import Event
 from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly, carried
 from .bounds import with_items
+from .changes import Changes, reached
 
 WEIGHTS_APPLIED = "feedback_weights_applied"
 FLAGS_MAX = 1_000
-
-Changes = dict[str, Any]
 
 
 class QAEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -98,13 +97,7 @@ def _gone(qa: QAEntry | None, event: Event) -> QAEntry | None:
 
 
 def _touched(qa: QAEntry, event: Event, changes: Changes) -> QAEntry:
-    return msgspec.structs.replace(
-        qa,
-        last_sequence=event.sequence,
-        position=event.position,
-        updated_at=event.occurred_at,
-        **changes,
-    )
+    return msgspec.structs.replace(qa, **reached(event), **changes)
 
 
 def _row(event: Event, **told: Any) -> QAEntry:

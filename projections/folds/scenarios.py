@@ -29,6 +29,7 @@ from ledger.events import Event
 from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly, carried
 from .bounds import with_items
+from .changes import Changes
 
 ACTIVE = "active"
 EXITED = "exited"
@@ -36,8 +37,6 @@ TERMINAL = frozenset({"completed", "cancelled"})
 HASH_BYTES_MAX = 256
 VARIABLES_MAX = 1_000
 VISITED_STEPS_MAX = 1_000
-
-Changes = dict[str, Any]
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -17,11 +17,10 @@ from ledger.events import Event
 
 from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly
+from .changes import Changes, reached
 
 RULES_MAX = 1_000
 VARIABLES_MAX = 1_000
-
-Changes = dict[str, Any]
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -77,9 +76,7 @@ def apply(script: Script | None, event: Event) -> Script:
         )
     return msgspec.structs.replace(
         script,
-        last_sequence=event.sequence,
-        position=event.position,
-        updated_at=event.occurred_at,
+        **reached(event),
         **_FOLDS[event.type](script, event, payload(event)),
     )
 

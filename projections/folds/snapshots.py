@@ -15,6 +15,7 @@ from ledger.events import Event
 
 from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly, carried
+from .changes import reached
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -101,9 +102,7 @@ def _new(event: Event, **told: Any) -> Snapshot:
 def _touched(snapshot: Snapshot, event: Event, changes: dict[str, Any]) -> Snapshot:
     return msgspec.structs.replace(
         snapshot,
-        last_sequence=event.sequence,
-        position=event.position,
-        updated_at=event.occurred_at,
+        **reached(event),
         **changes,
     )
 

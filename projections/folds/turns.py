@@ -20,8 +20,7 @@ from ledger.events import Event
 
 from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly
-
-Changes = dict[str, Any]
+from .changes import Changes, reached
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -107,9 +106,7 @@ def apply(turn: Turn | None, event: Event) -> Turn | None:
         )
     return msgspec.structs.replace(
         turn,
-        last_sequence=event.sequence,
-        position=event.position,
-        updated_at=event.occurred_at,
+        **reached(event),
         **fold(turn, event, data),
     )
 

@@ -14,6 +14,7 @@ import msgspec
 from ledger.events import Event
 
 from ..engine.projection import Projection, payload
+from .changes import reached
 from .sums import NANO_USD, TOKEN_KINDS, nano_usd, with_kinds
 
 
@@ -78,9 +79,7 @@ def apply(usage: Usage | None, event: Event) -> Usage:
     }
     return msgspec.structs.replace(
         usage,
-        last_sequence=event.sequence,
-        position=event.position,
-        updated_at=event.occurred_at,
+        **reached(event),
         provider=data.get("provider") or usage.provider,
         usage_count=usage.usage_count + 1,
         unpriced_count=usage.unpriced_count + (cost is None),

@@ -30,7 +30,7 @@ def exact(microseconds: int) -> datetime:
 
 
 @examples(300)
-@given(st.lists(_MICROSECONDS, max_size=40), _MICROSECONDS)
+@given(st.lists(_MICROSECONDS, min_size=14, max_size=40), _MICROSECONDS)
 def test_what_is_remembered_is_what_each_is_by_itself(all_us: list[int], other: int) -> None:
     remember(all_us)
     for microseconds in (*all_us, other):

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from ledger import AsyncLedger, Event, Ledger
 from ledger.arguments import list_limit, microseconds, natural
-from ledger.moments import EPOCH
+from ledger.moments import from_microseconds, to_microseconds
 from ledger.plans import Plan
 
 from .events import from_ledger, types_read
 from .records import EventRecord, invalid
 from .redactions import REDACTED, Redactions
 
-_MICROSECOND = timedelta(microseconds=1)
-_LAST_US = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
+_LAST_US = to_microseconds(datetime.max.replace(tzinfo=UTC))
 
 
 class EventFilters(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +53,7 @@ def session_events(
         return found  # nothing can ever be between them, so there is nothing to wait for
     if since_us is not None and since_us >= _LAST_US:
         return found
-    since = None if since_us is None else EPOCH + max(0, since_us + 1) * _MICROSECOND
+    since = None if since_us is None else from_microseconds(max(0, since_us + 1))
     if before is not None and filters.wait_timeout_ms:
         head: int = yield ledger.head(session_id, tenant=tenant)
         deadline = deadline if head < before - 1 else 0.0  # else nothing new can come before it
