@@ -50,13 +50,20 @@ def fold(work: Work, before: int, loaded: Mapping[Key, Row]) -> Folded:
             made = _by_row(work, views)
         else:
             made, cleared = _in_order(work, views)
-        fresh = [new for key, new in made.items() if new is not None and key not in loaded]
-        again = [new for key, new in made.items() if new is not None and key in loaded]
+        fresh, again = _parted(made, loaded)
         rows = table.encode_all([*fresh, *again])
     except Exception:
         return _carefully(work, before, loaded)
     gone = _gone(made, loaded, cleared)
     return Change(table, before, work.after, rows, gone, cleared, len(fresh)), work.failure
+
+
+def _parted(made: Mapping[Key, Any], loaded: Mapping[Key, Row]) -> tuple[list[Any], list[Any]]:
+    """Return what there is now of rows that were not loaded, and of those that were."""
+    if not loaded:
+        return [new for new in made.values() if new is not None], []
+    found = [(key in loaded, new) for key, new in made.items() if new is not None]
+    return [new for known, new in found if not known], [new for known, new in found if known]
 
 
 def _are_apart(work: Work, views: Mapping[Key, Any]) -> bool:
@@ -90,8 +97,8 @@ def _by_row(work: Work, views: Mapping[Key, Any]) -> dict[Key, Any]:
                         _check(new, table, key)
                     view = new
         if view is not known:
-            _check(view, table, key)
             made[key] = view
+    _check_all(made, table)
     return made
 
 
@@ -133,6 +140,15 @@ def _gone(
     return [
         key for key, new in made.items() if new is None and key in loaded and key[:2] not in cleared
     ]
+
+
+def _check_all(made: Mapping[Key, Any], table: Table) -> None:
+    """Raise if one of the rows is none of the table, or not that of its key; in a third of the time."""
+    there = {key: new for key, new in made.items() if new is not None}
+    if {*map(type, there.values())} - {table.projection.view}:
+        raise TypeError("not all that apply returned are rows of the table")
+    if [*map(table.key_of, there.values())] != [*there]:
+        raise ValueError("a view came back as that of another key")
 
 
 def _check(new: Any, table: Table, key: Key) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -117,10 +118,10 @@ def page_of(events: Sequence[Event]) -> Page:
 
 
 def _places(records: Sequence[Record | Event]) -> Mapping[str, Sequence[int]]:
-    places: dict[str, list[int]] = {}
+    places = defaultdict[str, list[int]](list)
     for place, record in enumerate(records):
-        places.setdefault(record.type, []).append(place)
-    return places
+        places[record.type].append(place)
+    return dict(places)
 
 
 def _decoded(records: Sequence[Record], upcasts: Upcasts) -> Sequence[Event | Undecoded]:
@@ -173,7 +174,8 @@ def _plain_work(table: Table, page: Page) -> Work:
     is_strange = table.of_sessions and not table.has_exact_keys
     # Run for every event of every view.
     for event in page.plain_events(table.projection.types):
-        keys = tuple(keys_of(event))
+        given = keys_of(event)
+        keys = given if type(given) is tuple else tuple(given)
         known = touching.get(keys)
         if known is None:
             if not keys:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from ledger.events import Event
 
@@ -30,5 +31,5 @@ def filled(new: View, changes: Changes) -> View:
     0.77 µs to replace all of them from one dict, which Python copies and takes apart again.
     """
     for name, value in changes.items():
-        msgspec.structs.force_setattr(new, name, value)
+        force_setattr(new, name, value)
     return new

@@ -17,7 +17,7 @@ from ledger.events import Event
 
 from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly, carried
-from .changes import Changes, reached
+from .changes import Changes, filled, reached
 
 # What is streamed beyond this is shown once the whole message is appended. Each piece copies what
 # is there already, so the bound is also what keeps a long stream from costing its square.
@@ -81,7 +81,7 @@ def apply(message: Message | None, event: Event) -> Message | None:
     if event.type == "content.redacted":
         return _gone(message, event)
     if message is None or message.missing_since is not None:
-        missing = message or _new(event, role="", missing_since=event.occurred_at)
+        missing = message or _new(event, {"missing_since": event.occurred_at})
         told = anomaly(missing, event, "ignored, there is no such message")
         return _touched(missing, event, told)
     if event.type == "message.deleted":
@@ -96,7 +96,7 @@ def _gone(message: Message | None, event: Event) -> Message | None:
         return None
     since = message.missing_since or event.occurred_at
     return msgspec.structs.replace(
-        _new(event, role="", missing_since=since, **carried(message)),
+        _new(event, {"missing_since": since} | carried(message)),
         message_id=message.message_id,
         first_sequence=message.first_sequence,
         created_at=message.created_at,
@@ -108,8 +108,8 @@ def _said(message: Message | None, event: Event) -> Message:
     if message is None or message.missing_since is not None:
         data = payload(event)
         told = {name: data[name] for name in data if name in _OF_APPENDED} if appended else {}
-        told["role"] = data.get("role", "assistant")
-        message = _new(event, is_partial=not appended, **told, **carried(message))
+        told |= {"role": data.get("role", "assistant"), "is_partial": not appended}
+        message = _new(event, told | carried(message))
         return message if appended else _streamed(message, event)
     if not message.is_partial:
         return _touched(message, event, anomaly(message, event, "ignored, it was appended before"))
@@ -141,9 +141,9 @@ def _streamed(message: Message, event: Event) -> Message:
     return _touched(message, event, {field: before + data.get("delta", "")[:room]})
 
 
-def _new(event: Event, **told: Any) -> Message:
+def _new(event: Event, told: Changes) -> Message:
     now = event.occurred_at
-    return Message(
+    new = Message(
         tenant=event.tenant,
         session_id=event.session_id,
         message_id=payload(event).get("message_id") or event.event_id,
@@ -151,13 +151,14 @@ def _new(event: Event, **told: Any) -> Message:
         first_sequence=event.sequence,
         last_sequence=event.sequence,
         position=event.position,
+        role="",
         run_id=event.run_id,
         actor=event.actor,
         metadata=event.metadata,
         created_at=now,
         updated_at=now,
-        **told,
     )
+    return filled(new, told)
 
 
 def _touched(message: Message, event: Event, changes: Changes) -> Message:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -20,7 +19,7 @@ from ledger.events import Event
 from ..engine.projection import Projection, payload
 from .anomalies import Anomaly, anomaly, carried
 from .bounds import with_items
-from .changes import Changes, reached
+from .changes import Changes, filled, reached
 
 WEIGHTS_APPLIED = "feedback_weights_applied"
 FLAGS_MAX = 1_000
@@ -75,7 +74,7 @@ def apply(qa: QAEntry | None, event: Event) -> QAEntry | None:
     if event.type == "content.redacted":
         return _gone(qa, event)
     if qa is None or qa.missing_since is not None:
-        missing = qa or _row(event, missing_since=event.occurred_at)
+        missing = qa or _row(event, {"missing_since": event.occurred_at})
         return _touched(missing, event, anomaly(missing, event, "ignored, there is no such answer"))
     if event.type == "qa.deleted":
         return _gone(qa, event)
@@ -89,7 +88,7 @@ def _gone(qa: QAEntry | None, event: Event) -> QAEntry | None:
         return None
     since = qa.missing_since or event.occurred_at
     return msgspec.structs.replace(
-        _row(event, missing_since=since, **carried(qa)),
+        _row(event, {"missing_since": since} | carried(qa)),
         qa_id=qa.qa_id,
         first_sequence=qa.first_sequence,
         created_at=qa.created_at,
@@ -100,8 +99,9 @@ def _touched(qa: QAEntry, event: Event, changes: Changes) -> QAEntry:
     return msgspec.structs.replace(qa, **reached(event), **changes)
 
 
-def _row(event: Event, **told: Any) -> QAEntry:
-    return QAEntry(
+def _row(event: Event, told: Changes) -> QAEntry:
+    now = event.occurred_at
+    new = QAEntry(
         tenant=event.tenant,
         session_id=event.session_id,
         qa_id=payload(event).get("qa_id", ""),
@@ -109,19 +109,19 @@ def _row(event: Event, **told: Any) -> QAEntry:
         last_sequence=event.sequence,
         position=event.position,
         run_id=event.run_id,
-        question=told.pop("question", ""),
-        answer=told.pop("answer", ""),
-        created_at=event.occurred_at,
-        updated_at=event.occurred_at,
-        **told,
+        question="",
+        answer="",
+        created_at=now,
+        updated_at=now,
     )
+    return filled(new, told)
 
 
 def _recorded(missing: QAEntry | None, event: Event) -> QAEntry:
     data = payload(event)
     told = {name: data[name] for name in (*_REPLACED, "user_id") if name in data}
     told |= {name: data.get(name) or None for name in (*_EMPTY_IS_NONE, "memify_metadata")}
-    return _row(event, **told, **carried(missing))
+    return _row(event, told | carried(missing))
 
 
 def _recorded_again(qa: QAEntry, event: Event, data: Changes) -> Changes:

@@ -42,14 +42,11 @@ _PRESUMING = _FEEDBACK | {
     *("usage.recorded", "run.amended", "run.failed", "run.cancelled", "run.timed_out"),
 }
 _WORK = frozenset({"turn.started", "message.appended", "tool.started", "usage.recorded"})
-_FILLED = (
-    "parent_run_id",
-    "agent_id",
-    "provider",
-    "model",
-    "input",
-    "metadata",
-    "provider_metadata",
+_FILLED = frozenset(
+    {
+        *("parent_run_id", "agent_id", "provider", "model"),
+        *("input", "metadata", "provider_metadata"),
+    }
 )
 _AMENDED = (
     *("input", "output", "error", "metadata", "provider", "provider_metadata", "turn_count"),
@@ -124,7 +121,7 @@ def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     if event.type == "content.redacted":
         named = dict.fromkeys(payload(event).get("run_ids", ()))
         return tuple((event.tenant, event.session_id, one) for one in named)
-    run_id = _named(event)
+    run_id = _named(event) if event.type in _FEEDBACK else event.run_id
     if run_id is None or event.type == SESSION_DELETED:
         return ()
     return ((event.tenant, event.session_id, run_id),)
@@ -182,9 +179,9 @@ def _new(event: Event) -> Run | None:
 
 def _fill(run: Run, event: Event, data: Changes) -> Changes:
     changes: Changes = {
-        name: data[name]
-        for name in _FILLED
-        if data.get(name) is not None and getattr(run, name) in EMPTY
+        name: value
+        for name, value in data.items()
+        if name in _FILLED and value is not None and getattr(run, name) in EMPTY
     }
     changes["created_sequence"] = run.created_sequence or event.sequence
     return changes

@@ -58,6 +58,7 @@ _IDENTITY = (
 )
 _NEWEST = ("last_activity_at", "session_id", "archived_at")
 _CARRIED = ("config_version", "metadata", "context")
+_FILLED = frozenset({*_IDENTITY, *_CARRIED})
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -187,9 +188,9 @@ def _new(event: Event) -> Session:
 
 def _created(session: Session, event: Event, data: Changes) -> Changes:
     changes: Changes = {
-        name: data[name]
-        for name in (*_IDENTITY, *_CARRIED)
-        if data.get(name) is not None and getattr(session, name) in EMPTY
+        name: value
+        for name, value in data.items()
+        if name in _FILLED and value is not None and getattr(session, name) in EMPTY
     }
     if not session.tags:
         changes["tags"], left_out = with_names([], data.get("tags", ()), TAGS_MAX)

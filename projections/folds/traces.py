@@ -73,7 +73,7 @@ def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     """A fact touches the piece of work it names; a redaction may name many."""
     if event.type == "content.redacted":
         return _redacted_keys(event)
-    own_id = _own_id(event, payload(event))
+    own_id = _own_id(event)
     if own_id is None:
         return ()
     return ((event.tenant, event.session_id, f"{_SOURCES[event.type]}:{own_id}"),)
@@ -95,7 +95,7 @@ def apply_all(span: Span | None, events: Sequence[Event]) -> Span | None:
         data = payload(event)
         is_first = new is None
         if new is None:
-            new = _new(event, data)
+            new = _new(event)
             if new is None:
                 continue
         changes = fold(new, event, data)
@@ -129,18 +129,19 @@ def _redacted_keys(event: Event) -> tuple[tuple[str, ...], ...]:
     return tuple((event.tenant, event.session_id, span_id) for span_id in dict.fromkeys(named))
 
 
-def _own_id(event: Event, data: Changes) -> str | None:
+def _own_id(event: Event) -> str | None:
     field = _ID_FIELDS[event.type]
     if field == "run_id":
         return event.run_id
+    data = payload(event)
     own_id: str | None = data.get(field)
     if own_id is None and field == "step_id" and "origin_function" in data:
         return event.event_id
     return own_id
 
 
-def _new(event: Event, data: Changes) -> Span | None:
-    own_id = _own_id(event, data)
+def _new(event: Event) -> Span | None:
+    own_id = _own_id(event)
     if own_id is None:
         return None
     source = _SOURCES[event.type]
@@ -244,6 +245,8 @@ def _run_stopped(status: str) -> Callable[[Span, Event, Changes], Changes]:
 
 
 def _error(data: Changes) -> Changes | None:
+    if "error_code" not in data and "error_message" not in data:
+        return None  # as nearly always
     said = {name: data[name] for name in ("error_code", "error_message") if data.get(name)}
     return said or None
 

@@ -100,7 +100,7 @@ def bounded(found: Iterable[str]) -> Collection[str]:
 def _ascii_words(text: str) -> list[str]:
     # The same as for any text, at a tenth of the cost.
     found = text.encode().translate(_ASCII_WORDS).decode().split()
-    if len(text) <= WORD_CHARS_MAX:
+    if len(text) <= WORD_CHARS_MAX or max(map(len, found), default=0) <= WORD_CHARS_MAX:
         return found
     return [word[:WORD_CHARS_MAX] for word in found]
 

@@ -106,7 +106,7 @@ def each(views: list[Sample]) -> Any:
 def at_once(views: list[Sample]) -> Any:
     """Return the same of all views at once."""
     try:
-        return TABLE.encode_all(views)
+        return [*TABLE.encode_all(views)]
     except ValueError as error:
         return str(error)
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
-from itertools import chain, islice, repeat
 from typing import Any
 
 import msgspec
 
 from ...engine.row_documents import document_reader
+from ...engine.rows import columns_of
 from ...engine.shapes import Shapes
 from ...engine.tables import SEARCH_WORDS, Kind, Row, Table
 from ..row_queries import RowQuery
@@ -245,25 +245,29 @@ class TableStatements:
     def _stored(self, how: str, most: int, bucket: int, rows: Sequence[Row]) -> Iterator[Stored]:
         if not rows:
             return  # they have no columns
-        bound = self._bound(bucket, rows)
-        left, count = len(rows), most if len(rows) > 1 else 1
+        columns = self._columns(rows)
+        first, left, count = 0, len(rows), most if len(rows) > 1 else 1
         while left:
             if times := left // count:
-                groups = [list(chain.from_iterable(islice(bound, count))) for _ in range(times)]
-                yield self._store(how, count), groups
+                starts = range(first, first + times * count, count)
+                yield (
+                    self._store(how, count),
+                    [_bound_rows(bucket, columns, n, count) for n in starts],
+                )
+                first += times * count
                 left -= times * count
             # Then of half as many, so that what is left over takes a few.
             count //= 2
 
-    def _bound(self, bucket: int, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
-        """Return the parameters of each row, to be read once."""
-        columns: list[Sequence[Any]] = [*zip(*rows, strict=True)]
+    def _columns(self, rows: Sequence[Row]) -> Sequence[Sequence[Any]]:
+        """Return what is written of rows, behind the bucket."""
+        columns = columns_of(rows)
         for place in self._moments:
             columns[place] = moment_texts(columns[place])
         if self.table.words is not None:
             of = self.table.words.of
             columns.append([" ".join(of(row)) or None for row in rows])
-        return zip(repeat(bucket), *columns)
+        return columns
 
     def views(self, found: Sequence[Row]) -> list[Any]:
         """Return the views in what SQLite returned for `read` or `current`."""
@@ -284,6 +288,17 @@ class TableStatements:
             if row[place] is not None:
                 row[place] = bool(row[place])
         return tuple(row)
+
+
+def _bound_rows(
+    bucket: int, columns: Sequence[Sequence[Any]], start: int, count: int
+) -> Sequence[Any]:
+    """Return the parameters of the rows of one statement, one row behind the other."""
+    width = len(columns) + 1
+    bound: list[Any] = [bucket] * (count * width)
+    for place, column in enumerate(columns, start=1):
+        bound[place::width] = column[start : start + count]
+    return bound
 
 
 def _parameters(query: RowQuery) -> list[Any]:
@@ -330,6 +345,8 @@ def moment_texts(moments: Sequence[datetime | None]) -> list[str | None]:
     # As RFC 3339. isoformat() takes ten times as long, and to look for a moment among those of the
     # page three times: they are slow to hash.
     texts: list[str | None] = msgspec.to_builtins(moments)
+    if {*map(len, filter(None, texts))} <= {_MOMENT_CHARS}:
+        return texts
     return [
         text if text is None or len(text) == _MOMENT_CHARS else _with_fraction(text)
         for text in texts
