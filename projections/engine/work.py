@@ -239,11 +239,12 @@ def _check_keys(table: Table, touching: Iterable[tuple[Key, ...]]) -> None:
 def _checked(table: Table, given: tuple[Key, ...], record: Record | Event) -> tuple[Key, ...]:
     """Return the keys that an event gave, each once, or refuse them."""
     for key in given:
-        _check_key(table, key, record)
+        check_key(table, key, record)
     return given if len(given) == 1 else tuple(dict.fromkeys(given))
 
 
-def _check_key(table: Table, key: Key, record: Record | Event) -> None:
+def check_key(table: Table, key: Key, record: Record | Event) -> None:
+    """Refuse a key that an event gave and that no row of the table can have."""
     if not isinstance(key, tuple):
         raise TypeError(f"keys gave {shown(key)}, and a key is a tuple of str")
     if len(key) != len(table.key):

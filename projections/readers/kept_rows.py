@@ -63,4 +63,4 @@ class KeptRows:
 
 def _size_of(row: Row | None) -> int:
     """Return how much text a row has: its events do not tell what a fold made of them."""
-    return sum([len(value) for value in row or () if isinstance(value, str)])
+    return sum([len(value) for value in row or () if type(value) is str])

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from ledger import Appended, InvalidArgument, NewEvent, SequenceConflict
+from ledger.events import Event
 from ledger.plans import Plan
 from ledger.refusals import shown
 from ledger.upcasts import Upcasts
@@ -34,7 +35,7 @@ from ..backends.base import (
     ViewBackend,
 )
 from ..engine.dropping import outlives_drops
-from ..engine.folding import fold
+from ..engine.folding import fold, fold_event
 from ..engine.tables import Key, Row, Table
 from ..engine.work import Page, Work, decode_page, page_of, work_of
 from ..errors import VersionDropped, ViewsBehind
@@ -244,6 +245,11 @@ def _row_of(
     table: Table, key: Key, page: Page, position: int, row: Row | None
 ) -> tuple[Row | None] | None:
     """Return what a page makes of a row of `position`, in the same way."""
+    if page.is_plain and len(page.events) == 1 and isinstance(page.events[0], Event):
+        # Mostly the one that was appended last.
+        made = fold_event(table, key, row, page.events[0])
+        if made is not None:
+            return made
     work = _of_key(work_of(table, page), key)
     if work is None:
         return None

@@ -17,10 +17,10 @@ from ledger.plans import run
 from projections import Projection, ProjectionFailed
 from projections.backends.memory import MemoryViews
 from projections.builtin import BUILTIN
-from projections.engine.folding import Folded, _carefully, fold
+from projections.engine.folding import Folded, _carefully, fold, fold_event
 from projections.engine.projector import Projector
-from projections.engine.tables import Table
-from projections.engine.work import Work, _careful_work, decode_page, work_of
+from projections.engine.tables import Key, Row, Table
+from projections.engine.work import KEY_BYTES_MAX, Work, _careful_work, decode_page, work_of
 from tests.properties.profile import examples
 from tests.support.folds import facts
 
@@ -165,3 +165,59 @@ def test_how_a_page_is_folded_is_not_seen(before: list[Any], history: list[Any],
         for _, views in kept
     ]
     assert states[0] == states[1] == states[2]
+
+
+def by_page(work: Work, key: Key, row: Row | None) -> tuple[Row | None] | None:
+    """Return what a page makes of one row; None if it stops before it."""
+    alone = work.of_row(key, work.touching.get((key,), ()), work.deletions)
+    change, failure = fold(alone, 0, {} if row is None else {key: row})
+    if failure is not None or work.failure is not None:
+        return None
+    if change.gone or change.cleared:
+        return (None,)
+    return (change.rows[0] if change.rows else row,)
+
+
+@examples(60)
+@given(history=st.lists(said, min_size=1, max_size=20))
+def test_one_event_makes_of_a_row_what_a_page_does(history: list[Any]) -> None:
+    ledger = Ledger.open("memory:")
+    tables = [Table(projection) for projection in (*BUILTIN, COUNTS, COUNTS_AT_ONCE)]
+    rows: dict[tuple[Table, Key], Row | None] = {}
+    for session_id, fact in history:
+        if fact is None:
+            if not ledger.delete(session_id):
+                continue
+        elif isinstance(fact, str):
+            ledger.append(session_id, NewEvent({"name": fact}, "thing.counted"))
+        else:
+            ledger.append(session_id, NewEvent(*fact))
+        [end] = ledger.backend.positions()
+        records = ledger.backend.feed(FeedQuery(ranges=((0, end - 1, end),), limit=1))
+        page = decode_page(records, tables, ledger.upcasts)
+        [event] = page.events
+        assert isinstance(event, Event)
+        for table in tables:
+            work = work_of(table, page)
+            known = [key for one, key in rows if one is table and key[1] == session_id]
+            for key in {*work.keys, *known}:
+                row = rows.get((table, key))
+                expected = by_page(work, key, row)
+                made = fold_event(table, key, row, event)
+                if expected is not None and [*work.touching] == [(key,)]:
+                    # A key that was given twice is for `fold` to look at.
+                    assert made is not None or len([*table.projection.keys(event)]) > 1
+                assert made is None or made == expected
+                if expected is not None:
+                    [rows[table, key]] = expected
+
+
+def test_a_key_that_no_row_can_have_is_left_to_what_refuses_it() -> None:
+    ledger = Ledger.open("memory:")
+    by_name = msgspec.structs.replace(
+        COUNTS, keys=lambda event: ((event.tenant, event.session_id, event.data["name"]),)
+    )
+    for bytes_max, made in ((KEY_BYTES_MAX, (None,)), (KEY_BYTES_MAX + 1, None)):
+        key = ("", "a", "x" * (bytes_max - 1))
+        appended = ledger.append("a", NewEvent({"name": key[2]}, "thing.counted"))
+        assert fold_event(Table(by_name), key, None, appended.event) == made

@@ -20,6 +20,7 @@ from pydantic import (
     PrivateAttr,
 )
 
+from ledger import InvalidArgument
 from ledger.catalogue.base import Count, Fraction, Id
 
 from .bases import Base
@@ -155,11 +156,16 @@ class Session(_Model):
 
 def base_of(session: Session) -> Base | None:
     """Return what a session object was when it was read or saved, None if nobody knows."""
-    return session._base
+    if not isinstance(session, Session):
+        raise InvalidArgument("session", f"expected a Session, got {type(session).__name__}")
+    # What `session._base` comes to by way of two functions of pydantic's.
+    private = session.__pydantic_private__
+    return None if private is None else private.get("_base")
 
 
 def keep(session: Session, version: int, base: Base | None) -> None:
     """Let a session object know at which version it is stored, and as what."""
-    if session.version != version:  # to assign it validates the session
-        session.version = version
+    # To assign it would validate it, and it is a number of the ledger's own.
+    session.__dict__["version"] = version
+    session.__pydantic_fields_set__.add("version")
     session._base = base
