@@ -124,6 +124,8 @@ class Table:
         self.key_of = _key_reader(self.key)
         self._key_places = tuple(self.names.index(name) for name in self.key)
         self.words = self._row_words()
+        #: Whether its fold is one of the views that every ledger has.
+        self.is_exact = is_exact(projection.apply)
         encoder = RowEncoder(
             [Field(column.name, _WRITERS[column.kind], column.optional) for column in self.columns],
             IndexSizes(
@@ -132,6 +134,7 @@ class Table:
                 [column.name for column in self.columns if column.kind is Kind.JSON],
                 self.indexes.values(),
             ),
+            is_exact=self.is_exact,
         )
         #: Return the row of a view, or of each; raise ValueError if a field's value breaks its type.
         self.encode, self.encode_all = encoder.encode, encoder.encode_all
@@ -142,8 +145,6 @@ class Table:
         ]
         # Names and values become keyword arguments by way of this, in 3.1 µs of 4.1 for a session.
         self._values = msgspec.defstruct("Values", [(name, Any) for name in self.names], gc=False)
-        #: Whether its fold is one of the views that every ledger has.
-        self.is_exact = is_exact(projection.apply)
         #: Whether its keys are such a view's, too: each belongs to its event's session.
         self.has_exact_keys = self.is_exact and is_exact(projection.keys)
         self.reloading = None if self.is_exact else self.rereading()

@@ -27,12 +27,16 @@ from tests.support.folds import facts
 FACTS_SAID = [one for one in FACTS if one not in (SessionDeleted, SessionForked)]
 #: Letters name the rows of `Count` that an event touches; None deletes the session.
 COUNTED = st.sampled_from(["x", "x", "y", "y", "xy", "xx", "-x", "-y"])
-BREAKING = st.sampled_from(["x", "y", "!", *"?%#."])
+BREAKING = st.sampled_from(["x", "y", "!", *"?%#.~"])
 # In a tuple, or each kind of fact would be as likely as all that is counted.
 FACT = st.tuples(facts(FACTS_SAID))
 SESSIONS = st.sampled_from("ab")
 said_before = st.tuples(SESSIONS, st.none() | COUNTED | FACT)
 said = st.tuples(SESSIONS, st.none() | COUNTED | BREAKING | FACT | FACT)
+
+
+class Text(str):
+    """Equal to a text that a key may have, and of another type."""
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +50,7 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keys(event: Event) -> tuple[tuple[str, ...], ...]:
-    """Return a row for each letter; of four signs each breaks a rule of its own."""
+    """Return a row for each letter; of five signs each breaks a rule of its own."""
     name = event.data["name"]
     if name == "?":
         raise ValueError("no keys")
@@ -54,6 +58,8 @@ def keys(event: Event) -> tuple[tuple[str, ...], ...]:
         return ((event.tenant, "other", name),)
     if name == "#":
         return ((event.tenant, event.session_id, 1),)  # type: ignore[return-value]  # the rule
+    if name == "~":
+        return ((event.tenant, event.session_id, Text("x")),)
     if name == ".":
         return ((event.tenant, event.session_id),)
     return tuple((event.tenant, event.session_id, letter) for letter in name.strip("-"))

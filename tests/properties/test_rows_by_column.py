@@ -1,6 +1,7 @@
 """What many views become at once is what each becomes by itself; so is what is refused."""
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -47,7 +48,16 @@ SAMPLES = Projection(
     apply=apply,
     indexes=(Index(("tenant", "name"), present="number"), ("name", "count")),
 )
+
+
+def apply_known(view: Sample | None, event: Event) -> Sample | None:
+    """Fold nothing, as one of the views that every ledger has."""
+    return view
+
+
+apply_known.__module__ = "projections.folds.samples"
 TABLE = Table(SAMPLES)
+TABLES = [TABLE, Table(msgspec.structs.replace(SAMPLES, apply=apply_known))]
 TEXT = st.sampled_from(["", "a", "\u00fc", "n" * 400, "n" * 2_000, "\U0001f40d" * 700])
 ODD_TEXT = st.sampled_from(["\0", "\ud83d", "\udc0d", 1, b"a"])
 INTEGER = st.sampled_from([0, -1, 2**63 - 1, -(2**63)])
@@ -95,18 +105,18 @@ FIELD = st.sampled_from(sorted(ODD))
 ODDITY = FIELD.flatmap(lambda name: st.tuples(st.just(name), ODD[name], st.integers(0, 99)))
 
 
-def each(views: list[Sample]) -> Any:
+def each(views: list[Sample], table: Table = TABLE) -> Any:
     """Return the row of each view, or how the first is refused."""
     try:
-        return [TABLE.encode(view) for view in views]
+        return [table.encode(view) for view in views]
     except ValueError as error:
         return str(error)
 
 
-def at_once(views: list[Sample]) -> Any:
+def at_once(views: list[Sample], table: Table = TABLE) -> Any:
     """Return the same of all views at once."""
     try:
-        return [*TABLE.encode_all(views)]
+        return [*table.encode_all(views)]
     except ValueError as error:
         return str(error)
 
@@ -116,12 +126,36 @@ def at_once(views: list[Sample]) -> Any:
     values=st.lists(st.fixed_dictionaries(GOOD), min_size=1, max_size=20),
     odd=st.lists(ODDITY, max_size=2),
     times=st.sampled_from([1, BY_COLUMN_FROM]),
+    table=st.sampled_from(TABLES),
 )
 def test_rows_by_column_are_the_rows_of_each(
-    values: list[dict[str, Any]], odd: list[tuple[str, Any, int]], times: int
+    values: list[dict[str, Any]], odd: list[tuple[str, Any, int]], times: int, table: Table
 ) -> None:
     for name, value, place in odd:
         values[place % len(values)][name] = value
     views = [Sample(**one) for one in values] * times
     # As text: 1 and 1.0 and True are equal, and must not take each other's place.
+    assert repr(at_once(views, table)) == repr(each(views, table))
+
+
+@dataclass(eq=False)
+class Equal:
+    """Something that says it is equal to all else."""
+
+    number: int = 1
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment] # as of all that is equal to what it is not
+
+
+def test_what_is_equal_to_none_is_not_taken_for_it() -> None:
+    good = Sample(
+        tenant="", name=None, count=0, number=None, share=0.0, part=None, flag=True, mark=None,
+        at=datetime(2026, 1, 1, tzinfo=UTC), until=None, named={}, listed=None, anything=None,
+    )  # fmt: skip
+    odd = msgspec.structs.replace(good, anything=Equal())
+    views = [good, *[odd] * BY_COLUMN_FROM]
     assert repr(at_once(views)) == repr(each(views))
+    assert at_once(views)[1][-1] == '{"number":1}'

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, seed
 from hypothesis import strategies as st
+from pydantic import model_validator
 
 from ledger import Ledger, NewEvent, SequenceConflict
 from ledger.backends.base import AsyncBackend
@@ -368,3 +369,30 @@ def test_what_is_upcast_when_it_is_read_is_read(ledger: Any) -> None:
     store.save(session)
     found = store.get(uuid(100))
     assert (found.turn_count, found.variables) == (1, {"a": 2})
+
+
+@on_memory
+@only_sync
+def test_what_a_class_of_ones_own_adds_to_a_session_is_heard(ledger: Any) -> None:
+    heard: list[int] = []
+
+    class Titled(Session):
+        title: str = ""
+
+        def model_dump(self, **options: Any) -> dict[str, Any]:
+            return super().model_dump(**options, exclude={"title"})
+
+        @model_validator(mode="after")
+        def hear(self) -> "Titled":
+            heard.append(self.version)
+            return self
+
+    store = store_of(ledger)
+    session = Titled(**dict(full_session()), title="Lyon")
+    store.save(session)
+    first = session.version
+    session.turn_count += 1
+    store.save(session)
+    assert (session.title, heard[-1]) == ("Lyon", session.version)
+    assert first in heard
+    assert store.get(uuid(100)).turn_count == session.turn_count

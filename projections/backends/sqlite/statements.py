@@ -340,11 +340,11 @@ def moment_text(moment: datetime) -> str:
     return _with_fraction(msgspec.to_builtins(moment.astimezone(UTC)))
 
 
-def moment_texts(moments: Sequence[datetime | None]) -> list[str | None]:
+def moment_texts(moments: Sequence[datetime | None]) -> Sequence[str | None]:
     """Return the same of several moments in UTC, and None for None."""
     # As RFC 3339. isoformat() takes ten times as long, and to look for a moment among those of the
     # page three times: they are slow to hash.
-    texts: list[str | None] = msgspec.to_builtins(moments)
+    texts: Sequence[str | None] = msgspec.to_builtins(moments)
     if {*map(len, filter(None, texts))} <= {_MOMENT_CHARS}:
         return texts
     return [

@@ -155,7 +155,10 @@ class Session(_Model):
 
 
 def base_of(session: Session) -> Base | None:
-    """Return what a session object was when it was read or saved, None if nobody knows."""
+    """Return what a session object was when it was read or saved, None if nobody knows.
+
+    Raises InvalidArgument for what is no session.
+    """
     if not isinstance(session, Session):
         raise InvalidArgument("session", f"expected a Session, got {type(session).__name__}")
     # What `session._base` comes to by way of two functions of pydantic's.
@@ -165,7 +168,11 @@ def base_of(session: Session) -> Base | None:
 
 def keep(session: Session, version: int, base: Base | None) -> None:
     """Let a session object know at which version it is stored, and as what."""
-    # To assign it would validate it, and it is a number of the ledger's own.
-    session.__dict__["version"] = version
-    session.__pydantic_fields_set__.add("version")
+    if session.version != version:
+        if type(session) is Session:
+            # To assign it would validate it, and it is a number of the ledger's own.
+            session.__dict__["version"] = version
+            session.__pydantic_fields_set__.add("version")
+        else:
+            session.version = version  # which may mean more to a class derived from it
     session._base = base

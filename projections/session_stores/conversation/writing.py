@@ -166,9 +166,7 @@ class ConversationWriting(ConversationReading):
     def _checked(self, session: Session, base: Base | None) -> Wanted:
         known = {} if base is None else base.shown.json
         try:
-            # What `model_dump` calls with twenty arguments, in two thirds of the time.
-            dump = session.__pydantic_serializer__.to_python
-            plain: dict[str, Any] = dump(session, mode="json", warnings="error")
+            plain: dict[str, Any] = session.model_dump(mode="json", warnings="error")
             if missing := _FIELDS - plain.keys():
                 raise InvalidArgument("session", f"its {', '.join(sorted(missing))} was deleted")
             new = _news(plain, known) if known else plain
