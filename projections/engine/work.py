@@ -47,6 +47,8 @@ class Page(msgspec.Struct, frozen=True):
     begun: frozenset[Key]
     #: Whether all events of a type can be decoded, or none is wanted, and no session is deleted.
     is_plain: bool
+    #: Whether texts in payloads may be of types of somebody's own, as what an upcaster makes may be.
+    is_upcast: bool
 
     def plain_events(self, types: frozenset[str] | None) -> Sequence[Event]:
         """Return the events of wanted types, in order, of a page that is plain."""
@@ -108,13 +110,13 @@ def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upc
         events = [next(decoded) if record.type in wanted else None for record in records]
     begun = frozenset([(one.tenant, one.session_id) for one in records if one.sequence == 1])
     is_plain = SESSION_DELETED not in places and Undecoded not in set(map(type, events))
-    return Page(records, events, places, begun, is_plain)
+    return Page(records, events, places, begun, is_plain, any(map(upcasts.has, places)))
 
 
 def page_of(events: Sequence[Event]) -> Page:
     """Return events that are decoded already as a page, of sessions that began before it."""
     places = _places(events)
-    return Page(events, events, places, frozenset(), SESSION_DELETED not in places)
+    return Page(events, events, places, frozenset(), SESSION_DELETED not in places, True)
 
 
 def _places(records: Sequence[Record | Event]) -> Mapping[str, Sequence[int]]:
@@ -170,23 +172,32 @@ def _plain_work(table: Table, page: Page) -> Work:
     """
     touching: dict[tuple[Key, ...], list[Event]] = {}
     keys_of = table.projection.keys
-    # Of its own views the engine knows that their keys are of the event's session.
-    is_strange = table.of_sessions and not table.has_exact_keys
+    # Of its own views the engine knows that their keys are of the event's session, and of such
+    # text as is in the event.
+    is_strange = page.is_upcast or not table.has_exact_keys
     # Run for every event of every view.
     for event in page.plain_events(table.projection.types):
         given = keys_of(event)
         keys = given if type(given) is tuple else tuple(given)
+        if is_strange:
+            _check_strange(table, keys, event)
         known = touching.get(keys)
         if known is None:
             if not keys:
                 continue
             known = touching[keys] = []
-        if is_strange and {key[:2] for key in keys} != {(event.tenant, event.session_id)}:
-            raise ValueError(shown(keys))
         known.append(event)
     _check_keys(table, touching)
     keys = tuple(dict.fromkeys(chain.from_iterable(touching)))
     return Work(table, touching, (), keys, page.records[-1].position)
+
+
+def _check_strange(table: Table, keys: tuple[Key, ...], event: Event) -> None:
+    """Raise if a key is of another session, or is only equal to one that a row can have."""
+    if {*map(type, chain.from_iterable(keys))} - _TEXT or {*map(type, keys)} - {tuple}:
+        raise TypeError(shown(keys))
+    if table.of_sessions and {key[:2] for key in keys} - {(event.tenant, event.session_id)}:
+        raise ValueError(shown(keys))
 
 
 def _careful_work(table: Table, page: Page, skips: Collection[int]) -> Work:
@@ -221,7 +232,6 @@ def _careful_work(table: Table, page: Page, skips: Collection[int]) -> Work:
 
 def _check_keys(table: Table, touching: Iterable[tuple[Key, ...]]) -> None:
     """Raise an error if a key is not good, or if it may be none, or if an event gave it twice."""
-    # All that were given: one that is equal to another may be of other types.
     keys = [*chain.from_iterable(touching)]
     if {*map(type, keys)} - {tuple} or {*map(len, keys)} - {len(table.key)}:
         raise TypeError("not all keys are tuples of this table's length")

@@ -121,7 +121,7 @@ def keys(event: Event) -> tuple[tuple[str, ...], ...]:
     if event.type == "content.redacted":
         named = dict.fromkeys(payload(event).get("run_ids", ()))
         return tuple((event.tenant, event.session_id, one) for one in named)
-    run_id = _named(event) if event.type in _FEEDBACK else event.run_id
+    run_id = _named(event)
     if run_id is None or event.type == SESSION_DELETED:
         return ()
     return ((event.tenant, event.session_id, run_id),)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger import Ledger, NewEvent
@@ -21,6 +21,7 @@ from projections.engine.folding import Folded, _carefully, fold, fold_event
 from projections.engine.projector import Projector
 from projections.engine.tables import Key, Row, Table
 from projections.engine.work import KEY_BYTES_MAX, Work, _careful_work, decode_page, work_of
+from projections.folds.messages import MESSAGES
 from tests.properties.profile import examples
 from tests.support.folds import facts
 
@@ -117,6 +118,7 @@ def told(work: Work, folded: Folded) -> Any:
     history=st.lists(said, min_size=1, max_size=30),
     size=st.integers(1, 15),
 )
+@example(before=[], history=[("b", "x"), ("b", "~")], size=1)
 def test_how_a_page_is_folded_is_not_seen(before: list[Any], history: list[Any], size: int) -> None:
     ledger = Ledger.open("memory:")
     tables = [Table(projection) for projection in (*BUILTIN, COUNTS, COUNTS_AT_ONCE)]
@@ -227,3 +229,20 @@ def test_a_key_that_no_row_can_have_is_left_to_what_refuses_it() -> None:
         key = ("", "a", "x" * (bytes_max - 1))
         appended = ledger.append("a", NewEvent({"name": key[2]}, "thing.counted"))
         assert fold_event(Table(by_name), key, None, appended.event) == made
+
+
+def test_an_id_that_an_upcaster_made_of_another_type_is_refused_wherever_it_stands() -> None:
+    def upcast(data: dict[str, Any]) -> dict[str, Any]:
+        return data | {"message_id": Text("m")} if data["content"] == "odd" else data
+
+    ledger = Ledger.open("memory:")
+    ledger.upcasts.register("message.appended", from_version=1, upcaster=upcast)
+    for content in ("plain", "odd"):
+        said = {"role": "user", "content": content, "message_id": "m"}
+        ledger.append("a", NewEvent(said, "message.appended"))
+    records = ledger.backend.feed(FeedQuery(ranges=((0, 0, 2),), limit=2))
+    table = Table(MESSAGES)
+    for some in (records, records[1:]):
+        work = work_of(table, decode_page(some, [table], ledger.upcasts))
+        assert work.failure is not None
+        assert work.failure.position == 2
