@@ -57,8 +57,6 @@ def moment_column(values: Values, kinds: Kinds) -> Values:
 def json_column(values: Values, kinds: Kinds) -> Values:
     """Return JSON texts; most are of what is empty."""
     if kinds <= {dict, list} and not any(values):
-        if len(kinds) == 1:
-            return [EMPTY[type(values[0])]] * len(values)
         return [EMPTY[type(value)] for value in values]
     return [
         None

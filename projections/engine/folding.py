@@ -87,10 +87,10 @@ def fold_event(table: Table, key: Key, row: Row | None, event: Event) -> tuple[R
 
 def _parted(made: Mapping[Key, Any], loaded: Mapping[Key, Row]) -> tuple[list[Any], list[Any]]:
     """Return what there is now of rows that were not loaded, and of those that were."""
-    if not loaded:
+    if not loaded:  # as in most pages: what they make begins in them
         return [new for new in made.values() if new is not None], []
-    found = [(key in loaded, new) for key, new in made.items() if new is not None]
-    return [new for known, new in found if not known], [new for known, new in found if known]
+    there = [(key in loaded, new) for key, new in made.items() if new is not None]
+    return [new for known, new in there if not known], [new for known, new in there if known]
 
 
 def _are_apart(work: Work, views: Mapping[Key, Any]) -> bool:

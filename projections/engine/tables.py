@@ -34,12 +34,12 @@ from .made_by import MadeBy
 from .projection import Index, Projection, checked
 from .reloading import Reloading, is_exact
 from .row_encoding import Field, RowEncoder
+from .rows import Row as Row
 from .upcast_digest import UpcastDigests
 
 Key = tuple[str, ...]
 #: A projection's name and version.
 Identity = tuple[str, int]
-Row = tuple[Any, ...]
 
 #: The column in front of every key; no field may be called so.
 BUCKET = "bucket"

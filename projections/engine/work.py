@@ -114,7 +114,10 @@ def decode_page(records: Sequence[Record], tables: Iterable[Table], upcasts: Upc
 
 
 def page_of(events: Sequence[Event]) -> Page:
-    """Return events that are decoded already as a page, of sessions that began before it."""
+    """Return events that are decoded already as a page, of sessions that began before it.
+
+    Nobody knows here whether they were upcast, so their ids are looked at as if they were.
+    """
     places = _places(events)
     return Page(events, events, places, frozenset(), SESSION_DELETED not in places, True)
 

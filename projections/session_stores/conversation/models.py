@@ -168,11 +168,6 @@ def base_of(session: Session) -> Base | None:
 
 def keep(session: Session, version: int, base: Base | None) -> None:
     """Let a session object know at which version it is stored, and as what."""
-    if session.version != version:
-        if type(session) is Session:
-            # To assign it would validate it, and it is a number of the ledger's own.
-            session.__dict__["version"] = version
-            session.__pydantic_fields_set__.add("version")
-        else:
-            session.version = version  # which may mean more to a class derived from it
+    if session.version != version:  # to assign it validates the session
+        session.version = version
     session._base = base
