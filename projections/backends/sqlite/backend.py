@@ -40,7 +40,8 @@ from . import stops
 from .current_views import current, current_row
 from .rows_behind import behind
 from .statements import TableStatements, totals_of_row
-from .tables import SQL, create_table, definition, drop_table, layout
+from .storing import store_rows
+from .tables import SQL, create_table, definition, drop_table, layout, old_trigger
 from .together import Together
 
 _CHECKPOINTS = "view_checkpoints"
@@ -163,7 +164,7 @@ class SqliteViews:
                     if connection.changes() != 1:
                         raise _Moved
                 for change in changes:
-                    self._apply(connection, bucket, change)
+                    store_rows(connection, self._of(change.table), bucket, change)
         except _Moved:
             return False
         return True
@@ -310,28 +311,6 @@ class SqliteViews:
         table, key = row
         return self.load(bucket, [(table, [key])])[0].get(key)
 
-    def _apply(self, connection: apsw.Connection, bucket: int, change: Change) -> None:
-        statements = self._of(change.table)
-        # Most events change nothing in most views, and a statement for no rows costs as one for one.
-        if change.cleared:
-            connection.executemany(statements.clear, ((bucket, *key) for key in change.cleared))
-        if change.gone:
-            connection.executemany(statements.delete, ((bucket, *key) for key in change.gone))
-        rows = change.rows
-        if change.fresh:
-            try:
-                for statement, bound in statements.inserts(bucket, rows[: change.fresh]):
-                    connection.executemany(statement, bound)
-            except apsw.ConstraintError:
-                # One of them is there all the same, or breaks a rule of the table, which upserting
-                # tells then; those that were stored are stored again.
-                pass
-            else:
-                rows = rows[change.fresh :]
-        if rows:
-            for statement, bound in statements.upserts(bucket, rows):
-                connection.executemany(statement, bound)
-
     def _ready(self, connection: apsw.Connection, tables: Sequence[Table]) -> bool:
         columns: list[Any] = connection.execute(SQL["checkpoint_columns"]).fetchall()
         if not columns:
@@ -342,6 +321,9 @@ class SqliteViews:
         if not stops.are_there(connection):
             return False
         check_kinds(tables, _kinds(connection))
+        old = (msgspec.json.encode([old_trigger(table.name) for table in tables]).decode(),)
+        if connection.execute(SQL["has_trigger"], old).get:
+            return False
         for table in tables:
             counted: int = connection.execute(SQL["count_checkpoints"], table.identity).get
             found = _layout(connection, table)

@@ -23,8 +23,7 @@ from ..session_rows import FIRST_SEQUENCE
 from ..totals import Totals, TotalsQuery
 from .tables import SQL, listed, quoted, search_name
 
-#: What a statement stores at most. apsw looks it up anew for each time, by all its characters, and
-#: FTS5 writes down at each statement's end what it has gathered, which takes as long as ten rows.
+#: What a statement stores at most: apsw looks it up anew for each time, by all its characters.
 _STORED_ROWS_MAX = 64
 #: Those of nearly all tables are then short enough for apsw to keep them compiled.
 _PARAMETERS_MAX = 4_000
@@ -53,12 +52,14 @@ class TableStatements:
             "table": quoted(table.name),
             "key": listed(table.key),
             "columns": listed(table.names),
+            "search": quoted(search_name(table.name)),
         }
         searched = table.words is not None
         self._written = (*table.names, SEARCH_WORDS) if searched else table.names
         most = _PARAMETERS_MAX // len(self._written)
         self._inserted_max = max(1, min(_STORED_ROWS_MAX, most))
-        # To undo one that fails, SQLite copies what it changes: many rows gain nothing but by words.
+        # To undo one that fails, SQLite copies what it changes, and FTS5 writes down what it has
+        # gathered, which takes as long as ten rows: many gain nothing but where there are words.
         self._upserted_max = self._inserted_max if searched else 1
         self._storing: dict[tuple[str, int], str] = {}
 
@@ -105,6 +106,16 @@ class TableStatements:
     def clear(self) -> str:
         """The statement that deletes all rows of a session."""
         return SQL["clear"].format(**self._names)
+
+    @cached_property
+    def last_search_id(self) -> str:
+        """The statement that reads the number of the last row that may be found by words."""
+        return SQL["last_search_id"].format(**self._names)
+
+    @cached_property
+    def index_words(self) -> str:
+        """The statement that indexes the words of the rows behind that one."""
+        return SQL["index_words"].format(**self._names)
 
     @cached_property
     def read_document(self) -> Callable[[str], Any] | None:
@@ -225,7 +236,7 @@ class TableStatements:
         statement = SQL[template if query.among is None else "select_among"].format(
             columns=self._wanted["views" if what == "current" else what],
             table=quoted(self.table.name),
-            search=quoted(search_name(self.table.name)),
+            search=self._names["search"],
             conditions=" AND ".join(conditions),
             order=order,
             found=" AND ".join([SQL["has_word"]] * len(query.words)),

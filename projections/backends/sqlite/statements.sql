@@ -44,16 +44,8 @@ CREATE VIRTUAL TABLE IF NOT EXISTS main.{search} USING fts5(
 -- A word that was redacted leaves the index at once, instead of with some later merge.
 INSERT INTO main.{search} ({search}, rank) VALUES ('secure-delete', 1)
 
--- name: create_search_insert
--- The index follows the rows within each transaction, whoever writes them.
-CREATE TRIGGER IF NOT EXISTS main.{trigger} AFTER INSERT ON {table}
-WHEN NEW.search_words IS NOT NULL
-BEGIN
-    INSERT INTO {search} (rowid, search_words) VALUES (NEW.search_id, NEW.search_words);
-END
-
 -- name: create_search_update
--- Most changes of a row leave its words alone.
+-- The index follows the rows within each transaction. Most changes of a row leave its words alone.
 CREATE TRIGGER IF NOT EXISTS main.{trigger} AFTER UPDATE OF search_words ON {table}
 WHEN NEW.search_words IS NOT OLD.search_words
 BEGIN
@@ -71,6 +63,15 @@ BEGIN
     INSERT INTO {search} ({search}, rowid, search_words)
     VALUES ('delete', OLD.search_id, OLD.search_words);
 END
+
+-- name: has_trigger
+-- Whether a table that was there before has a trigger that indexes each new row by itself.
+SELECT count(*) FROM main.sqlite_schema
+WHERE type = 'trigger' AND name IN (SELECT value FROM json_each(?))
+
+-- name: drop_trigger
+-- All new rows of a page are indexed at once, see index_words.
+DROP TRIGGER IF EXISTS main.{trigger}
 
 -- name: layout
 -- What a table that was there before looks like.
@@ -91,6 +92,16 @@ INSERT OR FAIL INTO main.{table} (bucket, {columns}) VALUES {rows}
 -- Run for the other rows of a page.
 INSERT INTO main.{table} (bucket, {columns}) VALUES {rows}
 ON CONFLICT (bucket, {key}) DO UPDATE SET {assignments}
+
+-- name: last_search_id
+-- Rows that are stored next have higher numbers.
+SELECT coalesce(max(search_id), 0) FROM main.{table}
+
+-- name: index_words
+-- Run once for a page, of whose rows all that are new are indexed: a trigger would run for each, and
+-- make SQLite copy what a statement changes, and FTS5 write down what it has gathered, each time.
+INSERT INTO main.{search} (rowid, search_words)
+SELECT search_id, search_words FROM main.{table} WHERE search_id > ? AND search_words IS NOT NULL
 
 -- name: delete
 -- Rows that a fold took away.

@@ -37,6 +37,11 @@ def create_table(table: Table) -> list[str]:
     return found + _search(table.name) if searched else found
 
 
+def old_trigger(name: str) -> str:
+    """Return the name of what once indexed new rows, and would index them a second time."""
+    return f"{name}_insert"
+
+
 def layout(table: Table) -> frozenset[str]:
     """Return how a table's columns look when SQLite is asked for them; their order is free."""
     engine = () if table.words is None else _SEARCH_COLUMNS
@@ -66,8 +71,11 @@ def _rows(index: Index) -> str:
 def _search(name: str) -> list[str]:
     parts = {"table": quoted(name), "search": quoted(search_name(name))}
     return [
-        SQL[f"create_search{suffix}"].format(trigger=quoted(f"{name}{suffix}"), **parts)
-        for suffix in ("", "_secure", "_insert", "_update", "_delete")
+        SQL["drop_trigger"].format(trigger=quoted(old_trigger(name))),
+        *(
+            SQL[f"create_search{suffix}"].format(trigger=quoted(f"{name}{suffix}"), **parts)
+            for suffix in ("", "_secure", "_update", "_delete")
+        ),
     ]
 
 
