@@ -45,8 +45,9 @@ SELECT * FROM main.events
 WHERE bucket = ?1 AND tenant = ?2 AND session_id = ?3 AND event_id = ?4
 
 -- name: insert_event
--- Plain INSERT: a conflict here means that the tables disagree, and must not pass.
-INSERT INTO main.events
+-- A conflict here means that the tables disagree, and must not pass. Whoever appends rolls back the
+-- whole append then; with OR FAIL SQLite need not copy what it changes to undo one row alone.
+INSERT OR FAIL INTO main.events
 VALUES (
     ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
     ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22

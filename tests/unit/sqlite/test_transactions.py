@@ -5,8 +5,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from ledger import InvalidArgument, Ledger, RetryableError, StorageFailed
+from ledger import IntegrityError, InvalidArgument, Ledger, RetryableError, StorageFailed
 from ledger.backends.sqlite import SqliteBackend
+from ledger.records import Record
 from tests.support.builders import DEADLINE_S, background, note, notes, texts, unit_of_notes
 
 
@@ -61,6 +62,27 @@ def test_a_disk_that_fills_inside_a_callers_transaction_stores_nothing(
         own.execute("ROLLBACK")
     assert texts(ledger.read("s")) == ["first"]
     assert ledger.append("s", note("second")).sequence == 2
+
+
+@pytest.mark.parametrize("whose", ["writer", "caller"])
+def test_rows_in_front_of_one_that_is_there_already_do_not_stay(
+    ledger: Ledger, own: apsw.Connection, whose: str
+) -> None:
+    ledger.append("s", note("first"))
+    columns = ", ".join(Record.__struct_fields__)
+    stray = columns.replace("position", "3").replace("session_id", "'stray'")
+    own.execute(f"INSERT INTO events ({columns}) SELECT {stray} FROM events")
+    if whose == "writer":
+        with pytest.raises(IntegrityError, match="REPLACE is refused"):
+            ledger.append("s", notes("abc"))
+    else:
+        own.execute("BEGIN IMMEDIATE; CREATE TABLE mine (x)")
+        with pytest.raises(IntegrityError, match="REPLACE is refused"):
+            ledger.append("s", notes("abc"), connection=own)
+        own.execute("COMMIT")
+        assert own.execute("SELECT count(*) FROM mine").get == 0
+    assert texts(ledger.read("s")) == ["first"]
+    assert own.execute("SELECT position FROM buckets").get == 1
 
 
 def test_appending_inside_a_transaction_of_the_same_thread_is_refused(

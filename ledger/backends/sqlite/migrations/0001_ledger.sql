@@ -59,7 +59,8 @@ BEGIN
 END;
 
 -- INSERT OR REPLACE deletes the row in its way without firing a DELETE trigger. NEW.rowid is -1
--- when the statement names none. Costs 2 µs an event, 1 % of a durable append.
+-- when the statement names none. Costs 2 µs an event, 1 % of a durable append. FAIL, for with ABORT
+-- SQLite copies what each INSERT is about to change, a twentieth of a batch's time.
 CREATE TRIGGER events_refuse_replace BEFORE INSERT ON events
 WHEN EXISTS (SELECT 1 FROM events WHERE bucket = NEW.bucket AND position = NEW.position)
     OR EXISTS (
@@ -74,5 +75,5 @@ WHEN EXISTS (SELECT 1 FROM events WHERE bucket = NEW.bucket AND position = NEW.p
     )
     OR (NEW.rowid <> -1 AND EXISTS (SELECT 1 FROM events WHERE rowid = NEW.rowid))
 BEGIN
-    SELECT RAISE(ABORT, 'events are append-only: REPLACE is refused');
+    SELECT RAISE(FAIL, 'events are append-only: REPLACE is refused');
 END;
