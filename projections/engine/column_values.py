@@ -58,12 +58,15 @@ def boolean_value(value: Any) -> bool:
 
 
 def moment_value(value: Any) -> datetime:
-    """Return a moment in UTC."""
+    """Return a moment in UTC; that of a class of somebody's own becomes a plain datetime."""
     if type(value) is datetime and value.tzinfo is UTC:
         return value
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise TypeError(f"{value!r} is no datetime with a time zone")
-    return value.astimezone(UTC)
+    moment = value.astimezone(UTC)
+    if type(moment) is datetime:
+        return moment
+    return datetime.combine(moment.date(), moment.time(), UTC)
 
 
 def json_value(value: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from operator import itemgetter
 from types import NoneType
 from typing import Any, NamedTuple
@@ -91,7 +91,8 @@ class RowEncoder:
         if shape is None:
             row = self._checked(values)
             self._sizes.check(row)
-            self._shapes[types] = self._shape(values)
+            if not any(map(_is_own_moment, types)):  # which is converted wherever it stands
+                self._shapes[types] = self._shape(values)
             return row
         try:
             row, chars = _shaped(shape, values)
@@ -175,6 +176,11 @@ def _shaped(shape: Shape, values: Values) -> tuple[Values, int]:
     for place, empty in shape.documents:
         row[place] = json_value(row[place]) if empty is None or row[place] else empty
     return tuple(row), chars
+
+
+def _is_own_moment(type_: type) -> bool:
+    """Whether a type is a class of somebody's own, derived from datetime."""
+    return type_ is not datetime and issubclass(type_, datetime)
 
 
 def _values_at(places: Sequence[int]) -> Callable[[Values], Values]:

@@ -1,6 +1,6 @@
 """Finding sessions, what became of them, and what did not fit, on every backend."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from projections.engine.tables import Table
 from projections.readers.anomaly_lists import PAGE_ROWS
 from tests.support.blocking import Blocking
 from tests.support.builders import on_durable, only_sync
-from tests.support.views import views_of
+from tests.support.views import OwnMoment, views_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(hours=10)
@@ -95,6 +95,20 @@ def test_sessions_are_listed_by_time_cost_or_tokens_in_pages(ledger: Any, views:
     assert ids(views.sessions(since=since, until=until)) == ["s3", "s0"]
     with pytest.raises(InvalidArgument, match="order_by"):
         views.sessions(order_by="ended_at")
+
+
+def test_moments_of_a_class_of_its_own_are_asked_for_as_any(ledger: Any, views: Any) -> None:
+    ledger.append("s", created())
+    # The same moment, an hour to the east.
+    moment = OwnMoment(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+    assert moment == START
+    assert ids(views.sessions(since=moment)) == ["s"]
+    assert ids(views.sessions(until=moment)) == []
+    assert ids(views.sessions(status="abandoned", now=moment)) == []
+    assert views.session("s", as_of=moment) is None  # nothing was known of it then
+    assert views.session("s", as_of=OwnMoment.now(UTC)) == views.session("s")
+    assert len(ledger.read("s", since=moment)) == 1
+    assert ledger.append("t", NewEvent({}, "a.b", occurred_at=moment)).event.occurred_at == START
 
 
 def test_abandoned_is_computed_and_never_stored(ledger: Any, views: Any) -> None:

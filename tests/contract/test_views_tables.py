@@ -10,15 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger import NewEvent
+from ledger import Event, NewEvent
 from projections import TableMismatch
 from projections.backends.postgres.statements import TableStatements
 from projections.engine.tables import Table
 from tests.support.builders import on_durable, on_postgres, only_sync, together
 from tests.support.views import (
+    HALF_AN_HOUR_WEST,
     SAMPLE,
     TALLY,
     Everything,
+    OwnMoment,
     Part,
     Tally,
     counted,
@@ -87,6 +89,33 @@ def test_moments_come_back_in_utc(ledger: Any) -> None:
     ledger.append("s", seen)
     moment = views.row("everything", ("", "s")).moment
     assert (moment, moment.tzinfo) == (SAMPLE.moment, UTC)
+
+
+def test_moments_of_a_class_of_its_own_are_stored_as_any(ledger: Any) -> None:
+    moments = [OwnMoment(2026, 1, 2, 3, 4, 5, 6, tz) for tz in (UTC, HALF_AN_HOUR_WEST)]
+    types_before = set()
+
+    def apply(view: Everything | None, event: Event) -> Everything:
+        types_before.add(view and type(view.moment))
+        moment = moments[event.data["number"] % 2]
+        return msgspec.structs.replace(SAMPLE, session_id=event.session_id, moment=moment)
+
+    def tell(number: int) -> None:
+        twice = [NewEvent({"number": number}, "thing.seen") for _ in range(2)]
+        ledger.append(f"s{number}", twice)
+
+    views = views_of(ledger, msgspec.structs.replace(everything(lambda _: SAMPLE), apply=apply))
+    # Of few, rows are made one by one, and of many column by column.
+    for number in range(4):
+        tell(number)
+        views.catch_up()
+    for number in range(4, 60):
+        tell(number)
+    views.catch_up()
+    for number in range(60):
+        found = views.row("everything", ("", f"s{number}")).moment
+        assert (type(found), found) == (datetime, moments[number % 2])
+    assert types_before == {None, datetime}
 
 
 @on_durable

@@ -101,6 +101,10 @@ class Everything(msgspec.Struct, frozen=True, kw_only=True):
     anything: Any = None
 
 
+class OwnMoment(datetime):
+    """As libraries for dates have them, each a class of its own."""
+
+
 HALF_AN_HOUR_WEST = timezone(-timedelta(minutes=30))
 SAMPLE = Everything(
     tenant="",

@@ -7,13 +7,14 @@ are parameters without exception.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
+from ...engine.column_values import moment_value
 from ...engine.row_documents import document_reader
 from ...engine.rows import columns_of
 from ...engine.shapes import Shapes
@@ -348,7 +349,7 @@ def totals_of_row(row: Row) -> Totals:
 
 def moment_text(moment: datetime) -> str:
     """Return UTC with microseconds, always 27 characters: text order is time order."""
-    return _with_fraction(msgspec.to_builtins(moment.astimezone(UTC)))
+    return _with_fraction(msgspec.to_builtins(moment_value(moment)))
 
 
 def moment_texts(moments: Sequence[datetime | None]) -> Sequence[str | None]:
