@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -52,7 +52,8 @@ def rebuild(
     """Fold the whole log into a version of a projection while readers read another one.
 
     May be ended at any moment, and goes on from there when it is called again. Exit code 1 if the
-    comparison finds differences (nothing is switched then), 4 if the fold fails at an event.
+    comparison finds differences, or if other code has begun the version and nothing is compared
+    (nothing is switched then), 4 if the fold fails at an event.
     """
     known = known_projections(projections, name)
     with open_existing(url) as ledger:
@@ -63,6 +64,8 @@ def rebuild(
         _tell(report)
         if compare and not _agrees(views, wanted):
             raise typer.Exit(DIFFERENT)
+        if switch and report.changed and not compare:
+            _fail_mixed(report)
         if switch:
             views.switch(name, wanted.version)
             typer.echo(f"Readers read version {wanted.version} of {name} now.")
@@ -147,6 +150,17 @@ def _tell(report: RebuildReport) -> None:
         typer.echo(safe(str(failure)), err=True)
     if not report.built:
         raise typer.Exit(STOPPED)
+
+
+def _fail_mixed(report: RebuildReport) -> NoReturn:
+    name, version = report.projection, report.version
+    typer.echo(
+        f"Readers do not read version {version} of {name}: other code has begun it. `ledger drop"
+        f" {name} {version}` and rebuild it; or `ledger accept {name} {version}`, if this code would"
+        " make the same rows, and `ledger switch` to it.",
+        err=True,
+    )
+    raise typer.Exit(DIFFERENT)
 
 
 def _agrees(views: Views, projection: Projection) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -17,8 +18,10 @@ from ledger import InvalidArgument, Ledger
 from ledger.refusals import shown
 
 from ..backends import open_views
+from ..backends.base import Standing
 from ..errors import ProjectionFailed, VersionDropped
 from ..readers.arguments import instance
+from .made_by import made_by
 from .projection import Projection, check_free
 from .rebuild_processes import OpenLedger, Processes, Task, started
 from .rebuild_reports import RebuildProgress, RebuildReport
@@ -26,6 +29,7 @@ from .rebuild_worker import Job, Report, Worker
 from .row_snapshots import ROW_SNAPSHOTS
 from .tables import Table
 from .upcast_digest import UpcastDigests
+from .versions import FoldChanged
 
 PROCESSES_MAX = 256
 #: Each pass folds what was appended during the one before. This many are only needed if writers
@@ -95,11 +99,12 @@ class Rebuild:
     def run(self) -> RebuildReport:
         """Fold until the log's end is reached; returns early if cancelled.
 
-        An event at which the fold fails stops its bucket and is reported; the others go on.
-        Raises RebuildInterrupted if all worker processes died, VersionDropped if somebody drops
+        An event at which the fold fails stops its bucket and is reported; the others go on. Warns
+        FoldChanged if other code has begun the version: what that made stays as it is. Raises RebuildInterrupted if all worker processes died, VersionDropped if somebody drops
         the version meanwhile, and what the ledger raises.
         """
         self._views.prepare([self._table, ROW_SNAPSHOTS])
+        changed = self._was_begun_by_other_code()
         meter = _Meter(sum(self._positions()), self._on_progress)
         failures: dict[int, ProjectionFailed] = {}
         built = False
@@ -125,6 +130,7 @@ class Rebuild:
             version=self._projection.version,
             built=built,
             cancelled=self._cancelled.is_set(),
+            changed=changed,
             events=meter.folded,
             seconds=meter.seconds,
             failures=tuple(failures[bucket] for bucket in sorted(failures)),
@@ -134,10 +140,33 @@ class Rebuild:
         meter.count(events)
         return not self._cancelled.is_set()
 
+    def _was_begun_by_other_code(self) -> bool:
+        """Say so if it was; but where nothing is folded yet, this code begins it."""
+        standing = self._standing()
+        if not made_by(standing.fold_digest).differs(self._table.made_by):
+            return False
+        if not any(standing.positions):
+            self._views.accept(self._table)
+            return False
+        # It is not begun anew: when a fold that failed at an event was mended, all that comes before
+        # need not be folded again, and nobody else can tell the one from the other.
+        name, version = self._table.identity
+        warnings.warn(
+            f"Other code has begun version {version} of projection {name}: rows made before are as"
+            " that left them. Drop the version and rebuild all of it; or accept() it, if this code"
+            " would make the same rows of those events.",
+            FoldChanged,
+            stacklevel=3,
+        )
+        return True
+
     def _positions(self) -> Sequence[int]:
+        return self._standing().positions
+
+    def _standing(self) -> Standing:
         for standing in self._views.standings([self._projection.name]):
             if standing.version == self._projection.version:
-                return standing.positions
+                return standing
         raise VersionDropped(*self._table.identity)
 
     @contextmanager

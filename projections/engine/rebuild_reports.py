@@ -25,13 +25,15 @@ class RebuildReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `built` says that the version has reached the log's end and is kept going from now on. If not,
     it was cancelled, or stopped in the buckets of the `failures`, or writers were faster; in each
-    case the next rebuild goes on from here.
+    case the next rebuild goes on from here. `changed` says that other code had begun the version:
+    rows made before are as that left them.
     """
 
     projection: str
     version: int
     built: bool
     cancelled: bool
+    changed: bool = False
     events: int
     seconds: float
     failures: tuple[ProjectionFailed, ...] = ()

@@ -9,7 +9,7 @@ import pytest
 from ledger import InvalidArgument, Ledger
 from projections import FoldChanged, ProjectionFailed, Rebuild, VersionDropped
 from tests.support.builders import sessions_in_buckets
-from tests.support.rebuilds import V1, V2, Tally2, record_of, sync_twin
+from tests.support.rebuilds import DOUBLED2, SAME2, V1, V2, Tally2, record_of, sync_twin
 from tests.support.views import TALLY, Tally, counted, dropped, stored, tally, views_of
 
 
@@ -210,9 +210,38 @@ def test_a_poisoned_bucket_stops_alone_and_goes_on_when_the_fold_is_corrected(
     assert sorted(places) == [4, 4, 4]
     assert stored(views, V1, first)  # readers are not held up
 
-    again = Rebuild(here, tally(version=2)).run()
-    assert (again.built, again.events) == (True, 2)
+    with pytest.warns(FoldChanged, match="Other code has begun version 2 of projection tally"):
+        again = Rebuild(here, tally(version=2)).run()
+    assert (again.built, again.events, again.changed) == (True, 2, True)
     assert views.compare("tally").same
+
+
+def test_a_rebuild_that_other_code_began_says_so_until_it_is_dropped_or_accepted(
+    filled: Any, here: Ledger
+) -> None:
+    assert record_of(views_of(filled, V1, DOUBLED2), 2).positions == (0, 0, 0)
+    # Nothing is folded yet, so that nothing is left of that code.
+    mended = Rebuild(here, SAME2).run()
+    assert (mended.built, mended.changed) == (True, False)
+    views = views_of(filled, V1, SAME2)
+    assert (record_of(views, 2).changed, views.compare("tally").same) == (False, True)
+    views.drop("tally", 2)
+
+    began = Rebuild(here, DOUBLED2, on_progress=lambda _: began.cancel())
+    assert 0 < began.run().events < 12
+    with pytest.warns(FoldChanged, match="Drop the version and rebuild all of it"):
+        mixed = Rebuild(here, SAME2).run()
+    assert (mixed.built, mixed.changed) == (True, True)
+    assert not views.compare("tally").same
+    views.drop("tally", 2)
+    anew = Rebuild(here, SAME2).run()
+    assert (anew.built, anew.changed, anew.events) == (True, False, 12)
+    assert views.compare("tally").same
+
+    with pytest.warns(FoldChanged):
+        assert Rebuild(here, DOUBLED2).run().changed
+    views_of(filled, V1, DOUBLED2).accept("tally", 2)
+    assert not Rebuild(here, DOUBLED2).run().changed
 
 
 def test_a_changed_fold_is_reported_until_its_version_is_raised_or_accepted(filled: Any) -> None:

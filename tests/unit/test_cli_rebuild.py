@@ -68,6 +68,23 @@ def test_an_event_at_which_the_fold_fails_is_named(url: str) -> None:
     assert "ZeroDivisionError" in done.err
 
 
+def test_a_version_that_other_code_began_is_not_switched_to(url: str) -> None:
+    rebuild(url, *POISONED, "tests.support.rebuilds:POISONED2")
+    mended = (*POISONED, "tests.support.rebuilds:SAME2", "--switch")
+    done = rebuild(url, *mended)
+    assert done.code == 1
+    assert "version 2 of tally is built." in done.out
+    assert "Other code has begun version 2 of projection tally" in done.err
+    assert "`ledger drop tally 2`" in done.err
+    with Ledger.open(url) as ledger:
+        [first] = Views(ledger, projections=[V1]).versions()[:1]
+    assert first.active
+    # What was made of the events before the poison is the same.
+    done = rebuild(url, *mended, "--compare")
+    assert done.code == 0
+    assert "Readers read version 2 of tally now." in done.out
+
+
 def test_the_version_that_is_read_is_not_made_anew_in_its_place(url: str) -> None:
     done = rebuild(url, *OWN, "--version", "1")
     assert done.code == 2
