@@ -41,7 +41,15 @@ from .current_views import current, current_row
 from .rows_behind import behind
 from .statements import TableStatements, totals_of_row
 from .storing import store_rows
-from .tables import SQL, create_table, definition, drop_table, layout, old_trigger
+from .tables import (
+    SQL,
+    create_table,
+    definition,
+    drop_table,
+    layout,
+    old_trigger,
+    without_old_trigger,
+)
 from .together import Together
 
 _CHECKPOINTS = "view_checkpoints"
@@ -84,6 +92,9 @@ class SqliteViews:
                         connection.execute(statement)
                 for statement in create_table(table):
                     connection.execute(statement)
+                if _has_old_trigger(connection, table):
+                    for statement in without_old_trigger(table.name):
+                        connection.execute(statement)
                 created = (*table.identity, table.made_by.text)
                 connection.execute(SQL["create_checkpoint"], created)
                 _check_layout(table, _layout(connection, table))
@@ -321,13 +332,12 @@ class SqliteViews:
         if not stops.are_there(connection):
             return False
         check_kinds(tables, _kinds(connection))
-        old = (msgspec.json.encode([old_trigger(table.name) for table in tables]).decode(),)
-        if connection.execute(SQL["has_trigger"], old).get:
-            return False
         for table in tables:
             counted: int = connection.execute(SQL["count_checkpoints"], table.identity).get
             found = _layout(connection, table)
             if counted != self._log.info.buckets or not found:
+                return False
+            if _has_old_trigger(connection, table):
                 return False
             _check_layout(table, found)
         return True
@@ -362,6 +372,13 @@ def _check_layout(table: Table, found: frozenset[str]) -> None:
     expected = layout(table)
     if found != expected:
         raise TableMismatch(table.name, expected, found)
+
+
+def _has_old_trigger(connection: apsw.Connection, table: Table) -> bool:
+    if table.words is None:
+        return False
+    found: int = connection.execute(SQL["has_trigger"], (old_trigger(table.name),)).get
+    return found > 0
 
 
 def _kinds(connection: apsw.Connection) -> list[Any]:

@@ -45,7 +45,8 @@ CREATE VIRTUAL TABLE IF NOT EXISTS main.{search} USING fts5(
 INSERT INTO main.{search} ({search}, rank) VALUES ('secure-delete', 1)
 
 -- name: create_search_update
--- The index follows the rows within each transaction. Most changes of a row leave its words alone.
+-- The index follows what is changed and deleted within each transaction, whoever does it; new rows
+-- are indexed by whoever stores them, see index_words. Most changes of a row leave its words alone.
 CREATE TRIGGER IF NOT EXISTS main.{trigger} AFTER UPDATE OF search_words ON {table}
 WHEN NEW.search_words IS NOT OLD.search_words
 BEGIN
@@ -66,16 +67,20 @@ END
 
 -- name: has_trigger
 -- Whether a table that was there before has a trigger that indexes each new row by itself.
-SELECT count(*) FROM main.sqlite_schema
-WHERE type = 'trigger' AND name IN (SELECT value FROM json_each(?))
+SELECT count(*) FROM main.sqlite_schema WHERE type = 'trigger' AND name = ?
 
 -- name: drop_trigger
 -- All new rows of a page are indexed at once, see index_words.
-DROP TRIGGER IF EXISTS main.{trigger}
+DROP TRIGGER main.{trigger}
+
+-- name: index_anew
+-- Of a file with that trigger nobody knows whether older programs went on with it beside newer ones.
+INSERT INTO main.{search} ({search}) VALUES ('rebuild')
 
 -- name: layout
 -- What a table that was there before looks like.
-SELECT name, type, "notnull" FROM pragma_table_xinfo(?1) WHERE name <> 'bucket'
+SELECT name, type || coalesce(' DEFAULT ' || dflt_value, ''), "notnull"
+FROM pragma_table_xinfo(?1) WHERE name <> 'bucket'
 
 -- name: load
 -- All rows of a page in one statement; CROSS JOIN keeps SQLite from scanning the table first.

@@ -32,8 +32,10 @@ def _store_searched(
     connection: apsw.Connection, statements: TableStatements, bucket: int, change: Change
 ) -> None:
     """Store rows that are found by words, and index those that were not there."""
-    # New rows get the next numbers. To see of one row, as after most appends, whether it is new
-    # costs nothing; to index none would be a tenth of storing it.
+    # New rows get the next numbers, and each leaves its own as the connection's last; a row that is
+    # updated leaves none, and what triggers and FTS5 insert is none of it. So what there is to be
+    # indexed is known without asking, where it is nothing (as after most appends) and where it is
+    # one row.
     alone = len(change.rows) == 1
     last: int = 0 if alone else connection.execute(statements.last_search_id).get
     connection.set_last_insert_rowid(0)

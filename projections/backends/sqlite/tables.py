@@ -17,6 +17,9 @@ _TYPES = {
     Kind.MOMENT: "TEXT",
     Kind.JSON: "TEXT",
 }
+#: Nothing is left to it. A STRICT table tells no more of a column than its type and its default:
+#: this one tells the text of a value from its JSON, as which older tables have such fields.
+_SPELLED_TEXT = "TEXT DEFAULT ''"
 _SEARCH_COLUMNS = (f'"{SEARCH_WORDS}" TEXT', f'"{SEARCH_ID}" INTEGER')
 
 
@@ -40,6 +43,14 @@ def create_table(table: Table) -> list[str]:
 def old_trigger(name: str) -> str:
     """Return the name of what once indexed new rows, and would index them a second time."""
     return f"{name}_insert"
+
+
+def without_old_trigger(name: str) -> list[str]:
+    """Return the statements that remove it from a table that has it."""
+    return [
+        SQL["drop_trigger"].format(trigger=quoted(old_trigger(name))),
+        SQL["index_anew"].format(search=quoted(search_name(name))),
+    ]
 
 
 def layout(table: Table) -> frozenset[str]:
@@ -71,11 +82,8 @@ def _rows(index: Index) -> str:
 def _search(name: str) -> list[str]:
     parts = {"table": quoted(name), "search": quoted(search_name(name))}
     return [
-        SQL["drop_trigger"].format(trigger=quoted(old_trigger(name))),
-        *(
-            SQL[f"create_search{suffix}"].format(trigger=quoted(f"{name}{suffix}"), **parts)
-            for suffix in ("", "_secure", "_update", "_delete")
-        ),
+        SQL[f"create_search{suffix}"].format(trigger=quoted(f"{name}{suffix}"), **parts)
+        for suffix in ("", "_secure", "_update", "_delete")
     ]
 
 
@@ -84,7 +92,9 @@ def _definitions(table: Table) -> str:
 
 
 def _definition(column: Column) -> str:
-    return definition(column.name, _TYPES[column.kind], not column.optional)
+    is_spelled = column.kind is Kind.TEXT and column.spelling is not None
+    type_ = _SPELLED_TEXT if is_spelled else _TYPES[column.kind]
+    return definition(column.name, type_, not column.optional)
 
 
 def listed(names: tuple[str, ...], prefix: str = "") -> str:
