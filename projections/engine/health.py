@@ -20,8 +20,9 @@ from .row_snapshots import ROW_SNAPSHOTS
 from .stops import Failure, Skip
 from .tables import Identity, Table
 
-#: A view that leaves an event lying for longer is unhealthy.
-LAG_SECONDS_MAX = 5.0
+#: A view that leaves an event lying for longer is unhealthy: who asks every second knows of a view
+#: that stands still before five are over.
+LAG_SECONDS_MAX = 4.0
 #: Events that are read at once to see how old they are; each may be as large as an event may be.
 _OLDEST_AT_ONCE = 16
 

@@ -16,7 +16,7 @@ import msgspec
 
 from ledger.events import Event
 
-from ..engine.projection import Projection, payload
+from ..engine.projection import Index, Projection, payload
 from .anomalies import Anomaly, anomaly, carried
 from .bounds import with_items
 from .changes import Changes, filled, reached
@@ -184,6 +184,12 @@ QA = Projection(
     indexes=(
         ("tenant", "session_id", "first_sequence", "qa_id", "missing_since"),
         ("tenant", "created_at", "session_id", "qa_id", "missing_since"),
+        *(
+            Index(
+                ("tenant", name, "created_at", "session_id", "qa_id", "missing_since"), present=name
+            )
+            for name in ("user_id", "run_id")
+        ),
     ),
     searchable=("question", "answer"),
     types=frozenset({"qa.deleted", "content.redacted", *_FOLDS}),

@@ -208,8 +208,9 @@ async def anomalies(
     """Return the facts that did not fit in a session, or in all of a tenant, and what they became.
 
     By session id, then by sequence; a fact that several rows had to decide about comes once for
-    each. A row keeps the first 32 of its anomalies, its `anomaly_count` counts all. `after` is the
-    last of the page before. Without a session, reads the rows that have some up to the end of the page
+    each. A row keeps the first 32 of its anomalies, its `anomaly_count` counts all; where there are
+    more, the session's events are read and folded to list them. `after` is the last of the page
+    before. Without a session, reads the rows that have some up to the end of the page
     and of its last session, a page costs the same however many sessions there are.
     """
     return await arun(

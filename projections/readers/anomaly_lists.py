@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -13,7 +12,7 @@ from ledger.plans import Plan
 from ..backends.row_queries import RowQuery
 from ..engine.dropping import outlives_drops
 from ..engine.tables import ANOMALY_COUNT, Key, Table
-from ..folds.anomalies import Marked
+from ..folds.anomalies import Anomaly
 from .arguments import instance
 from .consistency import Consistency, strong
 from .reading import Reader
@@ -71,7 +70,7 @@ def anomalies(
         marked: list[MarkedFact] = []
         for rows in streams:
             while rows.session_id == current:
-                marked += rows.take()
+                marked += yield from rows.take()
                 yield from rows.fill()
         found += [one for one in sorted(marked) if after is None or one > after]
     return found[:limit]
@@ -121,12 +120,17 @@ class _Rows:
                 self._query, after=self._key(page[-1]), limit=PAGE_ROWS
             )
 
-    def take(self) -> Iterator[MarkedFact]:
+    def take(self) -> Plan[list[MarkedFact]]:
         """Take the next row and return its anomalies."""
-        row: Marked = self._rows.popleft()
+        row: Any = self._rows.popleft()
         session_id, *row_key = self._key(row)
-        for one in row.anomalies:
-            yield MarkedFact(
+        marked: list[Anomaly] = row.anomalies
+        if row.anomaly_count > len(marked) and self._table.is_exact:
+            bucket = self._reader.bucket(self._table.key_of(row))
+            history = self._reader.history
+            marked = yield from history.anomalies(self._table, row, bucket, row.last_sequence)
+        return [
+            MarkedFact(
                 session_id=session_id,
                 sequence=one.sequence,
                 view=self._table.projection.name,
@@ -134,6 +138,8 @@ class _Rows:
                 type=one.type,
                 reason=one.reason,
             )
+            for one in marked
+        ]
 
     def _key(self, row: Any) -> Key:
         return self._table.key_of(row)[1:]

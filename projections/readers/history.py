@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from ledger import InvalidArgument
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.plans import Plan
@@ -33,6 +35,7 @@ from ..engine.tables import Identity, Key, Row, Table
 from ..engine.upcast_digest import UpcastDigests
 from ..engine.work import Work, decode_page, work_of
 from ..errors import ProjectionFailed
+from ..folds.anomalies import Anomaly, Marked
 from .history_places import Moment, Past, past
 
 #: The first question about a long session also makes the snapshots behind what it asks for.
@@ -93,6 +96,28 @@ class History:
             rows |= {table.key_of_row(row): row for row in change.rows}
         views = [_shown(table, rows[key]) for key in sorted(rows)]
         return [view for view in views if view is not None]
+
+    def anomalies(self, table: Table, row: Marked, bucket: int, upto: int) -> Plan[list[Anomaly]]:
+        """Return all anomalies of a built-in view's row, which itself keeps the first ones alone.
+
+        What a fact is marked with does not depend on the marks before it: the row is folded anew,
+        each time without any.
+        """
+        key = table.key_of(row)
+        then = yield from past(self._log, bucket, key, upto, deleted=False)
+        if then is None:
+            return []  # the session was deleted meanwhile
+        view: Any = None
+        found: list[Anomaly] = []
+        for after in range(then.start, then.at, PAGE_EVENTS):
+            work = yield from self._work(table, then, after, min(after + PAGE_EVENTS, then.at))
+            for _, event, keys in () if work is None else work.in_order():
+                if event is None or key not in keys:
+                    continue
+                unmarked = None if view is None else msgspec.structs.replace(view, anomalies=[])
+                view = table.projection.apply(unmarked, event)
+                found += () if view is None else view.anomalies
+        return found
 
     def _row_at(
         self, table: Table, key: Key, then: Past, latest: RowSnapshot, *, keep: bool

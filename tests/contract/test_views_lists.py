@@ -180,6 +180,33 @@ def test_questions_are_listed_across_sessions_and_within_one(ledger: Any, views:
     assert (views.count_qa(), views.qa_page(session_id="s0").items) == (6, [])
 
 
+def test_questions_are_listed_by_user_run_and_time(ledger: Any, views: Any) -> None:
+    for n in range(12):
+        payload = {"qa_id": f"q{n}", "question": "?", "answer": "!", "user_id": f"u{n % 3}"}
+        run_id = f"r{n % 2}" if n % 4 else None
+        moment = START + timedelta(minutes=n)
+        ledger.append(
+            f"s{n % 5}", NewEvent(payload, "qa.recorded", run_id=run_id, occurred_at=moment)
+        )
+    listed = all_pages(views.qa_page, 5)
+    middle = START + timedelta(minutes=4)
+    for filters in (
+        {"user_id": "u1"},
+        {"run_id": "r1"},
+        {"run_id": "r0", "user_id": "u2"},
+        {"user_id": "u1", "since": middle},
+        {"run_id": "r1", "until": middle},
+        {"run_id": "r1", "session_id": "s1"},
+    ):
+        found = all_pages(views.qa_page, 2, **filters)
+        expected = [one for one in listed if fits(one, **filters)]
+        assert found == expected
+        assert found
+        assert views.count_qa(**filters) == len(expected)
+    assert views.qa_page(user_id="u9").items == views.qa_page(run_id="r9").items == []
+    assert views.qa_page(user_id="u1", tenant="elsewhere").items == []
+
+
 def test_anomalies_come_in_pages(ledger: Any, views: Any) -> None:
     for session_id in ("b", "a"):
         ledger.append(session_id, [NewEvent({"qa_id": f"q{n}"}, "qa.deleted") for n in range(5)])

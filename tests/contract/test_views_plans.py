@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import apsw
@@ -21,8 +22,14 @@ from tests.support.postgres_databases import PostgresDatabases
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = START + timedelta(minutes=20)
 TENANTS, SESSIONS = 20, 100
+RECORDED = "qa.recorded"
 STATUSES = ("active", "idle", "completed", "failed")
 Explain = Callable[[RowQuery, bool], str]
+
+
+def count_sessions(views: Any, **filters: Any) -> Any:
+    return views.count_sessions(tenant="t1", **filters)
+
 
 # What is asked, and the index that answers it: its table's name, then what stands behind it.
 SORTED: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -84,6 +91,8 @@ SORTED: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "a session's questions": (lambda v: v.qa("s1", tenant="t1", last_n=5), "qa_v1_i1"),
     "questions": (lambda v: v.qa_page(tenant="t1", limit=5), "qa_v1_i2"),
+    "questions of a user": (lambda v: v.qa_page(tenant="t1", user_id="u1", limit=5), "qa_v1_i3"),
+    "questions of a run": (lambda v: v.qa_page(tenant="t1", run_id="asking1", limit=5), "qa_v1_i4"),
     "messages": (lambda v: v.messages("s1", tenant="t1", limit=5), "messages_v1_i1"),
     "recent turns": (lambda v: v.recent_turns(tenant="t1", limit=5), "turns_v1_i2"),
     "approvals to be decided": (
@@ -102,6 +111,20 @@ COUNTED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "runs": (lambda v: v.count_runs(tenant="t1"), "runs_v1_i"),
     "runs by status": (lambda v: v.count_runs(tenant="t1", status="running"), "runs_v1_i4"),
     "questions": (lambda v: v.count_qa(tenant="t1"), "qa_v1_i"),
+    "questions of a user": (lambda v: v.count_qa(tenant="t1", user_id="u1"), "qa_v1_i3"),
+    "questions of a run": (lambda v: v.count_qa(tenant="t1", run_id="asking1"), "qa_v1_i4"),
+    **{
+        f"sessions by {name}": (partial(count_sessions, **{name: value}), f"sessions_v1_i{number}")
+        for name, value, number in (
+            ("owner_id", "o1", 8),
+            ("channel", "c1", 9),
+            ("customer_profile_id", "p1", 10),
+            ("interlocutor_id", "i1", 11),
+            ("dataset_id", "d1", 13),
+            ("parent_session_id", "s1", 14),
+            ("since", LATER, 1),
+        )
+    },
 }
 # The words are looked up in an index; what is found is put in order.
 FOUND: dict[str, tuple[Callable[[Any], Any], tuple[str, str]]] = {
@@ -185,7 +208,12 @@ def facts(n: int) -> list[NewEvent]:
     made = [
         ({"status": STATUSES[n % 4], **named, **about}, "session.created", None),
         ({"agent_id": f"a{n % 5}"}, "run.started", f"r{n}"),
-        ({"question": words, "answer": "", "qa_id": f"q{n}"}, "qa.recorded", None),
+        (
+            {"question": words, "answer": "", "qa_id": f"q{n}", "user_id": f"u{n % 20}"},
+            RECORDED,
+            None,
+        ),
+        ({"question": words, "answer": "", "qa_id": f"q{n}b"}, RECORDED, f"asking{n % 10}"),
         ({"role": "user", "content": words}, "message.appended", None),
         ({"turn_id": f"t{n}"}, "turn.started", None),
         ({"approval_id": f"a{n}"}, "approval.requested", None),

@@ -1,15 +1,18 @@
 """Finding sessions, what became of them, and what did not fit, on every backend."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
 import pytest
 
-from ledger import Append, InvalidArgument, NewEvent
+from ledger import Append, InvalidArgument, Ledger, NewEvent
 from projections import QA, RUNS, SESSIONS, TRACES, Session
 from projections.engine.folding import Change
 from projections.engine.tables import Table
+from projections.folds import anomalies as folds_anomalies
+from projections.folds.anomalies import ANOMALIES_MAX
 from projections.readers.anomaly_lists import PAGE_ROWS
 from tests.support.blocking import Blocking
 from tests.support.builders import on_durable, only_sync
@@ -18,6 +21,7 @@ from tests.support.views import OwnMoment, views_of
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(hours=10)
 LATE = NewEvent({}, "usage.recorded")
+CLOSED = NewEvent({}, "session.closed")
 
 
 def at(minutes: int, payload: dict[str, Any], type: str, **header: Any) -> NewEvent:
@@ -239,6 +243,43 @@ def test_anomalies_are_listed_by_session_in_order(ledger: Any, views: Any) -> No
     assert views.anomalies("fine") == views.anomalies("nobody") == []
     assert views.anomalies("s", limit=0) == []
     assert views.qa_entry("s", "q").answer == "!"
+
+
+def test_anomalies_that_a_row_has_no_room_for_are_listed_with_the_others(
+    ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(where: Any) -> None:
+        where.append("s", [created(), at(1, {}, "run.started", run_id="r"), asked("q")])
+        for _ in range(ANOMALIES_MAX + 8):
+            # Of a run, an answer (which goes and comes back), a call and the session.
+            late = [at(2, {}, "run.finished", run_id="r"), asked("q"), at(2, {}, "usage.recorded")]
+            where.append("s", [*late, at(3, {"call_id": "c"}, "tool.finished"), again(CLOSED)])
+        where.append("s", at(4, {"qa_id": "q"}, "qa.deleted"))
+        where.append("s", [asked("q"), asked("q")])
+
+    tell(ledger)
+    views = views_of(ledger)
+    found = views.anomalies("s", limit=1_000)
+    counts = Counter((one.view, one.row_key) for one in found)
+    run = views.run("s", "r")
+    assert (len(run.anomalies), run.anomaly_count) == (ANOMALIES_MAX, ANOMALIES_MAX + 7)
+    assert counts["runs", ("r",)] == run.anomaly_count
+    assert counts["sessions", ()] == views.session("s").anomaly_count
+    assert counts["qa", ("q",)] == views.qa_entry("s", "q").anomaly_count
+    pages, last = [], None
+    while page := views.anomalies("s", limit=37, after=last):
+        pages += page
+        last = page[-1]
+    assert pages == found == views.anomalies(limit=1_000)
+    # As if there had been room for all.
+    monkeypatch.setattr(folds_anomalies, "ANOMALIES_MAX", 1_000)
+    with Ledger.open("memory:") as other:
+        tell(other)
+        assert views_of(other).anomalies("s", limit=1_000) == found
+
+
+def asked(qa_id: str) -> NewEvent:
+    return NewEvent({"qa_id": qa_id, "question": "?", "answer": "!"}, "qa.recorded")
 
 
 def again(event: NewEvent) -> NewEvent:
