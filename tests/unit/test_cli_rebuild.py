@@ -1,5 +1,6 @@
 """`ledger rebuild`: what it says, what it refuses, and its exit codes."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,8 @@ def test_a_terminal_is_shown_how_far_it_is(url: str) -> None:
     assert done.code == 0
     assert "tally v2" in done.err
     assert "10/10 events" in done.err
+    assert re.search(r" [\d,]+/s ", done.err)
+    assert "0.0 s left" in done.err
 
 
 def test_a_difference_is_shown_and_nothing_is_switched(url: str) -> None:
