@@ -1,4 +1,4 @@
-"""A digest of a fold's source, by which a fold that was changed is noticed. Reads, never runs."""
+"""A digest of a fold, by which one that was changed is noticed. Reads sources, never runs them."""
 
 from __future__ import annotations
 
@@ -14,36 +14,32 @@ from types import ModuleType
 from typing import Any
 
 from .fold_source import Source, read_source
+from .fold_values import WHOLE, FoldValues, Place, Untold, is_generic, origin
 from .projection import Projection
 
-#: What stands for a module as a whole: where a lambda was written cannot be told more exactly, nor
-#: what is used of a module that is handed on.
-_WHOLE = "*"
 #: How often an import may lead to another one before it is taken to lead nowhere.
 _HOPS_MAX = 32
-_CONSTANTS = (int, float, bool, str, bytes, type(None))
-
-#: A module and a name on its top level.
-_Place = tuple[str, str]
 
 
 def fold_digest(projection: Projection) -> str:
-    """Return what changes with a projection's code and with nothing else: SHA-256 in hex.
+    """Return what changes with a projection's code and values, nothing else: SHA-256 in hex.
 
     Covered are `keys`, `apply`, `apply_all`, the struct, the declaration, and all that these use
     from their own top-level package, by name or through its modules, without comments, docstrings
-    and blank lines. "" if there is no source.
+    and blank lines; what is registered with functions of functools.singledispatch; and the values
+    that they carry: in closures, defaults, partial objects and the attributes of objects, for which
+    see FoldValues. "" if there is no source, or too much is carried.
     """
-    functions = [projection.keys, projection.apply]
+    parts = {"keys": projection.keys, "apply": projection.apply, "view": projection.view}
     if projection.apply_all is not None:
-        functions.append(projection.apply_all)
-    parts = [*functions, projection.view]
-    given: list[Any] = []
-    for part in functions:
-        bound = list(_bound(part))
-        parts += [one for one in bound if callable(one)]
-        given += [one for one in bound if type(one) in _CONSTANTS]
-    texts = source_texts(parts)
+        parts["apply_all"] = projection.apply_all
+    roots = {origin(part) for part in parts.values()}
+    values = FoldValues(module.partition(".")[0] for module, _ in roots)
+    try:
+        carried = [(role, values.carried(part)) for role, part in parts.items()]
+    except Untold:
+        return ""
+    texts = _texts({*roots, *values.functions}, {*values.classes, *values.modules})
     if texts is None:
         return ""
     declared = (
@@ -52,9 +48,9 @@ def fold_digest(projection: Projection) -> str:
         sorted(projection.types or ("*",)),
         projection.searchable,
         projection.members,
-        *given,
+        *(one for one in carried if one[1]),
     )
-    digest = sha256(repr(declared).encode())
+    digest = sha256(repr(declared).encode("utf-8", "surrogatepass"))
     for text in texts:
         digest.update(b"\0" + text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
@@ -62,10 +58,17 @@ def fold_digest(projection: Projection) -> str:
 
 def source_texts(parts: Iterable[Any]) -> list[str] | None:
     """Return the statements that functions and classes need, in order; None without a source."""
-    roots = {_origin(part) for part in parts}
+    return _texts({origin(part) for part in parts})
+
+
+def _texts(roots: set[Place], others: Iterable[Place] = ()) -> list[str] | None:
+    """Return the statements that the roots need, and the others as far as these have a source."""
     if any(_source(module) is None for module, _ in roots):
         return None
-    return sorted(set(_reached(roots)))
+    try:
+        return sorted(set(_reached([*roots, *others])))
+    except Untold:
+        return None
 
 
 def forget() -> None:
@@ -74,31 +77,11 @@ def forget() -> None:
         known.cache_clear()
 
 
-def _bound(part: Any) -> Iterator[Any]:
-    """Yield what a partial object gives its function."""
-    while isinstance(part, functools.partial):
-        yield from part.args
-        for name in sorted(part.keywords):
-            yield name
-            yield part.keywords[name]
-        part = part.func
-
-
-def _origin(part: Any) -> _Place:
-    """Return the module of a function, class or callable object, and its name on the top level."""
-    while isinstance(part, functools.partial):
-        part = part.func
-    named = part if hasattr(part, "__qualname__") else type(part)
-    # What was made by hand may be of no module; what `python -m` runs is imported by its name.
-    module = named.__module__ or ""
-    spec = vars(sys.modules[module]).get("__spec__") if module in sys.modules else None
-    return (module if spec is None else spec.name), named.__qualname__.partition(".")[0]
-
-
-def _reached(roots: Iterable[_Place]) -> Iterator[str]:
+def _reached(roots: Iterable[Place]) -> Iterator[str]:
     """Yield the text of every statement that the roots need, directly or through others."""
     waiting = list(roots)
-    seen: set[_Place] = set()
+    main = _main()
+    seen: set[Place] = set()
     while waiting:
         place = waiting.pop()
         if place in seen:
@@ -107,20 +90,33 @@ def _reached(roots: Iterable[_Place]) -> Iterator[str]:
         needed = _needed(place)
         if needed is None:
             # Only a root has a name that its module's text does not: that of a lambda.
-            waiting.append((place[0], _WHOLE))
+            waiting.append((place[0], WHOLE))
             continue
         yield from needed[0]
         waiting += needed[1]
+        loaded = sys.modules.get(main.get(place[0], place[0]))
+        value = vars(loaded).get(place[1]) if loaded is not None else None
+        if is_generic(value):
+            # Any module may register with it, also one that nothing here leads to.
+            values = FoldValues([place[0].partition(".")[0]])
+            yield values.text(value)
+            waiting += (*values.functions, *values.classes, *values.modules)
+
+
+def _main() -> dict[str, str]:
+    """Return under which name the module is kept that `python -m` runs, by the one it has."""
+    spec = vars(sys.modules["__main__"]).get("__spec__")
+    return {} if spec is None or spec.name in sys.modules else {spec.name: "__main__"}
 
 
 @functools.cache
-def _needed(place: _Place) -> tuple[Sequence[str], Sequence[_Place]] | None:
+def _needed(place: Place) -> tuple[Sequence[str], Sequence[Place]] | None:
     """Return the statements that say what a name is, and the places of the names in them."""
     module, name = place
     source = _source(module)
     if source is None:
         return (), ()
-    if name == _WHOLE:
+    if name == WHOLE:
         statements = [one for several in source.statements.values() for one in several]
         names = {*source.imports, *(used for one in statements for used in one.names)}
     elif name in source.statements:
@@ -134,7 +130,7 @@ def _needed(place: _Place) -> tuple[Sequence[str], Sequence[_Place]] | None:
 
 def _places(
     module: str, path: Sequence[str], *, inside: bool = False, hops: int = 0
-) -> list[_Place]:
+) -> list[Place]:
     """Return where the names are that a path of attributes leads to, from a module's own names.
 
     Nothing outside the top-level package, and nothing for what is no name there at all: seen from
@@ -144,7 +140,7 @@ def _places(
     if source is None or hops > _HOPS_MAX:
         return []
     if not path:
-        return [(module, _WHOLE)]
+        return [(module, WHOLE)]
     name, rest = path[0], path[1:]
     if name in source.statements:
         return [(module, name)]
@@ -164,7 +160,7 @@ def _places(
         return []
     if _source(f"{module}.{name}") is not None:
         return _places(f"{module}.{name}", rest, hops=hops + 1)
-    return [(module, _WHOLE)]
+    return [(module, WHOLE)]
 
 
 def _absolute(module: str, written: str) -> str:

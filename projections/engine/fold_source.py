@@ -37,6 +37,8 @@ _MARGIN = re.compile(r"^(?=[^\s)\]}])", re.MULTILINE)
 _GOES_ON = re.compile(r"(?:else|elif|except|finally)\b")
 _BLOCK = re.compile(r"(?:if|elif|else|try|except|finally)\b[^\n]*:[ \t]*\n(?=([ \t]+))")
 _HEADER = re.compile(r"(?:if|elif|else|try|except|finally)\b[^\n]*:[ \t]*\n")
+#: `@registry.register`, or what is named alike.
+_REGISTERED = re.compile(r"^@[ \t]*(\w+)[ \t]*\.", re.MULTILINE)
 _DEFINED = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 _TARGETS = re.compile(
     r"((?:[^\W\d][\w.]*)(?:[ \t]*,[ \t]*[^\W\d][\w.]*)*)[ \t]*,?[ \t]*(?:\[|:|=(?!=)|(?:[-+*/%@&|^]|//|>>|<<|\*\*)=)"
@@ -53,6 +55,7 @@ class Statement(msgspec.Struct, frozen=True):
     text: str
     names: frozenset[str]
     decorators: frozenset[str]
+    registries: frozenset[str] = frozenset()
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -98,13 +101,16 @@ def read_source(text: str) -> Source:
             reach = set[str]().union(*(heads(one) for one in found.statements[decorator]))
             for registry in (reach & found.statements.keys()) - {decorator}:
                 found.statements[registry].append(statement)
+        # A method of what it is decorated by may keep it there, as those of generic functions do.
+        for registry in statement.registries & found.statements.keys():
+            found.statements[registry].append(statement)
     return found
 
 
 def _bounded(statement: Statement, bound: set[str]) -> Statement:
     names = statement.names & bound
     names |= {name for name in statement.names if "." in name and name.partition(".")[0] in bound}
-    return Statement(statement.text, names, statement.decorators)
+    return Statement(statement.text, names, statement.decorators, statement.registries)
 
 
 def heads(statement: Statement) -> set[str]:
@@ -163,14 +169,15 @@ def _statement(part: str, strings: list[str]) -> Statement:
         del strings[first : first + match[0].count("\0")]
         part = part[: match.start()] + part[match.end() :]
     plain = "\n".join(filter(None, map(str.rstrip, part.split("\n"))))
-    decorators: frozenset[str] = frozenset()
+    decorators, registries = frozenset[str](), frozenset[str]()
     if part[:1] == "@":
         head = part[: next(_DEFINED.finditer(part)).start()]
         decorators = frozenset(name.partition(".")[0] for name in _NAMES.findall(head))
+        registries = frozenset(_REGISTERED.findall(head))
     text = "\0".join([plain, *strings])
     # What is only imported here is no use of it.
     uses = _IMPORT.sub("", plain) if "import " in plain else plain
-    return Statement(text, frozenset(_NAMES.findall(uses)), decorators)
+    return Statement(text, frozenset(_NAMES.findall(uses)), decorators, registries)
 
 
 def _is_closed(part: str) -> bool:
