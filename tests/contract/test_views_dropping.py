@@ -40,6 +40,7 @@ def built(here: Ledger, first: Any) -> Views:
     return views
 
 
+@pytest.mark.filterwarnings("ignore::projections.FoldChanged")  # what it carries is
 @pytest.mark.parametrize("moment", ["keys", "apply"])
 def test_a_version_that_goes_while_a_page_is_folded_is_left_out(
     open_ledger: Any, url: str, moment: str
@@ -84,6 +85,7 @@ def test_a_version_that_goes_while_a_page_is_folded_is_left_out(
                 assert record_of(views, 1).positions == ()
 
 
+@pytest.mark.filterwarnings("ignore::projections.FoldChanged")  # what it carries is
 @only_sync
 def test_a_daemon_leaves_out_what_is_gone_until_nothing_is_left(ledger: Any) -> None:
     ledger.append("s", counted())

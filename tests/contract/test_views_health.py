@@ -115,6 +115,7 @@ def test_health_is_green_again_once_a_corrected_fold_passed_the_event(ledger: An
     assert [row.sequences for row in views.rows("poisoned", "s")] == [[1, 2, 3]]
 
 
+@pytest.mark.filterwarnings("ignore::projections.FoldChanged")  # which it is, on purpose
 def test_a_later_failure_takes_the_place_of_the_one_before(ledger: Any) -> None:
     folds = Poisoned(1), Poisoned(3)
     ledger.append("s", [counted(), counted(), counted()])

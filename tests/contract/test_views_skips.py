@@ -117,6 +117,7 @@ def test_only_the_event_at_which_the_view_stands_can_be_skipped(ledger: Any, pos
         views.rows("poisoned", "s")
 
 
+@pytest.mark.filterwarnings("ignore::projections.FoldChanged")  # which it is, on purpose
 def test_what_can_be_folded_by_now_is_not_skipped(ledger: Any) -> None:
     stopped(ledger)
     fold = Poisoned(2)

@@ -144,6 +144,7 @@ def parts(part: Any) -> Projection:
     )
 
 
+@pytest.mark.filterwarnings("ignore::projections.FoldChanged")  # which it is, on purpose
 def test_a_row_that_cannot_be_read_stops_its_view_where_it_is_wanted(ledger: Any) -> None:
     views_of(ledger, parts(Small(1)), TALLY).catch_up()
     ledger.append("s", counted("x"))

@@ -64,6 +64,7 @@ rows = st.builds(
 seen = NewEvent({}, "thing.seen")
 
 
+@pytest.mark.filterwarnings("ignore::projections.FoldChanged")  # each example is another fold
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
