@@ -67,7 +67,11 @@ class HandlerSuperseded(StopError):
 
 
 class TableMismatch(StopError):
-    """Raise the projection's version: its struct no longer fits the table of this one."""
+    """Raise the projection's version: the table of this one was made for other columns.
+
+    As is that of a struct that had other fields, or fields of types that another release of this
+    library stores in another way.
+    """
 
     def __init__(self, table: str, expected: frozenset[str], found: frozenset[str]) -> None:
         self.table = table

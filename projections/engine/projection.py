@@ -51,6 +51,11 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     `searchable` are the fields in whose text `Views.search` finds words; of JSON, all text within.
     `members` are lists of text, or objects with values of text, by whose members rows are found.
     Both need a field `tenant`, what is searchable also one `created_at`, by which it is ordered.
+
+    A field's column is text, integer, real, boolean or a moment, as the field is. Of an enumeration
+    it has the values, of `Literal` what it names, if all are text or all integers. `UUID`, `date`
+    and `time` are text as in ISO 8601 and RFC 9562; so are `timedelta` (`PT5S`), `Decimal` (`1.10`)
+    and `bytes` (in base64), which SQL has to cast to compare. All other types are JSON.
     """
 
     name: str

@@ -40,14 +40,16 @@ def document_reader(table: Table) -> Callable[[str], Any] | None:
         return None
     try:
         return msgspec.json.Decoder(view).decode
-    except TypeError:
-        # Such as fields whose values nothing tells apart: each alone can be read.
+    except (TypeError, ValueError, NotImplementedError):
+        # Such as fields whose values nothing tells apart, each alone can be read; or enumerations
+        # of what no JSON holds, whose other members can.
         return None
 
 
 def _is_plain(column: Column, hint: Any) -> bool:
     """Whether a field's type says no more than its column does."""
-    expected = column.type if column.kind is Kind.JSON else _PLAIN[column.kind]
+    is_own = column.kind is Kind.JSON or column.spelling is not None
+    expected = column.type if is_own else _PLAIN[column.kind]
     if column.optional and expected is not Any:
         expected = Optional[expected]  # noqa: UP045 - built from a value
     return bool(hint == expected)

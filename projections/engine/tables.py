@@ -35,6 +35,7 @@ from .projection import Index, Projection, checked
 from .reloading import Reloading, is_exact
 from .row_encoding import Field, RowEncoder
 from .rows import Row as Row
+from .spelled_values import Spelling, SpellingEncoder, spelling_of
 from .upcast_digest import UpcastDigests
 
 Key = tuple[str, ...]
@@ -74,12 +75,16 @@ class Kind(enum.Enum):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A field as a column; `type` is the field's own, without None."""
+    """A field as a column; `type` is the field's own, without None.
+
+    `spelling` is how its values become those of the column, None if they need not.
+    """
 
     name: str
     kind: Kind
     optional: bool
     type: Any
+    spelling: Spelling | None = None
 
 
 class Table:
@@ -119,32 +124,25 @@ class Table:
             if name not in self.names:
                 raise InvalidArgument("projection", f"{projection.view.__name__} lacks {name!r}")
         for column in self.columns:
-            if column.name in self.key and (column.kind, column.optional) != (Kind.TEXT, False):
+            if column.name in self.key and (
+                column.kind is not Kind.TEXT or column.optional or column.spelling
+            ):
                 raise InvalidArgument("projection", f"key field {column.name!r} is not plain str")
         self.key_of = _key_reader(self.key)
         self._key_places = tuple(self.names.index(name) for name in self.key)
         self.words = self._row_words()
         #: Whether its fold is one of the views that every ledger has.
         self.is_exact = is_exact(projection.apply)
-        encoder = RowEncoder(
-            [Field(column.name, _WRITERS[column.kind], column.optional) for column in self.columns],
-            IndexSizes(
-                self.names,
-                [column.name for column in self.columns if column.kind is Kind.TEXT],
-                [column.name for column in self.columns if column.kind is Kind.JSON],
-                self.indexes.values(),
-            ),
-            is_exact=self.is_exact,
-        )
+        # Names and values become keyword arguments by way of this, in 3.1 µs of 4.1 for a session.
+        self._values = msgspec.defstruct("Values", [(name, Any) for name in self.names], gc=False)
+        encoder = self._encoder()
         #: Return the row of a view, or of each; raise ValueError if a field's value breaks its type.
         self.encode, self.encode_all = encoder.encode, encoder.encode_all
         self._readers = [
-            (number, _json_reader(column))
+            (number, read)
             for number, column in enumerate(self.columns)
-            if column.kind is Kind.JSON
+            if (read := _reader(column)) is not None
         ]
-        # Names and values become keyword arguments by way of this, in 3.1 µs of 4.1 for a session.
-        self._values = msgspec.defstruct("Values", [(name, Any) for name in self.names], gc=False)
         #: Whether its keys are such a view's, too: each belongs to its event's session.
         self.has_exact_keys = self.is_exact and is_exact(projection.keys)
         self.reloading = None if self.is_exact else self.rereading()
@@ -164,7 +162,8 @@ class Table:
     def rereading(self) -> Reloading | None:
         """Return what rereads the fields that may come back as others; None if there are none."""
         rereads: dict[int, Callable[[Any], Any]] = {
-            number: functools.partial(_reread_json, read) for number, read in self._readers
+            number: functools.partial(_reread, self.columns[number], read)
+            for number, read in self._readers
         } | {
             number: _REREAD[column.kind]
             for number, column in enumerate(self.columns)
@@ -178,12 +177,34 @@ class Table:
         """Whether rows belong to one session each, and go when it is deleted."""
         return self.key[:2] == ("tenant", "session_id")
 
+    def _encoder(self) -> RowEncoder | SpellingEncoder:
+        encoder = RowEncoder(
+            [Field(column.name, _WRITERS[column.kind], column.optional) for column in self.columns],
+            IndexSizes(
+                self.names,
+                [column.name for column in self.columns if column.kind is Kind.TEXT],
+                [column.name for column in self.columns if column.kind is Kind.JSON],
+                self.indexes.values(),
+            ),
+            is_exact=self.is_exact,
+        )
+        spelled = [
+            (number, column.name, column.spelling)
+            for number, column in enumerate(self.columns)
+            if column.spelling is not None
+        ]
+        return SpellingEncoder(encoder, self._values, spelled) if spelled else encoder
+
     def _row_words(self) -> RowWords | None:
         searchable, members = self.projection.searchable, self.projection.members
         if not searchable and not members:
             return None
         kinds = {column.name: column.kind for column in self.columns}
-        needed = {column.name: column.kind for column in self.columns if not column.optional}
+        needed = {
+            column.name: column.kind
+            for column in self.columns
+            if not column.optional and column.spelling is None
+        }
         allowed = {
             **dict.fromkeys(searchable, (Kind.TEXT, Kind.JSON)),
             **dict.fromkeys(members, (Kind.JSON,)),
@@ -235,7 +256,11 @@ def _columns(view: type) -> tuple[Column, ...]:
         if field.name in _TAKEN:
             raise InvalidArgument("view", f"the field name {field.name!r} is the database's")
         inner, optional = _without_none(hints[field.name])
-        columns.append(Column(_name(field.name), _kind(inner), optional, inner))
+        kind = _kind(inner)
+        spelling = spelling_of(inner) if kind is Kind.JSON else None
+        if spelling is not None:
+            kind = _kind(spelling.plain)
+        columns.append(Column(_name(field.name), kind, optional, inner, spelling))
     return tuple(columns)
 
 
@@ -288,7 +313,10 @@ def _name(name: str) -> str:
     return name
 
 
-def _json_reader(column: Column) -> Callable[[Any], Any]:
+def _reader(column: Column) -> Callable[[Any], Any] | None:
+    """Return what makes a field's value of its column's; None if they are the same."""
+    if column.kind is not Kind.JSON:
+        return None if column.spelling is None else column.spelling.read
     try:
         return msgspec.json.Decoder(column.type).decode
     except TypeError as error:
@@ -296,8 +324,10 @@ def _json_reader(column: Column) -> Callable[[Any], Any]:
         raise InvalidArgument("view", f"the field {column.name!r}: {error}") from error
 
 
-def _reread_json(read: Callable[[Any], Any], value: Any) -> Any:
-    return read(json_value(value))
+def _reread(column: Column, read: Callable[[Any], Any], value: Any) -> Any:
+    if column.spelling is not None:
+        value = column.spelling.spell(value)
+    return read(_WRITERS[column.kind](value))
 
 
 _KINDS = {

@@ -1,8 +1,11 @@
 """Tables derived from structs, and the parity of the two faces of the views."""
 
+import enum
 import inspect
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -16,6 +19,14 @@ from projections.engine.tables import Kind, Table
 from tests.support.views import SAMPLE, TALLY, everything, tally_apply
 
 
+class Colour(enum.StrEnum):
+    RED = "red"
+
+
+class Level(enum.Enum):
+    HIGH = 3
+
+
 class Kinds(msgspec.Struct, frozen=True):
     tenant: str
     choice: Literal["a", "b"]
@@ -27,6 +38,17 @@ class Kinds(msgspec.Struct, frozen=True):
     moment: datetime | None
     nested: dict[str, Any] | None
     anything: Any
+    colour: Annotated[Colour, "note"]
+    level: Level | None
+    id: Annotated[UUID, "note"] | None
+    day: date
+    hour: time
+    length: timedelta
+    price: Decimal
+    content: bytes
+    mixed: Literal[1, "a"]
+    truth: Literal[True]
+    several: list[Colour]
 
 
 def with_view(view: type, key: tuple[str, ...] = ("tenant",)) -> Any:
@@ -40,12 +62,23 @@ def test_every_annotation_has_its_kind_of_column() -> None:
         ("choice", Kind.TEXT, False),
         ("noted", Kind.INTEGER, True),
         ("either", Kind.JSON, False),
-        ("numbers", Kind.JSON, False),
+        ("numbers", Kind.INTEGER, False),
         ("maybe", Kind.REAL, True),
         ("flag", Kind.BOOLEAN, False),
         ("moment", Kind.MOMENT, True),
         ("nested", Kind.JSON, True),
         ("anything", Kind.JSON, True),
+        ("colour", Kind.TEXT, False),
+        ("level", Kind.INTEGER, True),
+        ("id", Kind.TEXT, True),
+        ("day", Kind.TEXT, False),
+        ("hour", Kind.TEXT, False),
+        ("length", Kind.TEXT, False),
+        ("price", Kind.TEXT, False),
+        ("content", Kind.TEXT, False),
+        ("mixed", Kind.JSON, False),
+        ("truth", Kind.JSON, False),
+        ("several", Kind.JSON, False),
     ]
 
 
@@ -73,6 +106,7 @@ def test_built_in_projections_have_tables(projection: Any) -> None:
         (msgspec.defstruct("V", [("tenant", str)], frozen=True), ()),
         (msgspec.defstruct("V", [("tenant", int)], frozen=True), ("tenant",)),
         (msgspec.defstruct("V", [("tenant", str | None)], frozen=True), ("tenant",)),
+        (msgspec.defstruct("V", [("tenant", Colour)], frozen=True), ("tenant",)),
     ],
 )
 def test_what_cannot_be_a_table_is_refused(view: type, key: tuple[str, ...]) -> None:

@@ -1,8 +1,10 @@
 """Which rows are read from JSON documents, and that the others come back from their columns."""
 
-from datetime import UTC, datetime
+import enum
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -16,6 +18,14 @@ from tests.support.builders import note
 MOMENT = datetime(1, 1, 1, 0, 0, 0, 7, UTC)
 
 
+class Colour(enum.StrEnum):
+    RED = "red"
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
 class Plain(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     session_id: str
@@ -26,6 +36,11 @@ class Plain(msgspec.Struct, frozen=True, kw_only=True):
     moment: datetime | None
     nothing: list[int] | None
     pair: tuple[int, str]
+    colour: Colour
+    level: Level
+    id: UUID | None
+    day: date | None
+    number: Literal[1, 2] | None
     anything: Any = "default"
 
 
@@ -81,6 +96,11 @@ PLAIN: dict[str, Any] = {
     "moment": MOMENT,
     "nothing": None,
     "pair": (7, 'quo"te'),
+    "colour": Colour.RED,
+    "level": Level.HIGH,
+    "id": UUID(int=5),
+    "day": None,
+    "number": 2,
     "anything": None,
 }
 made: list[str] = []
