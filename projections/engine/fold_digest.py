@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from .fold_source import Source, read_source
-from .fold_values import WHOLE, FoldValues, Place, Untold, is_generic, origin
+from .fold_values import WHOLE, FoldValues, Place, is_generic, origin
+from .nested_values import Untold
 from .projection import Projection
 
 #: How often an import may lead to another one before it is taken to lead nowhere.

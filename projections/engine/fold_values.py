@@ -24,7 +24,6 @@ from decimal import Decimal
 from enum import Enum
 from types import (
     BuiltinFunctionType,
-    CellType,
     CodeType,
     FunctionType,
     MappingProxyType,
@@ -37,15 +36,13 @@ from typing import Any
 from uuid import UUID
 
 from .fold_source import read_source
+from .nested_values import NestedValues, is_filled
 
 #: A module and a name on its top level.
 Place = tuple[str, str]
 #: What stands for a module as a whole: where a lambda was written cannot be told more exactly, nor
 #: what is used of a module that is handed on.
 WHOLE = "*"
-#: So many objects may belong to one fold, one within the other so deep; with more it is not told.
-VALUES_MAX = 10_000
-DEPTH_MAX = 50
 #: What has a text of its own; nothing derived from it, whose text may be any.
 _PLAIN = frozenset(
     (
@@ -83,11 +80,7 @@ _GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
 _WRAPPERS = (UserDict, UserList, UserString)
 
 
-class Untold(Exception):
-    """A fold carries more than is looked at, so that nothing can be said of it."""
-
-
-class FoldValues:
+class FoldValues(NestedValues):
     """Values that folds carry; `functions`, `classes` and `modules` say where their sources are.
 
     Objects are looked into if their class is of one of the `packages`, if they may be called, or
@@ -96,12 +89,11 @@ class FoldValues:
     """
 
     def __init__(self, packages: Iterable[str]) -> None:
+        super().__init__()
         self._packages = frozenset(packages) - sys.stdlib_module_names
         self.functions: list[Place] = []
         self.classes: list[Place] = []
         self.modules: list[Place] = []
-        self._inside: list[int] = []
-        self._count = 0
 
     def carried(self, part: Any) -> str:
         """Return what a function, class or callable object carries, "" for nothing."""
@@ -118,24 +110,10 @@ class FoldValues:
 
     def text(self, value: Any) -> str:
         """Return what tells a value from others."""
-        return "\0".join(self._said(value))
+        return "\0".join(self.said(value))
 
-    def _said(self, value: Any) -> Iterator[str]:
-        if type(value) in _PLAIN:
-            yield repr(value)
-            return
-        # Cycles alone: which equal values are one object differs with how a module was loaded.
-        if id(value) in self._inside:
-            yield f"again {self._inside.index(id(value))}"
-            return
-        self._count += 1
-        if self._count > VALUES_MAX or len(self._inside) >= DEPTH_MAX:
-            raise Untold
-        self._inside.append(id(value))
-        yield "<"
-        yield from self._within(value)
-        yield ">"
-        self._inside.pop()
+    def _is_plain(self, value: Any) -> bool:
+        return type(value) in _PLAIN
 
     def _within(self, value: Any) -> Iterator[str]:
         if isinstance(value, FunctionType):
@@ -167,7 +145,7 @@ class FoldValues:
         if _is_local(function) and not _is_pythons(function.__globals__.get("__name__")):
             yield _source_of(function.__code__)
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-        carried = [(name, cell.cell_contents) for name, cell in cells if _is_filled(cell)]
+        carried = [(name, cell.cell_contents) for name, cell in cells if is_filled(cell)]
         yield from self._all((carried, function.__defaults__, function.__kwdefaults__))
 
     def _class(self, of: type) -> Iterator[str]:
@@ -183,14 +161,14 @@ class FoldValues:
                 told = not (name.startswith("__") and name.endswith("__"))
             if told:
                 yield name
-                yield from self._said(value)
+                yield from self.said(value)
 
     def _content(self, value: Any) -> Iterator[str]:
         """Yield what a collection holds, or what Python's own class of a value says of it."""
         if isinstance(value, (datetime, time)):
             # A zone of an own class says where it is kept.
             yield repr(value.replace(tzinfo=None))
-            yield from self._said(value.tzinfo)
+            yield from self.said(value.tzinfo)
         elif isinstance(value, (list, tuple, deque)):
             yield type(value).__name__
             yield from self._all(value)
@@ -203,9 +181,9 @@ class FoldValues:
             items = [f"{self.text(key)}: {self.text(one)}" for key, one in value.items()]
             yield from items if isinstance(value, OrderedDict) else sorted(items)
             if isinstance(value, defaultdict):
-                yield from self._said(value.default_factory)
+                yield from self.said(value.default_factory)
         elif isinstance(value, _WRAPPERS):
-            yield from self._said(value.data)
+            yield from self.said(value.data)
         else:
             yield from self._of_pythons(value)
 
@@ -232,14 +210,10 @@ class FoldValues:
         fields = hasattr(of, "__struct_fields__") or hasattr(of, "__dataclass_fields__")
         if not (fields or package in self._packages or callable(value)):
             return
-        yield from self._said(of)
+        yield from self.said(of)
         for name, one in sorted(_attributes(value).items()):
             yield name
-            yield from self._said(one)
-
-    def _all(self, values: Iterable[Any]) -> Iterator[str]:
-        for value in values:
-            yield from self._said(value)
+            yield from self.said(one)
 
     def _named(self, value: Any) -> str:
         """Return the name of a function or class, and remember where it is if that is read."""
@@ -281,14 +255,6 @@ def _is_local(value: Any) -> bool:
     """Whether a function or class was made within a function."""
     named = value.__code__.co_qualname if isinstance(value, FunctionType) else value.__qualname__
     return "<locals>" in named
-
-
-def _is_filled(cell: CellType) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018  reading it is the only way to ask
-    except ValueError:
-        return False
-    return True
 
 
 def _source_of(code: CodeType) -> str:

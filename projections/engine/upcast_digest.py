@@ -18,11 +18,9 @@ from typing import Any
 from ledger.upcasts import Upcaster, Upcasts
 
 from .fold_digest import source_texts
+from .nested_values import NestedValues, Untold, is_filled
 
 _CONSTANTS = (int, float, complex, bool, str, bytes, type(None), type(...))
-#: So much may belong to one upcaster, as values that it was made with; with more it is not told.
-VALUES_MAX = 10_000
-DEPTH_MAX = 50
 
 Steps = tuple[tuple[str, int, Upcaster], ...]
 
@@ -67,7 +65,7 @@ def upcast_digest(steps: Steps, *, lasting: bool = False) -> str | None:
         reading = _Reading(lasting=lasting)
         try:
             said = list(reading.said(upcaster))
-        except _Untold:
+        except Untold:
             return None
         texts = source_texts(reading.parts)
         if texts is None:
@@ -77,36 +75,19 @@ def upcast_digest(steps: Steps, *, lasting: bool = False) -> str | None:
     return digest.hexdigest()
 
 
-class _Untold(Exception):
-    """A value of which nothing can be said that is the same in every process."""
-
-
-class _Reading:
+class _Reading(NestedValues):
     """What an upcaster is made of; `parts` are the functions and classes found on the way."""
 
     def __init__(self, *, lasting: bool) -> None:
+        super().__init__()
         self._lasting = lasting
         self.parts: list[Any] = []
-        self._inside: list[int] = []
-        self._count = 0
 
-    def said(self, value: Any) -> Iterator[str]:
-        """Yield what tells a value from others."""
-        if isinstance(value, _CONSTANTS):
-            yield repr(value)
-            return
-        # Only cycles: which equal values are one object differs with how a module was loaded.
-        if id(value) in self._inside:
-            yield f"again {self._inside.index(id(value))}"
-            return
-        self._count += 1
-        if self._count > VALUES_MAX or len(self._inside) > DEPTH_MAX:
-            raise _Untold
-        self._inside.append(id(value))
-        yield f"<{type(value).__qualname__}"
-        yield from self._within(value)
-        yield ">"
-        self._inside.pop()
+    def _is_plain(self, value: Any) -> bool:
+        return isinstance(value, _CONSTANTS)
+
+    def _kind(self, value: Any) -> str:
+        return type(value).__qualname__
 
     def _within(self, value: Any) -> Iterator[str]:
         if isinstance(value, (set, frozenset)):
@@ -125,7 +106,7 @@ class _Reading:
             return (value.__func__, value.__self__)
         if isinstance(value, FunctionType):
             self.parts.append(value)
-            cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+            cells = [cell.cell_contents for cell in value.__closure__ or () if is_filled(cell)]
             code = _source(value) if self._lasting else value.__code__
             return (code, value.__defaults__, value.__kwdefaults__, cells)
         if isinstance(value, (list, tuple)):
@@ -140,12 +121,8 @@ class _Reading:
             )
         fields = getattr(value, "__dict__", None)
         if fields is None:
-            raise _Untold
+            raise Untold
         return (fields,)
-
-    def _all(self, values: tuple[Any, ...]) -> Iterator[str]:
-        for value in values:
-            yield from self.said(value)
 
 
 def _source(function: FunctionType) -> tuple[str, ...]:
@@ -159,12 +136,4 @@ def _source(function: FunctionType) -> tuple[str, ...]:
     try:
         return function.__qualname__, textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError) as error:
-        raise _Untold from error
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018  reading it is the only way to ask
-    except ValueError:
-        return False
-    return True
+        raise Untold from error

@@ -19,6 +19,7 @@ from projections.engine.fold_digest import fold_digest
 from projections.engine.fold_source import heads, read_source
 from projections.engine.projection import Projection
 from projections.engine.tables import Table
+from tests.support.hash_seeds import printed_with_other_seeds
 from tests.support.views import TALLY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -308,18 +309,9 @@ def test_digests_are_the_same_in_every_process() -> None:
         "from projections.engine.tables import Table\n"
         "print(*[Table(one).fold_digest for one in BUILTIN])"
     )
-    answers = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=ROOT,
-            env=dict(os.environ, PYTHONHASHSEED=seed),
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        for seed in ("1", "2")
+    assert printed_with_other_seeds(program) == {
+        " ".join(Table(one).fold_digest for one in BUILTIN)
     }
-    assert answers == {" ".join(Table(one).fold_digest for one in BUILTIN)}
 
 
 def test_every_built_in_fold_has_a_digest_of_its_own() -> None:

@@ -6,10 +6,7 @@ import enum
 import functools
 import logging
 import operator
-import os
 import re
-import subprocess
-import sys
 import threading
 import types
 import uuid
@@ -26,9 +23,8 @@ import pytest
 
 from projections.engine.fold_digest import fold_digest
 from projections.engine.projection import Projection
+from tests.support.hash_seeds import printed_with_other_seeds
 from tests.support.views import TALLY
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def of(apply: Any, **others: Any) -> str:
@@ -278,18 +274,9 @@ def test_digests_of_folds_with_values_are_the_same_in_every_process() -> None:
         "from tests.unit.test_fold_values import every_fold, of\n"
         "print(*[of(one) for one in every_fold(1).values()])"
     )
-    answers = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=ROOT,
-            env=dict(os.environ, PYTHONHASHSEED=seed),
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        for seed in ("1", "2")
+    assert printed_with_other_seeds(program) == {
+        " ".join(of(one) for one in every_fold(1).values())
     }
-    assert answers == {" ".join(of(one) for one in every_fold(1).values())}
 
 
 def test_the_order_in_which_a_dict_was_filled_does_not_count() -> None:

@@ -9,7 +9,8 @@ from types import FunctionType
 from typing import Any
 
 from ledger.upcasts import Upcasts
-from projections.engine.upcast_digest import DEPTH_MAX, UpcastDigests
+from projections.engine.nested_values import DEPTH_MAX
+from projections.engine.upcast_digest import UpcastDigests
 
 Payload = dict[str, Any]
 
