@@ -17,7 +17,7 @@ from projections.backends.row_queries import RowQuery
 from projections.backends.sqlite.backend import SqliteViews
 from projections.backends.sqlite.statements import TableStatements as SqliteStatements
 from projections.readers import found_rows
-from tests.support.postgres_databases import PostgresDatabases
+from tests.support.postgres_databases import PostgresDatabases, vacuum
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = START + timedelta(minutes=20)
@@ -171,7 +171,7 @@ def opened(
     with server.temporary_database() as url, Ledger.open(url) as ledger:
         views = populated(ledger)
         with psycopg.connect(url, autocommit=True) as connected:
-            connected.execute("VACUUM ANALYZE")
+            vacuum(connected)
 
             def explain_there(query: RowQuery, counted: bool) -> str:
                 statements = PostgresStatements(query.table, "ledger")

@@ -21,7 +21,7 @@ from projections.session_stores.conversation.reading import PAGE_SESSIONS
 from projections.session_stores.conversation.rows import PROJECTIONS, REMAINDER
 from tests.contract.test_views_plans import is_scanned, is_sorted, noting
 from tests.support.conversations import AGENT, SCENARIO, at, uuid
-from tests.support.postgres_databases import PostgresDatabases
+from tests.support.postgres_databases import PostgresDatabases, vacuum
 
 TENANTS, SESSIONS, STEPS = 12, 60, 12
 T1 = uuid(50)
@@ -62,7 +62,7 @@ def opened(
     with server.temporary_database() as url, Ledger.open(url) as ledger:
         store = populated(ledger)
         with psycopg.connect(url, autocommit=True) as connected:
-            connected.execute("VACUUM ANALYZE")
+            vacuum(connected)
 
             def explain_there(query: RowQuery, sessions: Places) -> str:
                 if sessions:

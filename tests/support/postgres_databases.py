@@ -9,6 +9,13 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from tests.support.builders import eventually
+
+_VIEWS = """
+    SELECT oid::regclass::text, relallvisible = relpages FROM pg_class
+    WHERE relnamespace = 'ledger'::regnamespace AND relkind = 'r' AND relname LIKE 'view%'
+"""
+
 
 @dataclass(frozen=True)
 class PostgresDatabases:
@@ -50,3 +57,21 @@ class PostgresDatabases:
     def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             connection.execute(statement)
+
+
+def vacuum(connection: psycopg.Connection) -> None:
+    """Vacuum a database until its planner knows that everybody sees what is in the views.
+
+    Else it would look there behind each entry of an index. Once is not enough while the server
+    analyzes a table by itself, for then it still has a snapshot from before the rows.
+    """
+    eventually(lambda: _vacuumed(connection))
+
+
+def _vacuumed(connection: psycopg.Connection) -> bool:
+    views = ", ".join(name for name, _ in connection.execute(_VIEWS))
+    # Written anew first: pages that were added in advance have no rows, and are never known to be
+    # visible. Of all tables it would wait for those that all databases share.
+    connection.execute(f"VACUUM FULL {views}".encode())
+    connection.execute("VACUUM ANALYZE")
+    return all(is_visible for _, is_visible in connection.execute(_VIEWS))
