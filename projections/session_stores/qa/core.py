@@ -27,6 +27,7 @@ from ...readers.listing_cursors import ViewPage
 from ...views import Views
 from ...views_async import AsyncViews
 from ..snapshot.errors import SessionBusy
+from .clearing import OURS, SIGNED, cleared
 from .ids import NAMES, Key, Place, place_of, place_of_row
 
 Clock = Callable[[], datetime]
@@ -42,7 +43,7 @@ class QACore:
     """The sessions of a tenant, over the sync or the async faces of ledger and views.
 
     A session that nobody wrote to for `ttl_s` is absent for every reader here; who writes to it
-    then begins it anew.
+    then begins it anew. What others told in it stays theirs.
     """
 
     def __init__(
@@ -68,7 +69,12 @@ class QACore:
 
     def fact(self, type_: str, payload: Mapping[str, Any]) -> NewEvent:
         """Return a fact of this moment."""
-        return NewEvent(payload, type_, occurred_at=None if self.clock is None else self.clock())
+        return NewEvent(
+            payload,
+            type_,
+            occurred_at=None if self.clock is None else self.clock(),
+            metadata={} if type_.startswith(OURS) else SIGNED,
+        )
 
     def place(self, session_id: Key, user_id: Key | None) -> Place:
         """Return the place of a user's session, checked."""
@@ -163,7 +169,9 @@ class QACore:
         row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
         opening: list[NewEvent] = []
         if row is not None and not (yield from self.is_there(place)):
-            opening, row = [self.fact(SESSION_DELETED, {"reason": EXPIRED})], None
+            opening = yield from cleared(self, place.ledger_id, EXPIRED)
+            if any(one.type == SESSION_DELETED for one in opening):
+                row = None
         opening += self._opening(place, row, dataset_id)
         if not opening and not facts:
             return []

@@ -15,11 +15,8 @@ from ledger.plans import Plan
 from ...folds.context import ContextEntry
 from ...folds.feedback import Feedback
 from .core import QACore
-from .ids import Key, Place, canonical
+from .ids import IDS_MAX, Key, Place, canonical
 from .records import Stored, lists
-
-#: So many ids stand in one fact at most.
-IDS_MAX = 1_000
 
 
 class SessionContextEntry(msgspec.Struct, frozen=True, kw_only=True):

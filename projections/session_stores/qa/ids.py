@@ -29,6 +29,8 @@ OWNED = "cognee:"
 _LONG = "cognee:%#"
 #: Where the names stand of a session whose id is too long to hold them.
 NAMES = "cognee"
+#: So many ids stand in one fact at most.
+IDS_MAX = 1_000
 
 
 class Place(msgspec.Struct, frozen=True):

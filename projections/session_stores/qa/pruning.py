@@ -7,47 +7,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from ledger import NewEvent, SessionIds
-from ledger.events import SESSION_DELETED, Event
+from ledger.events import SESSION_DELETED
 from ledger.plans import Plan
 
-from ...engine.projection import payload
-from ...folds.consumers import Consumer
-from ...folds.context import ContextEntry
-from ...folds.feedback import Feedback
-from ...folds.graph_context import GraphContext
-from ...folds.qa import QAEntry
 from ...folds.sessions import Session
 from ...folds.traces import Span
 from ...readers.search_words import texts_within
 from ..uuid_texts import is_uuid
+from .clearing import Kept, cleared, kept, redactions
 from .core import QACore
-from .guidance import IDS_MAX
-from .ids import OWNED, Key, Place, canonical, dataset_uuid
+from .ids import Key, Place, canonical, dataset_uuid
 from .records import several
 
-#: The facts of which this store is made; a session that has one of them is cognee's too.
-OURS = ("qa.", "context.", "graph_context.", "trace.")
-FEEDBACK = "feedback."
-#: What is said of any session, whoever it belongs to.
-NEUTRAL = ("session.", "usage.", "content.", "consumer.")
 PRUNED = "pruned"
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """Everything of a session that this store keeps."""
-
-    entries: list[QAEntry]
-    steps: list[Span]
-    guidance: list[ContextEntry]
-    feedback: list[Feedback]
-    unlisted: list[GraphContext | Consumer]
-
-
-#: The views that have it.
-_KINDS = ("qa", "traces", "context", "feedback", "graph_context", "consumers")
 
 
 def delete_session(core: QACore, place: Place) -> Plan[bool]:
@@ -90,26 +63,9 @@ def prune(core: QACore, others: Iterable[str]) -> Plan[int]:
 
 def _prune_session(core: QACore, ledger_id: str) -> Plan[bool]:
     def decide() -> Plan[Sequence[NewEvent] | None]:
-        events: list[Event] = yield core.ledger.read(ledger_id, tenant=core.tenant)
-        ours = [_is_ours(one) for one in events]
-        if not (ledger_id.startswith(OWNED) or any(ours)):
-            return None
-        rest = (one.type for one, is_ours in zip(events, ours, strict=True) if not is_ours)
-        if all(type_.startswith(NEUTRAL) for type_ in rest):
-            return [core.fact(SESSION_DELETED, {"reason": PRUNED})]
-        kept = yield from _kept(core, ledger_id)
-        facts = [*redactions(core, PRUNED, (), kept), *_unlisted(core, kept)]
-        return facts or None
+        return (yield from cleared(core, ledger_id, PRUNED)) or None
 
     return (yield from core.decide(ledger_id, decide))
-
-
-def _is_ours(event: Event) -> bool:
-    if not event.type.startswith(FEEDBACK):
-        return event.type.startswith(OURS)
-    # Runs are judged by other stores.
-    data = payload(event)
-    return bool(data.get("qa_id")) or not (data.get("run_id") or event.run_id)
 
 
 def _empty(core: QACore, tenant: str) -> Plan[None]:
@@ -121,30 +77,6 @@ def _empty(core: QACore, tenant: str) -> Plan[None]:
         cursor = page.cursor
         if cursor is None:
             return
-
-
-def _kept(core: QACore, ledger_id: str) -> Plan[Kept]:
-    found: dict[str, list[Any]] = yield core.views.together(ledger_id, _KINDS, tenant=core.tenant)
-    return Kept(
-        [one for one in found["qa"] if one.missing_since is None],
-        [one for one in found["traces"] if one.source == "step"],
-        [one for one in found["context"] if one.missing_since is None],
-        [one for one in found["feedback"] if one.judged_run_id is None],
-        [*found["graph_context"], *found["consumers"]],
-    )
-
-
-def _unlisted(core: QACore, kept: Kept) -> list[NewEvent]:
-    """Return the facts that take away what no redaction names: the graph, and the marks."""
-    facts = []
-    for one in kept.unlisted:
-        if isinstance(one, GraphContext):
-            facts.append(core.fact("graph_context.set", {"content": None}))
-            continue
-        if (one.sequence or 0, one.count or 0, one.state) != (0, 0, None):
-            back = {"consumer": one.consumer, "sequence": 0, "count": 0, "state": None}
-            facts.append(core.fact("consumer.offset_advanced", back))
-    return facts
 
 
 def forget_elements(core: QACore, element_ids: Iterable[str], dataset_id: Key | None) -> Plan[int]:
@@ -162,8 +94,7 @@ def forget_elements(core: QACore, element_ids: Iterable[str], dataset_id: Key | 
 
 def _forget(core: QACore, ledger_id: str, elements: Sequence[str]) -> Plan[bool]:
     def decide() -> Plan[Sequence[NewEvent] | None]:
-        kept = yield from _kept(core, ledger_id)
-        gone = drawn_from(kept, frozenset(elements))
+        gone = drawn_from((yield from kept(core, ledger_id)), frozenset(elements))
         return redactions(core, "elements were deleted", elements, gone) or None
 
     return (yield from core.decide(ledger_id, decide))
@@ -216,20 +147,3 @@ def _naming(ids: frozenset[str]) -> re.Pattern[str] | None:
 def _says(step: Span, named: re.Pattern[str]) -> bool:
     said: Any = [step.input, step.output, step.error, step.attributes]
     return any(named.search(text) for text in texts_within(said))
-
-
-def redactions(core: QACore, reason: str, elements: Sequence[str], gone: Kept) -> list[NewEvent]:
-    """Return the facts after which nothing shows what is gone."""
-    named = [("qa_ids", one.qa_id) for one in gone.entries]
-    named += [("span_ids", one.own_id) for one in gone.steps]
-    named += [("context_ids", one.context_id) for one in gone.guidance]
-    named += [("context_ids", one.feedback_id) for one in gone.feedback]
-    facts = []
-    for start in range(0, len(named), IDS_MAX):
-        said: dict[str, Any] = {"reason": reason}
-        if elements:
-            said["deleted_element_ids"] = list(elements)
-        for field, own_id in named[start : start + IDS_MAX]:
-            said.setdefault(field, []).append(own_id)
-        facts.append(core.fact("content.redacted", said))
-    return facts
