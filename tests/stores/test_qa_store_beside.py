@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from ledger import NewEvent
 from projections.session_stores.orchestrator import AsyncOrchestratorStore, OrchestratorStore
+from projections.session_stores.qa import ledger_session_id
 from projections.session_stores.snapshot import AgentSession, SessionId
 from tests.stores.orchestrator_cases import event, run_of, session
 from tests.support.agent_sessions import store_of as snapshots_of
@@ -158,3 +159,21 @@ def test_u_13_what_is_ours_alone_goes_whole(ledger: Any) -> None:
     assert store.prune() == 3
     assert views_of(ledger).sessions(tenant=OWNER, archived=True) == []
     assert lists.watermark("s", "x") is None
+
+
+@each_backend
+def test_u_14_answers_stay_their_users_when_another_store_replaces_what_is_noted(
+    ledger: Any,
+) -> None:
+    store = store_of(ledger)
+    key, user = "k" * 1_000, "u" * 500
+    asked(store, "fox", session=key, user_id=user)
+    kept = ledger_session_id(key, user)
+    other = NewEvent({"metadata": {"cognee": None}}, "session.amended")
+    ledger.append(kept, other)
+    assert store.search("fox").items == []
+    [found] = store.search("fox", user_id=user).items
+    assert (found.question, found.user_id) == ("fox", user)
+    [record] = lifecycle_of(store).session_records(user_id=user).items
+    assert record.user_id == user
+    assert lifecycle_of(store).session_records().items == []

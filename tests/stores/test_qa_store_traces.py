@@ -21,6 +21,7 @@ from tests.support.cognee import (
     Clock,
     asked,
     cache_of,
+    each_backend,
     each_backend_crossed,
     lesson,
     step,
@@ -288,3 +289,39 @@ def test_bp_44_bp_46_the_python_names_say_the_same(ledger: Any) -> None:
     assert cache.delete_qa_entry("u", "s", stored.id) is True
     assert cache.delete_session("u", "s") is True
     assert cache.get_all_qas("u", "s") == []
+
+
+@each_backend
+def test_bp_37_bp_42_what_was_over_does_not_come_back_with_the_next_call(ledger: Any) -> None:
+    clock = Clock()
+    cache = cache_of(store_of(ledger, clock=clock))
+    cache.log_usage("u", {"n": 0}, ttl=10)
+    clock.forward(9)
+    cache.log_usage("u", {"n": 1}, ttl=10)
+    clock.forward(9)
+    assert cache.get_usage_logs("u") == [{"n": 1}, {"n": 0}]
+    clock.forward(1)
+    assert cache.get_usage_logs("u") == []
+    cache.log_usage("u", {"n": 2}, ttl=10)
+    assert cache.get_usage_logs("u") == cache.get_usage_logs("u", 1) == [{"n": 2}]
+    clock.forward(5)
+    cache.log_usage("u", {"n": 3}, ttl=0)  # for ever
+    clock.forward(1_000)
+    cache.log_usage("u", {"n": 4}, ttl=10)
+    assert [one["n"] for one in cache.get_usage_logs("u")] == [4, 3, 2]
+
+
+@each_backend_crossed
+def test_bp_30_bp_33_guidance_and_feedback_of_one_id_are_one_entry(ledger: Any) -> None:
+    store = store_of(ledger)
+    said = SessionFeedbackEntry(id="x", raw_text="f")
+    for entry in (said, lesson(id="x"), said, lesson(id="x"), lesson("Be kind.", id="x")):
+        assert store.create_session_context("s", entry).id == "x"
+        [found] = store.get_session_context("s")
+        assert type(found) is type(entry)
+        assert getattr(found, "content", None) == getattr(entry, "content", None)
+    store.create_session_context("s", lesson(id="y"))
+    store.create_session_context("s", lesson(id="x"))  # keeps its place
+    assert [one.id for one in store.get_session_context("s")] == ["x", "y"]
+    assert store.delete_session_context_entry("s", "x") is True
+    assert store.delete_session_context_entry("s", "x") is False

@@ -14,7 +14,8 @@ from ledger.plans import Plan
 
 from ...folds.context import ContextEntry
 from ...folds.feedback import Feedback
-from .core import QACore
+from ..snapshot.errors import SessionBusy
+from .core import ROUNDS_MAX, QACore
 from .ids import IDS_MAX, Key, Place, canonical
 from .records import Stored, lists
 
@@ -74,13 +75,27 @@ def create(core: QACore, place: Place, entry: Guidance) -> Plan[Stored]:
     if not isinstance(entry, SessionContextEntry | SessionFeedbackEntry):
         raise InvalidArgument("entry", f"expected guidance, got {type(entry).__name__}")
     own_id = new_event_id() if entry.id is None else canonical(entry.id, "id")
-    fact = _fact(core, own_id, entry)
-    before = []
-    if isinstance(entry, SessionFeedbackEntry) and entry.id is not None:
+    facts = [_fact(core, own_id, entry)]
+    if entry.id is not None and isinstance(entry, SessionFeedbackEntry):
         # The first feedback of an id stands, so the one before has to go.
-        before = [core.fact("context.deleted", {"context_ids": [own_id]})]
-    appended = yield from core.write(place, [*before, fact])
+        facts = _gone(core, [own_id]) + facts
+    if entry.id is not None and isinstance(entry, SessionContextEntry):
+        return (yield from _put(core, place, own_id, facts))
+    appended = yield from core.write(place, facts)
     return Stored(own_id, appended[-1].sequence)
+
+
+def _put(core: QACore, place: Place, own_id: str, facts: Sequence[NewEvent]) -> Plan[Stored]:
+    """Put guidance under an id that feedback may have, which a fact about guidance leaves alone."""
+    for _ in range(ROUNDS_MAX):
+        head: int = yield core.ledger.head(place.ledger_id, tenant=core.tenant)
+        there = yield from core.is_there(place)
+        row = (yield from _row(core, place, own_id)) if there else None
+        gone = _gone(core, [own_id]) if isinstance(row, Feedback) else []
+        appended = yield from core.append_at(place, head, [*gone, *facts])
+        if appended is not None:
+            return Stored(own_id, appended[-1].sequence)
+    raise SessionBusy(place.ledger_id, ROUNDS_MAX)
 
 
 def _fact(core: QACore, own_id: str, entry: Guidance) -> NewEvent:
@@ -163,8 +178,7 @@ def _given_again(
     if not changes:
         return []
     again = msgspec.structs.replace(_entry(row), **_listed(changes))
-    gone = core.fact("context.deleted", {"context_ids": [own_id]})
-    return [gone, _fact(core, own_id, again)]
+    return [*_gone(core, [own_id]), _fact(core, own_id, again)]
 
 
 def _listed(changes: Mapping[str, Any]) -> dict[str, Any]:

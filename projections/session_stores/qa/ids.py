@@ -82,8 +82,10 @@ def place_of_row(row: Session) -> Place:
     if place is not None:
         return place
     names: Any = row.metadata.get(NAMES)
-    if not isinstance(names, dict):  # nobody said whose it is, or somebody else did
-        return Place(row.session_id, None, row.session_id)
+    if not isinstance(
+        names, dict
+    ):  # nobody said whose it is, or somebody said something else since
+        return Place(row.session_id, row.owner_id, row.session_id)
     return Place(names.get("session_id", row.session_id), names.get("user_id"), row.session_id)
 
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ledger import InvalidArgument
+from ledger.limits import NESTING_DEPTH_MAX
 
 from ...folds.qa import QAEntry
 from ...folds.traces import Span
@@ -139,11 +140,15 @@ def step_of(row: Span) -> SessionTraceStep:
     )
 
 
-def lists(value: Any) -> Any:
+def lists(value: Any, depth: int = 1) -> Any:
     """Return a value in which tuples are lists and mappings dicts, as JSON has them."""
+    if depth > NESTING_DEPTH_MAX:
+        return value  # or in itself: the ledger says what is wrong with it
     if isinstance(value, Mapping):
-        return {name: lists(one) for name, one in value.items()}
-    return [lists(one) for one in value] if isinstance(value, list | tuple) else value
+        return {name: lists(one, depth + 1) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [lists(one, depth + 1) for one in value]
+    return value
 
 
 def several(given: Any, name: str) -> list[Any]:

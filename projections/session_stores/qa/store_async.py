@@ -27,7 +27,8 @@ class AsyncQAStore:
     sessions have the same ids in every other store. For a user's see `ledger_session_id`.
 
     A session that nobody wrote to for `session_ttl_s` seconds is absent here, whole, and begins
-    anew when it is written to; None and 0 are no expiry. `clock` returns the current time, aware.
+    anew when it is written to; None and 0 are no expiry. What other stores wrote in it stays
+    theirs. `clock` returns the current time, aware.
 
     Lists are oldest first, and empty where there is nothing; changes return whether what they
     change was there. Errors are the ledger's and the views', IdTaken and SessionBusy.
@@ -157,7 +158,8 @@ class AsyncQAStore:
     async def prune(self) -> int:
         """Hide all that this store keeps, of all users, and return in how many sessions.
 
-        What other stores wrote stays, also in the same sessions. Reads every event of the tenant.
+        What other stores wrote stays, also in the same sessions, and so do the sums of what was
+        used there. Reads every event of the tenant.
         """
         return await arun(pruning.prune(self.core, values.tenants(self.core)))
 

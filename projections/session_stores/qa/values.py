@@ -53,7 +53,7 @@ def value(core: QACore, key: str) -> Plan[Any]:
 
 def _kept(core: QACore, key: str) -> Plan[Snapshot | None]:
     kept: Snapshot | None = yield core.views.snapshot(_key(key), _VALUE, tenant=tenants(core)[0])
-    return None if kept is None or _is_over(core, kept.state["until"]) else kept
+    return None if kept is None or _is_over(kept.state["until"], core.now()) else kept
 
 
 def delete_value(core: QACore, key: str) -> Plan[bool]:
@@ -87,15 +87,22 @@ def usage_logs(core: QACore, user_id: Key | None, limit: int) -> Plan[list[dict[
         tenant=tenants(core)[1],
         types=["audit.recorded"],
         newest_first=True,
-        limit=max(1, count),
+        limit=count,
     )
-    if not events or _is_over(core, events[0].data["data"]["until"]):
-        return []
-    return [event.data["data"]["entry"] for event in events[:count]]
+    found: list[dict[str, Any]] = []
+    moment = core.now()
+    for event in events[:count]:
+        said = event.data["data"]
+        # What was over when the next entry came does not come back with it.
+        if _is_over(said["until"], moment):
+            break
+        found.append(said["entry"])
+        moment = event.occurred_at
+    return found
 
 
-def _is_over(core: QACore, until: str | None) -> bool:
-    return until is not None and datetime.fromisoformat(until) <= core.now()
+def _is_over(until: str | None, moment: datetime) -> bool:
+    return until is not None and datetime.fromisoformat(until) <= moment
 
 
 def _key(key: str) -> str:
