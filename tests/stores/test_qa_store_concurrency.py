@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ledger import NewEvent
 from projections.session_stores.qa import IdTaken, SessionFeedbackEntry, SessionQAUpdate, Stored
 from tests.support.builders import together
 from tests.support.cognee import (
@@ -182,3 +183,17 @@ def test_u_15_an_expired_session_begins_anew_once(ledgers: list[Any]) -> None:
     assert sorted(questions(found)) == [f"{number}" for number in range(WRITERS)]
     deleted = ledgers[0].read("cognee:u:s", types=["session.deleted"], deleted=True)
     assert len(deleted) == 1
+
+
+def test_bp_39_what_expires_beside_others_facts_is_redacted_once(ledgers: list[Any]) -> None:
+    clock = Clock()
+    stores = stores_of(ledgers, session_ttl_s=100, clock=clock)
+    said = {"role": "user", "content": "Hi"}
+    ledgers[0].append("s", NewEvent(said, "message.appended", occurred_at=clock()))
+    filled(stores[0])
+    clock.forward(100)
+    assert all(len(one) == 1 for one in at_once(lambda n: asked(stores[n], f"{n}", qa_id=f"{n}")))
+    found = stores[0].get_all_qa_entries("s")
+    assert sorted(questions(found)) == [f"{number}" for number in range(WRITERS)]
+    assert len(ledgers[0].read("s", types=["content.redacted"])) == 1
+    assert [one.content for one in views_of(ledgers[0]).messages("s")] == ["Hi"]
