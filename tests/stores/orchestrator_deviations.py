@@ -42,6 +42,11 @@ DEVIATIONS = {
     "95": CALLER.format("what a run does when its events could not be kept."),
     "96": WRAPPER.format("no composite of session store and artifact store."),
     "97": "The store is an object; there is nothing else that the ports could be given.",
+    "98": "Saved as pending, a session that others began (a store of answers, of snapshots or of"
+    " conversations, or anybody who ended it) keeps its status, which is then read back, whenever"
+    " pending does not follow; the first record and its repetitions are no wish to undo what others"
+    " told. One that an orchestrator began is refused with invalid_transition, as in 4, and so is an"
+    " update_session to pending. A store without enforce_transitions makes it pending.",
     "99": "The rows and the events that announce them are the caller's to write; both are kept.",
     "101": NUMBERS,
     "104": "The late end of a cancelled run is refused with everything that was flushed with it.",
@@ -87,7 +92,12 @@ PORTS = {
     "bad min_tokens": "validation_error; query_error is no code of the taxonomy.",
     "pricing": "The table is the caller's, in dollars per token by provider and model; no prices are"
     " built in, and a table of another shape is refused.",
-    "prune_session_events": "Hides events by a fact; nothing leaves the log.",
+    "prune_session_events": "Hides events by a fact; nothing leaves the log. Every view, and so every"
+    " other store and the search, drops the messages and tool calls that the fact names: a message"
+    " goes whole, so more may go than had to; pieces alone leave what they built up; a tool call"
+    " leaves the traces with the first of its events that goes. No fact can name a row of the"
+    " violations, what was counted of a run or a session, or a call whose id a turn, a span or a step"
+    " has too: those stay.",
     "hard delete": "Hides the session for good by a fact; each session by itself.",
     "max_session_age_days": "Acts, on the age from the beginning; the original never uses it.",
     "max_total_events, archive_*": "Not in the policy: the original never uses them, and nothing"
@@ -95,7 +105,8 @@ PORTS = {
     "batch_size": "Acts: so many sessions are read at a time.",
     "bounds": "What the log bounds is refused with validation_error: ids and names beyond 512 bytes"
     " (of sessions 1,024) or blank, times before 1970, JSON deeper than 64 levels, a fact beyond"
-    " 1 MiB, an event's metadata beyond 16 KiB, and a wait of more than a day.",
+    " 1 MiB, an event's metadata beyond 16 KiB, a text to find something by beyond 64 KiB, and a wait of"
+    " more than a day.",
     "unknown filters": "Refused: sync and async as any unknown argument, with TypeError.",
     "exempt_statuses, prune_event_types_first": "What they name must be statuses and types that"
     " there are: a misspelled one would exempt nothing.",

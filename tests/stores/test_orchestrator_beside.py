@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ledger import NewEvent
-from projections.session_stores.orchestrator import AsyncOrchestratorStore
+from projections.session_stores.orchestrator import AsyncOrchestratorStore, ExecutionResult
 from projections.session_stores.orchestrator import OrchestratorStore as Store
+from projections.session_stores.qa import AsyncQAStore, QAStore
 from projections.session_stores.snapshot import (
     AgentSession,
     AsyncSnapshotStore,
@@ -20,6 +22,7 @@ from tests.stores.orchestrator_cases import (
     events,
     ids,
     queries_of,
+    refused,
     run_of,
     session,
 )
@@ -119,6 +122,62 @@ def test_the_statuses_of_other_writers_have_a_word_here(store: Store) -> None:
     store.ledger.append("s", NewEvent({}, "session.closed"))
     assert store.get_session("s").status == "completed"
     assert ids(store.list_sessions(status=["completed", "failed"])) == ["s"]
+
+
+@pytest.fixture
+def answers(store: Any) -> QAStore:
+    """A store of questions and answers on the ledger of the orchestrator's."""
+    if isinstance(store, Blocking):
+        target: AsyncOrchestratorStore = store._target
+        beside: Any = Blocking(AsyncQAStore(target.ledger), store._loop)
+        return beside
+    return QAStore(store.ledger)
+
+
+def test_asm_1_5_42_98_a_session_that_others_began_keeps_its_status_when_it_is_saved(
+    store: Store, snapshots: SnapshotStore, answers: QAStore
+) -> None:
+    answers.create_qa_entry("s", "Q", "A")
+    snapshots.save(AgentSession(id=SessionId("t")))
+    store.ledger.append("u", NewEvent({"agent_id": "z", "channel": "web"}, "session.created"))
+    store.ledger.append("u", NewEvent({"status": "paused"}, "session.status_changed"))
+    store.ledger.append("v", NewEvent({}, "session.closed"))
+    store.ledger.fork("s", 2, "w")
+    told = {"s": "active", "t": "active", "u": "paused", "v": "completed", "w": "active"}
+    for id, status in told.items():
+        begun = session(id, metadata={"n": 1})
+        assert begun.status == "pending"
+        for _ in range(2):
+            store.save_session(begun)
+            store.append_event(event("e", "session_created", session_id=id, timestamp=at(0)))
+        store.flush(ExecutionResult(session=begun, run=run_of(id), events=[]))
+        found = store.get_session(id)
+        assert (found.status, found.agent_id, found.metadata) == (status, "a", {"n": 1})
+    store.save_session(session("s", status="active"))
+    store.save_session(session("s", status="completed"))
+    assert store.get_session("s").status == "completed"
+    with refused("invalid_transition"):
+        store.save_session(session("s", status="active"))
+    with refused("invalid_transition"):
+        store.update_session("t", lambda one: replace(one, status="pending"))
+
+
+def test_a_session_that_an_orchestrator_began_goes_back_for_nobody(
+    store: Store, answers: QAStore
+) -> None:
+    store.save_session(session())
+    answers.create_qa_entry("s", "Q", "A")
+    store.save_session(session())
+    assert store.get_session("s").status == "pending"
+    store.save_session(session(status="active"))
+    store.append_event(event("of nobody yet", session_id="t"))
+    store.save_session(session("t"))
+    store.save_session(session("t", status="active"))
+    for id in ("s", "t"):
+        with refused("invalid_transition"):
+            store.save_session(session(id))
+        with refused("invalid_transition"):
+            store.flush(ExecutionResult(session=session(id), run=run_of(id)))
 
 
 def test_a_forked_session_is_a_session(store: Store) -> None:

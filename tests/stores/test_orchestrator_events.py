@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
 from typing import Any
 
 from msgspec.structs import replace
@@ -280,6 +281,32 @@ def test_asm_u11_no_id_means_an_event_of_before_the_deletion(store: Store) -> No
         assert store.append_event_with_sequence(replace(stored, sequence_number=None)) == stored
         assert store.get_events("s")[-1:] == [stored]
     assert ids(store.get_events("s")) == ["e", f"e@{deleted_at}", "e@0"]
+
+
+def test_asm_u11_the_longest_id_is_as_good_as_any_in_every_life_of_a_session(store: Store) -> None:
+    longest = "e" * 512
+    given = (
+        longest,
+        f"{longest[:-2]}é",
+        f"{longest[:-2]}@7",
+        longest[:-2],
+        sha256(b"e").hexdigest(),
+    )
+    for life in range(3):
+        store.save_session(session(agent_id=f"{life}"))
+        for id in given:
+            sent = event(id, data={"of": life}, timestamp=at(1))
+            stored = store.append_event_with_sequence(sent)
+            assert replace(stored, sequence_number=None) == sent
+            assert store.append_event_with_sequence(sent) == stored
+            with refused("already_exists"):
+                store.append_event(replace(sent, data={"of": "others"}))
+        assert ids(store.get_events("s")) == [*given]
+        assert sorted(ids(queries_of(store).search_events().items)) == sorted(given)
+        with refused("validation_error"):
+            store.append_event(event("e" * 513))
+        store.delete_session("s")
+    assert len({one.event_id for one in store.ledger.read("s", deleted=True)}) == 3 * 7
 
 
 def test_redacted_events_are_not_shown(store: Store) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from pydantic import ValidationError
@@ -31,6 +32,8 @@ from ledger.catalogue import (
     WorkspaceSnapshotTaken,
 )
 from ledger.codec import encode_json
+from ledger.limits import ID_BYTES_MAX
+from ledger.refusals import shown
 
 from .records import EVENT_TYPES, EventRecord, invalid
 
@@ -60,14 +63,15 @@ def types_read(type: str | None) -> tuple[str, ...]:
     if type is None:
         return TYPES_READ
     if not isinstance(type, str):
-        raise invalid(f"type: expected text, got {type!r}")
+        raise invalid(f"type: expected text, got {shown(type)}")
     return (type, _FACTS[type].event_type) if type in _FACTS else (type,)
 
 
 def to_ledger(event: EventRecord, incarnation: int) -> NewEvent:
     """Return the event to append; ids of earlier incarnations do not stand in its way.
 
-    An id that looks like one of a later incarnation is marked as being of the first.
+    An id that looks like one of a later incarnation is marked as being of the first. Readers are
+    given the id that the envelope keeps.
     """
     payload = _as_fact(event) if event.schema_version == 1 else None
     own = {"provider": event.provider, "metadata": dict(event.metadata)}
@@ -77,7 +81,7 @@ def to_ledger(event: EventRecord, incarnation: int) -> NewEvent:
         own["type"] = event.type
     if incarnation or _OF_INCARNATION.search(event.id):
         own["id"] = event.id
-        event_id = f"{event.id}@{incarnation}"
+        event_id = _of_incarnation(event.id, incarnation)
     return NewEvent(
         dict(event.data) if payload is None else payload,
         event.type if payload is None else _FACTS[event.type].event_type,
@@ -88,6 +92,14 @@ def to_ledger(event: EventRecord, incarnation: int) -> NewEvent:
         correlation_id=event.correlation_id,
         metadata=own or None,
     )
+
+
+def _of_incarnation(event_id: str, incarnation: int) -> str:
+    marked = f"{event_id}@{incarnation}"
+    if len(marked.encode()) <= ID_BYTES_MAX:
+        return marked
+    # No id is marked with a number that begins with 0 but by this line.
+    return f"{sha256(event_id.encode()).hexdigest()}@0{incarnation}"
 
 
 def from_ledger(event: Event) -> EventRecord | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
-from ledger.arguments import microseconds, natural
+from ledger.arguments import FILTER_BYTES_MAX, microseconds, natural
+from ledger.codec import check_text
+from ledger.moments import to_microseconds
+from ledger.refusals import shown
 
 from .reading import one_or_several
 from .records import (
@@ -107,8 +110,7 @@ def started_runs(
     *, provider: str | None = None, since: datetime | None = None, until: datetime | None = None
 ) -> Callable[[RunRecord], bool]:
     """Return the test of a run that is added up."""
-    if not isinstance(provider, str | None):
-        raise invalid(f"provider: expected text, got {provider!r}")
+    text(provider, "provider")
     check_range(since, until, "since", "until")
     return lambda run: provider in (None, run.provider) and _between(run.started_at, since, until)
 
@@ -125,8 +127,7 @@ def wanted_events(
     """Return the test of an event."""
     runs, of_providers = texts(run_ids, "run_ids"), texts(providers, "providers")
     of_types = one_or_several(types, "types", EVENT_TYPES)
-    if not isinstance(correlation_id, str | None):
-        raise invalid(f"correlation_id: expected text, got {correlation_id!r}")
+    text(correlation_id, "correlation_id")
     check_range(since, until, "since", "until")
     return lambda event: (
         (runs is None or event.run_id in runs)
@@ -143,18 +144,55 @@ def check_range(since: datetime | None, until: datetime | None, *names: str) -> 
         microseconds(moment, name)
 
 
+def text(value: Any, name: str) -> str | None:
+    """Return a text that could be stored, None for no condition."""
+    return None if value is None else _text(value, name)
+
+
 def texts(value: Any, name: str) -> frozenset[str] | None:
     """Return texts that are given as one or as several, None for no condition; [] is nothing."""
     listed = [value] if isinstance(value, str) else value
     if listed is None:
         return None
     if not isinstance(listed, list | tuple | set | frozenset):
-        raise invalid(f"{name}: expected one or several texts, got {value!r}")
+        raise invalid(f"{name}: expected one or several texts, got {shown(value)}")
     if len(listed) > NAMES_MAX:
         raise invalid(f"{name}: expected at most {NAMES_MAX}, got {len(listed)}")
-    if not all(isinstance(one, str) for one in listed):
-        raise invalid(f"{name}: expected texts, got {value!r}")
-    return frozenset(listed)
+    return frozenset(_text(one, name) for one in listed)
+
+
+def all_of(values: Any, name: str) -> list[str]:
+    """Return several texts, each once, all of which something has."""
+    if isinstance(values, str):
+        raise invalid(f"{name}: expected several texts, got {shown(values)}")
+    return sorted(texts(values, name) or ())
+
+
+def flag(value: Any, name: str) -> bool:
+    """Return what is True or False."""
+    if type(value) is not bool:
+        raise invalid(f"{name}: expected True or False, got {shown(value)}")
+    return value
+
+
+def remembered(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters that say something, once they were checked, as a cursor remembers them."""
+    return {name: _plain(value) for name, value in sorted(filters.items()) if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return to_microseconds(value)  # whatever its time zone
+    if isinstance(value, str):
+        return str.__str__(value)
+    return sorted(map(str.__str__, value)) if isinstance(value, Collection) else value
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise invalid(f"{name}: expected text, got {shown(value)}")
+    # Of an enumeration the value.
+    return check_text(str.__str__(value), name, FILTER_BYTES_MAX, empty=True)
 
 
 def _between(moment: datetime, since: datetime | None, until: datetime | None) -> bool:

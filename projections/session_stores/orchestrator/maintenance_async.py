@@ -40,7 +40,9 @@ class AsyncOrchestratorMaintenance:
         """Hide a session's oldest events beyond the policy's number and return how many.
 
         Those of `prune_event_types_first` go first, those that tell how a session or run began and
-        ended never do, so more than the number may be left.
+        ended never do, so more than the number may be left. Every view drops the messages and tool
+        calls that are pruned, a message with its other events; violations stay in their view, and
+        what was counted is still counted.
         """
         return await answer_async(self._plans.prune(session_id, policy))
 

@@ -7,6 +7,8 @@ from heapq import nlargest, nsmallest
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
+from ledger.refusals import shown
+
 from ...readers.listing_cursors import ListCursors, ViewPage
 from .records import invalid
 
@@ -23,7 +25,7 @@ class Asked:
 
     def __init__(self, order_by: str, limit: int, cursor: str | None) -> None:
         if type(limit) is not int or not 1 <= limit <= LIMIT_MAX:
-            raise invalid(f"limit: expected 1 to {LIMIT_MAX}, got {limit!r}")
+            raise invalid(f"limit: expected 1 to {LIMIT_MAX}, got {shown(limit)}")
         self.order_by = order_by
         self.limit = limit
         self.cursor = cursor
@@ -31,7 +33,8 @@ class Asked:
     def of(self, orders: Orders[T], ledger_id: str, name: str, *filters: Any) -> PageOf[T]:
         """Return the page, still empty, of a list that the filters decide on."""
         if self.order_by not in tuple(orders):  # of whatever type it is
-            raise invalid(f"order_by: expected one of {', '.join(orders)}, got {self.order_by!r}")
+            names = ", ".join(orders)
+            raise invalid(f"order_by: expected one of {names}, got {shown(self.order_by)}")
         cursors = ListCursors(ledger_id, name, (*filters, self.order_by))
         return PageOf(*orders[self.order_by], self, cursors)
 

@@ -28,7 +28,7 @@ from ...readers.rows_at_head import AtHead
 from ...views import Views
 from ...views_async import AsyncViews
 from . import runs, sessions
-from .errors import StoreUnavailable
+from .errors import StoreRefused, StoreUnavailable
 from .events import from_ledger, to_ledger, types_read
 from .reading import EventFilters, one_or_several, session_events
 from .records import (
@@ -79,7 +79,17 @@ class OrchestratorPlans:
             facts = sessions.session_facts(before, record, enforced=self._enforced)
             return facts + sessions.touch(before, record, facts)
 
-        yield from self.append_on("sessions", (record.id,), decide)
+        def decide_on_its_beginning() -> Plan[list[NewEvent]]:
+            before, facts = yield from self._session_facts(record)
+            return facts + sessions.touch(before, record, facts)
+
+        try:
+            yield from self.append_on("sessions", (record.id,), decide)
+        except StoreRefused:
+            if record.status != "pending":
+                raise
+            # Who began it is asked only here: that is a read more, and seldom of any use.
+            yield from self.append_decided(record.id, decide_on_its_beginning)
 
     def update_session(
         self, session_id: str, change: Callable[[SessionRecord], SessionRecord]
@@ -191,8 +201,7 @@ class OrchestratorPlans:
         session, run, events = whole.session, whole.run, whole.events
 
         def decide() -> Plan[list[NewEvent]]:
-            before = (yield from self._at_head("sessions", (session.id,))).view
-            of_session = sessions.session_facts(before, session, enforced=self._enforced)
+            before, of_session = yield from self._session_facts(session)
             run_before = (yield from self._at_head("runs", (session.id, run.id))).view
             of_run = runs.run_facts(run_before, run, enforced=self._enforced)
             # Work that comes after an end would be marked as not fitting.
@@ -238,6 +247,23 @@ class OrchestratorPlans:
             yield self.views.append_decided(name, (self.tenant, *key), decide)
         except SequenceConflict as error:
             raise _unsettled(key[0]) from error
+
+    def _session_facts(self, record: SessionRecord) -> Plan[tuple[Session | None, list[NewEvent]]]:
+        """Return a session and what happened to it if it is to be as a record says."""
+        before: Session | None = (yield from self._at_head("sessions", (record.id,))).view
+        if self._enforced and before is not None and sessions.may_keep_status(before, record):
+            begun = yield from self._beginning(before)
+            record = sessions.with_kept_status(before, begun, record)
+        return before, sessions.session_facts(before, record, enforced=self._enforced)
+
+    def _beginning(self, session: Session) -> Plan[Event | None]:
+        at = session.created_sequence
+        if at is None:
+            return None
+        found: list[Event] = yield self.ledger.read(
+            session.session_id, tenant=self.tenant, after=at - 1, before=at + 1
+        )
+        return found[0] if found else None
 
     def _at_head(self, name: str, key: tuple[str, ...]) -> Plan[AtHead]:
         found: AtHead = yield self.views.row_at_head(name, (self.tenant, *key))

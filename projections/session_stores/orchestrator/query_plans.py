@@ -7,7 +7,7 @@ answer holds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,11 @@ from ...folds.sessions import Session
 from ...readers.listing_cursors import ViewPage
 from .events import from_ledger, types_read
 from .filters import (
+    all_of,
+    flag,
+    remembered,
     started_runs,
+    text,
     texts,
     wanted_events,
     wanted_runs,
@@ -137,7 +141,9 @@ class QueryPlans:
     ) -> Plan[SessionsFound]:
         """Return a page of sessions; `own` are the filters of their own fields."""
         wanted, providers = wanted_sessions(**own), texts(provider, "provider")
-        filters = (agent_id, _listed(providers), tags, include_deleted, _plain(own))
+        agent, tagged = text(agent_id, "agent_id"), all_of(tags, "tags")
+        archived = flag(include_deleted, "include_deleted")
+        filters = (agent, _listed(providers), tagged, archived, remembered(own))
         page = asked.of(_SESSION_ORDERS, *self._list("sessions"), filters)
         of_providers: set[str] = set()
 
@@ -155,9 +161,7 @@ class QueryPlans:
 
         if providers is not None:
             yield from self._store.each_run(note)
-        yield from self._store.each_session(
-            offer, agent_id=agent_id, tags=tags, archived=include_deleted
-        )
+        yield from self._store.each_session(offer, agent_id=agent, tags=tagged, archived=archived)
         found = page.page()
         return SessionsFound(
             sessions=found.items, cursor=found.cursor, total_count=page.total_count
@@ -183,9 +187,9 @@ class QueryPlans:
         self, asked: Asked, *, session_id: str | None = None, **own: Any
     ) -> Plan[ViewPage[RunRecord]]:
         """Return a page of runs; `own` are the filters of their own fields."""
-        wanted = wanted_runs(**own)
-        page = asked.of(_RUN_ORDERS, *self._list("runs"), (session_id, _plain(own)))
-        yield from self._store.each_run(lambda found: page.offer(filter(wanted, found)), session_id)
+        wanted, named = wanted_runs(**own), text(session_id, "session_id")
+        page = asked.of(_RUN_ORDERS, *self._list("runs"), (named, remembered(own)))
+        yield from self._store.each_run(lambda found: page.offer(filter(wanted, found)), named)
         return page.page()
 
     def usage(self, *, session_id: str | None = None, **own: Any) -> Plan[UsageSummary]:
@@ -205,7 +209,7 @@ class QueryPlans:
         """Return what runs cost."""
         wanted, sums = started_runs(**own), CostSums(check_prices(prices))
         owned: set[str] = set()
-        if agent_id is not None:
+        if text(agent_id, "agent_id") is not None:
             yield from self._store.each_session(
                 lambda rows: owned.update(row.session_id for row in rows),
                 agent_id=agent_id,
@@ -227,7 +231,7 @@ class QueryPlans:
     ) -> Plan[ViewPage[EventRecord]]:
         """Return a page of events; `own` are the filters of their own fields."""
         wanted, named = wanted_events(**own), texts(session_ids, "session_ids")
-        filters = (_listed(named), _plain(own))
+        filters = (_listed(named), remembered(own))
         page = asked.of(_EVENT_ORDERS, *self._list("events"), filters)
         yield from self._each_event(named, lambda found: page.offer(filter(wanted, found)))
         return page.page()
@@ -312,8 +316,3 @@ class QueryPlans:
 
 def _listed(names: frozenset[str] | None) -> list[str] | None:
     return None if names is None else sorted(names)
-
-
-def _plain(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the filters that say something, as a cursor remembers them."""
-    return {name: value for name, value in sorted(filters.items()) if value is not None}

@@ -12,10 +12,14 @@ from ledger import AsyncLedger, Event, Ledger
 from ledger.arguments import list_limit, microseconds, natural
 from ledger.moments import from_microseconds, to_microseconds
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from .events import from_ledger, types_read
 from .records import EventRecord, invalid
 from .redactions import REDACTED, Redactions
+
+#: An event as it is stored, and as it is shown.
+Shown = tuple[Event, EventRecord]
 
 _LAST_US = to_microseconds(datetime.max.replace(tzinfo=UTC))
 
@@ -80,6 +84,14 @@ def session_events(
     return found
 
 
+def shown_events(ledger: Ledger | AsyncLedger, tenant: str, session_id: str) -> Plan[list[Shown]]:
+    """Return all events of a session, the oldest first, each as it is stored and as it is shown."""
+    events: list[Event] = yield ledger.read(session_id, tenant=tenant, types=types_read(None))
+    hidden = (yield from _redactions(ledger, events[0])) if events else Redactions()
+    records = ((one, from_ledger(one)) for one in events if not hidden.hide(one))
+    return [(event, record) for event, record in records if record is not None]
+
+
 def _wanted(page: list[Event], hidden: Redactions, type: str | None) -> list[EventRecord]:
     records = [from_ledger(event) for event in page if not hidden.hide(event)]
     return [one for one in records if one is not None and type in (None, one.type)]
@@ -100,5 +112,5 @@ def one_or_several(value: Any, name: str, allowed: tuple[str, ...]) -> frozenset
     texts = [value] if isinstance(value, str) else value
     listed = isinstance(texts, list | tuple | set | frozenset)
     if not listed or not all(isinstance(one, str) and one in allowed for one in texts):
-        raise invalid(f"{name}: expected some of {', '.join(allowed)}, got {value!r}")
+        raise invalid(f"{name}: expected some of {', '.join(allowed)}, got {shown(value)}")
     return frozenset(texts)

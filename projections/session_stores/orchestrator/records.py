@@ -11,6 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from ledger.catalogue.base import COST_USD_MAX, COUNT_MAX
+from ledger.codec import check_json, check_text
+from ledger.limits import ID_BYTES_MAX
+from ledger.refusals import shown
 
 from ...folds.sessions import TAGS_MAX
 from ...folds.sums import OTHER_KINDS_MAX
@@ -19,6 +22,7 @@ from .errors import StoreRefused
 Texts = str | Sequence[str] | None
 
 R = TypeVar("R", bound=msgspec.Struct)
+T = TypeVar("T")
 Text = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -34,6 +38,13 @@ EVENT_TYPES = (
     *("error_occurred", "error_recovered", "token_usage_updated", "turn_completed"),
     *("workspace_snapshot_taken", "workspace_diff_computed", "policy_violation"),
     *(f"tool_approval_{one}" for one in ("requested", "granted", "denied")),
+)
+
+
+#: The fields of records that hold JSON.
+_JSON = (
+    *("metadata", "context", "data", "input", "output", "error"),
+    *("provider_metadata", "token_usage"),
 )
 
 
@@ -126,7 +137,7 @@ def check_session(session: SessionRecord) -> SessionRecord:
     """Return a session that may be saved."""
     checked = _checked(session, SessionRecord)
     if checked.status not in SESSION_STATUSES:
-        raise StoreRefused("invalid_status", f"no session is {checked.status!r}")
+        raise StoreRefused("invalid_status", f"no session is {shown(checked.status)}")
     return checked
 
 
@@ -134,15 +145,16 @@ def check_run(run: RunRecord) -> RunRecord:
     """Return a run that may be saved."""
     checked = _checked(run, RunRecord)
     if checked.status not in RUN_STATUSES:
-        raise StoreRefused("invalid_status", f"no run is {checked.status!r}")
+        raise StoreRefused("invalid_status", f"no run is {shown(checked.status)}")
     return checked
 
 
 def check_event(event: EventRecord) -> EventRecord:
     """Return an event that may be appended."""
     checked = _checked(event, EventRecord)
+    check_text(checked.id, "id", ID_BYTES_MAX)
     if checked.type not in EVENT_TYPES:
-        raise StoreRefused("invalid_event_type", f"no event is a {checked.type!r}")
+        raise StoreRefused("invalid_event_type", f"no event is a {shown(checked.type)}")
     return checked
 
 
@@ -150,14 +162,15 @@ def check_result(result: ExecutionResult) -> ExecutionResult:
     """Return a result that may be flushed."""
     if not isinstance(result, ExecutionResult):
         raise invalid("invalid execution_result payload")
-    if not isinstance(result.provider_metadata, Mapping):
-        raise invalid(f"provider_metadata: expected a mapping, got {result.provider_metadata!r}")
+    told = result.provider_metadata
+    if not isinstance(told, Mapping):
+        raise invalid(f"provider_metadata: expected a mapping, got {shown(told)}")
+    check_json(told, "provider_metadata")
     events = list(map(check_event, _several(result.events)))
     session, run = check_session(result.session), check_run(result.run)
     if {run.session_id, *(event.session_id for event in events)} != {session.id}:
-        raise StoreRefused("session_mismatch", f"expected everything to be of {session.id!r}")
-    told = {**run.provider_metadata, **result.provider_metadata}
-    run = msgspec.structs.replace(run, provider_metadata=told)
+        raise StoreRefused("session_mismatch", f"expected everything to be of {shown(session.id)}")
+    run = msgspec.structs.replace(run, provider_metadata={**run.provider_metadata, **told})
     return ExecutionResult(session=session, run=run, events=events)
 
 
@@ -175,6 +188,17 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
+def converted(given: Mapping[str, Any], type: type[T]) -> T:
+    """Return values by name as a type that they fit."""
+    try:
+        return msgspec.convert(given, type)
+    except msgspec.ValidationError as error:
+        raise invalid(str(error)) from error
+    except UnicodeEncodeError as error:  # it encodes text even where it expects none
+        names = [name for name, value in given.items() if value is error.object]
+        raise invalid(": ".join([*names, "lone surrogate in text"])) from error
+
+
 def invalid(message: str) -> StoreRefused:
     """Return the refusal of what breaks a rule."""
     return StoreRefused("validation_error", message)
@@ -182,15 +206,17 @@ def invalid(message: str) -> StoreRefused:
 
 def _several(events: Any) -> Any:
     if not isinstance(events, list | tuple):
-        raise invalid(f"expected a list of events, got {events!r}")
+        raise invalid(f"expected a list of events, got {shown(events)}")
     return events
 
 
 def _checked(record: Any, model: type[R]) -> R:
     # A frozen struct is not validated when it is made.
     if not isinstance(record, model):
-        raise invalid(f"expected {model.__name__}, got {record!r}")
-    try:
-        return msgspec.convert(msgspec.structs.asdict(record), model)
-    except msgspec.ValidationError as error:
-        raise invalid(str(error)) from error
+        raise invalid(f"expected {model.__name__}, got {shown(record)}")
+    given = msgspec.structs.asdict(record)
+    for name in _JSON:
+        if given.get(name):
+            # Before anybody walks through it: what has no bottom would end in a RecursionError.
+            check_json(given[name], name)
+    return converted(given, model)

@@ -37,10 +37,13 @@ class Redactions:
             return True
         return event.sequence < max(
             self._runs.get(event.run_id or "", 0),
-            self._messages.get(_message_id(event), 0),
+            self._messages.get(message_id(event) or "", 0),
         )
 
 
-def _message_id(event: Event) -> str:
+def message_id(event: Event) -> str | None:
+    """Return the message that an event belongs to; one that names none is its event's."""
     named = payload(event).get("message_id")
-    return named if isinstance(named, str) else event.event_id
+    if isinstance(named, str):
+        return named
+    return event.event_id if event.type.startswith("message") else None

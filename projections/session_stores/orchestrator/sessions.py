@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from ledger import NewEvent
+from ledger import Event, NewEvent
 
+from ...engine.projection import payload
 from ...folds.session_status import TERMINAL
 from ...folds.sessions import Session
 from .errors import StoreRefused
@@ -29,6 +30,10 @@ _STATUSES = {
     "interrupted": "active",
     "closed": "completed",
 }
+
+
+#: What an orchestrator tells of a session when it begins; the first two always.
+_TOLD = frozenset({"agent_id", "status", "parent_session_id", "metadata", "context", "tags"})
 
 
 def session_record(session: Session) -> SessionRecord:
@@ -106,6 +111,23 @@ def _filled(session: Session, told: Mapping[str, Any]) -> Session:
     if "tags" in empty:
         empty["tags"] = list(dict.fromkeys(empty["tags"]))
     return msgspec.structs.replace(session, **empty)
+
+
+def may_keep_status(session: Session, record: SessionRecord) -> bool:
+    """Whether a record says no status, if it is of a session that others began.
+
+    Records begin as pending, which is no wish to undo what others told before.
+    """
+    told = is_saved(session) or session.status in TERMINAL
+    return told and record.status == "pending" != record_status(session)
+
+
+def with_kept_status(session: Session, begun: Event | None, record: SessionRecord) -> SessionRecord:
+    """Return a record with the status that its session has, unless an orchestrator began it."""
+    told = {} if begun is None else payload(begun)
+    if {"agent_id", "status"} <= told.keys() <= _TOLD:
+        return record
+    return msgspec.structs.replace(record, status=record_status(session))
 
 
 def touch(

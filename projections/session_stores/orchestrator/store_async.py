@@ -47,6 +47,9 @@ class AsyncOrchestratorStore:
     async def save_session(self, session: SessionRecord) -> None:
         """Make a session what the record says; repeating it changes nothing.
 
+        A record that is pending, the default, leaves a session that others began in its status, if
+        pending does not follow that.
+
         Raises the codes invalid_status, invalid_transition and validation_error.
         """
         await answer_async(self.plans.save_session(session))

@@ -12,7 +12,7 @@ from msgspec import Meta
 from ledger.catalogue.base import COST_USD_MAX
 
 from ...folds.sums import NANO_USD, nano_usd
-from .records import RunRecord, invalid
+from .records import RunRecord, converted
 
 #: US dollars per token by kind: input, output, cache_read, cache_creation.
 Rates = Mapping[str, Annotated[float, Meta(ge=0, le=COST_USD_MAX)]]
@@ -22,6 +22,10 @@ PricingTable = Mapping[str, Mapping[str, Rates]]
 DEFAULT_MODEL = "default"
 UNKNOWN = "unknown"
 _KINDS = ("input_tokens", "output_tokens", "total_tokens")
+
+
+class _Prices(msgspec.Struct, frozen=True):
+    pricing_table: PricingTable
 
 
 class TokenTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,11 +124,7 @@ class CostSums:
 
 def check_prices(prices: PricingTable | None) -> PricingTable:
     """Return a table by which cost can be computed; None is an empty one."""
-    try:
-        checked: PricingTable = msgspec.convert({} if prices is None else prices, PricingTable)
-    except msgspec.ValidationError as error:
-        raise invalid(f"pricing_table: {error}") from error
-    return checked
+    return converted({"pricing_table": {} if prices is None else prices}, _Prices).pricing_table
 
 
 def token_totals(runs: Iterable[RunRecord]) -> TokenTotals:

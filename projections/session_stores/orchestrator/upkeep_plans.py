@@ -14,23 +14,19 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ledger import LedgerError, NewEvent, VerifyReport
+from ledger import Event, LedgerError, NewEvent, VerifyReport
 from ledger.events import SESSION_DELETED
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ...folds.artifacts import Artifact
 from ...folds.sessions import Session
 from .plans import OrchestratorPlans
-from .reading import EventFilters, one_or_several
-from .records import EVENT_TYPES, SESSION_STATUSES, EventRecord, invalid
-from .redactions import REDACTED
+from .pruning import OTHER_WORK, beyond, call_id, pruning
+from .reading import one_or_several, shown_events
+from .records import EVENT_TYPES, SESSION_STATUSES, converted, invalid
 from .sessions import is_saved, record_status
 
-KEPT_TYPES = frozenset(
-    {"session_created", "run_started", "run_completed", "error_occurred", "run_failed"}
-)
-#: One fact lists so many events at most, to stay far below the bound of a payload.
-PRUNED_PER_FACT_MAX = 10_000
 BATCH_SIZE_MAX = 10_000
 Days = Annotated[int, Meta(ge=1)]
 
@@ -161,16 +157,18 @@ class MaintenancePlans:
         check_policy(policy)
         if policy.max_events_per_session is None:
             return 0
-        pruned: list[EventRecord] = []
+        ledger, tenant = self._store.ledger, self._store.tenant
+        most, first = policy.max_events_per_session, frozenset(policy.prune_event_types_first)
+        pruned: list[Event] = []
 
         def decide() -> Plan[list[NewEvent]]:
             nonlocal pruned
-            events = yield from self._store.events(session_id, EventFilters())
-            pruned = _beyond(events, policy)
-            return [
-                _pruning(pruned[at : at + PRUNED_PER_FACT_MAX], self._now())
-                for at in range(0, len(pruned), PRUNED_PER_FACT_MAX)
-            ]
+            shown = yield from shown_events(ledger, tenant, session_id)
+            pruned = beyond(shown, most, first)
+            others: list[Event] = []
+            if any(map(call_id, pruned)):
+                others = yield ledger.read(session_id, tenant=tenant, types=OTHER_WORK)
+            return pruning(pruned, shown, others, self._now())
 
         # Whoever prunes at the same time is taken in, so nothing is pruned or counted twice.
         yield from self._store.append_decided(session_id, decide)
@@ -255,11 +253,8 @@ def utc_now() -> datetime:
 def check_policy(policy: RetentionPolicy) -> None:
     """Refuse a policy whose numbers are not positive, or that names what there is not."""
     if not isinstance(policy, RetentionPolicy):
-        raise invalid(f"expected a RetentionPolicy, got {policy!r}")
-    try:
-        msgspec.convert(msgspec.structs.asdict(policy), RetentionPolicy)
-    except msgspec.ValidationError as error:
-        raise invalid(str(error)) from error
+        raise invalid(f"expected a RetentionPolicy, got {shown(policy)}")
+    converted(msgspec.structs.asdict(policy), RetentionPolicy)
     one_or_several(policy.exempt_statuses, "exempt_statuses", SESSION_STATUSES)
     one_or_several(policy.prune_event_types_first, "prune_event_types_first", EVENT_TYPES)
 
@@ -280,17 +275,3 @@ def _ago(now: datetime, days: int) -> datetime:
         return now - timedelta(days=days)
     except OverflowError:  # before all times that there are
         return datetime.min.replace(tzinfo=UTC)
-
-
-def _beyond(events: Sequence[EventRecord], policy: RetentionPolicy) -> list[EventRecord]:
-    """Return the events that go, the first ones first."""
-    surplus = max(0, len(events) - (policy.max_events_per_session or 0))
-    first = set(policy.prune_event_types_first)
-    may_go = [event for event in events if event.type not in KEPT_TYPES]
-    may_go.sort(key=lambda event: event.type not in first)
-    return may_go[:surplus]
-
-
-def _pruning(events: list[EventRecord], now: datetime) -> NewEvent:
-    listed = [event.sequence_number for event in events]
-    return NewEvent({"reason": "pruned", "sequences": listed}, REDACTED, occurred_at=now)

@@ -1,0 +1,215 @@
+"""What cannot be stored or asked for is refused at the door, whatever it is, and harms nothing."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from msgspec.structs import asdict
+
+from projections.session_stores.orchestrator import (
+    EventRecord,
+    ExecutionResult,
+    RetentionPolicy,
+    RunRecord,
+    SessionRecord,
+    StoreRefused,
+)
+from projections.session_stores.orchestrator import OrchestratorStore as Store
+from tests.stores.orchestrator_cases import (
+    at,
+    event,
+    ids,
+    queries_of,
+    refused,
+    run_of,
+    session,
+    upkeep_of,
+)
+from tests.support.builders import on_memory
+
+SURROGATE = "\ud800"
+FIRST = datetime.min.replace(tzinfo=timezone(timedelta(hours=9)))
+LAST = datetime.max.replace(tzinfo=timezone(timedelta(hours=-9)))
+
+
+def deep(levels: int) -> dict[str, Any]:
+    """Return objects within objects."""
+    found: dict[str, Any] = {}
+    for _ in range(levels):
+        found = {"a": found}
+    return found
+
+
+def cycle() -> dict[str, Any]:
+    """Return an object that is within itself."""
+    found: dict[str, Any] = {}
+    found["a"] = found
+    return found
+
+
+def ways_in(store: Store) -> Iterator[tuple[type[Any], Callable[[Any], Any]]]:
+    """Yield each kind of record with each call that stores one."""
+    yield SessionRecord, store.save_session
+    yield SessionRecord, lambda one: store.flush(ExecutionResult(session=one, run=run_of()))
+    yield RunRecord, store.save_run
+    yield RunRecord, lambda one: store.flush(ExecutionResult(session=session(), run=one))
+    yield EventRecord, store.append_event
+    yield EventRecord, lambda one: store.append_events([event(), one])
+    yield (
+        EventRecord,
+        lambda one: store.flush(ExecutionResult(session=session(), run=run_of(), events=[one])),
+    )
+
+
+GOOD: dict[type[Any], Any] = {
+    SessionRecord: session(),
+    RunRecord: run_of(),
+    EventRecord: event(),
+}
+JSON = frozenset(
+    {"metadata", "context", "input", "output", "error", "provider_metadata", "data", "token_usage"}
+)
+
+
+def test_json_without_a_bottom_is_refused_and_nothing_is_stored(store: Store) -> None:
+    for model, call in ways_in(store):
+        for name in JSON & {*model.__struct_fields__}:
+            for wrong in (deep(3_000), cycle(), {"list": [cycle()]}):
+                with pytest.raises(StoreRefused, match=name) as caught:
+                    call(model(**asdict(GOOD[model]) | {name: wrong}))
+                assert caught.value.code == "validation_error"
+    flushed = ExecutionResult(session=session(), run=run_of(), provider_metadata=deep(3_000))
+    with refused("validation_error"):
+        store.flush(flushed)
+    assert store.ledger.list_session_ids().session_ids == []
+
+
+def test_half_a_character_is_refused_wherever_it_is_and_nothing_is_stored(store: Store) -> None:
+    unknown = {"status": "invalid_status", "type": "invalid_event_type"}  # as any other text
+    for model, call in ways_in(store):
+        for name in model.__struct_fields__:
+            for wrong in (SURROGATE, [SURROGATE], {"a": SURROGATE}, {SURROGATE: 1}):
+                expected = unknown.get(name, "validation_error")
+                if name in ("id", "session_id"):  # of a flush, which compares them first
+                    expected += "|session_mismatch"
+                with pytest.raises(StoreRefused) as caught:
+                    call(model(**asdict(GOOD[model]) | {name: wrong}))
+                if isinstance(wrong, str):
+                    assert caught.value.code in expected
+                else:
+                    assert caught.value.code == "validation_error"
+    assert store.ledger.list_session_ids().session_ids == []
+    with pytest.raises(StoreRefused, match="turn_count: lone surrogate in text"):
+        store.save_run(RunRecord(**asdict(run_of()) | {"turn_count": SURROGATE}))
+
+
+@on_memory
+def test_what_is_no_record_is_refused_however_it_looks(store: Store) -> None:
+    wrong: list[Any] = [deep(3_000), cycle(), SURROGATE, 10**5_000, object()]
+    for _, call in ways_in(store):
+        for one in wrong:
+            with refused("validation_error"):
+                call(one)
+    for one in wrong:
+        for call in (store.append_events, store.flush):
+            with refused("validation_error"):
+                call(one)
+        for name in ("status", "limit", "offset"):
+            with refused("validation_error"):
+                store.list_sessions(**{name: one})
+        for name in ("run_id", "type", "since", "after", "limit"):
+            with refused("validation_error"):
+                store.get_events("s", **{name: one})
+
+
+@on_memory
+def test_a_policy_is_refused_whatever_is_in_it(store: Store) -> None:
+    upkeep = upkeep_of(store, lambda: at(0))
+    policies: list[Any] = [cycle()]
+    for name in RetentionPolicy.__struct_fields__:
+        for wrong in (SURROGATE, [SURROGATE, 5], deep(3_000), [cycle()], object()):
+            given: dict[str, Any] = {name: wrong}
+            policies.append(RetentionPolicy(**given))
+    for policy in policies:
+        with refused("validation_error"):
+            upkeep.execute(policy)
+
+
+TEXTS = ("agent_id", "session_id", "correlation_id")
+SEVERAL = ("provider", "tags", "session_ids", "run_ids", "providers")
+CHOICES = ("status", "types")
+TIMES = ("created_after", "created_before", "started_after", "started_before", "since", "until")
+FILTERS: dict[str, tuple[str, ...]] = {
+    "search_sessions": (
+        *("agent_id", "status", "provider", "tags", "include_deleted"),
+        *("created_after", "created_before"),
+    ),
+    "search_runs": (
+        *("session_id", "provider", "status", "min_tokens"),
+        *("started_after", "started_before"),
+    ),
+    "search_events": (
+        *("session_ids", "run_ids", "types", "providers", "correlation_id"),
+        *("since", "until"),
+    ),
+}
+ODD: list[Any] = [
+    *(SURROGATE, "\0", "x" * 70_000, 5, 2**70, 10**5_000, 1.5, b"x", object(), at(0), deep(3_000)),
+    *([SURROGATE], [object()], [2**70], [cycle()], {"a": 1}, datetime(2020, 1, 1)),
+]
+
+
+def _fits(name: str, value: Any) -> bool:
+    if isinstance(value, datetime):
+        return name in TIMES and value.tzinfo is not None
+    return name == "min_tokens" and value == 5
+
+
+def test_a_question_is_refused_by_the_name_of_what_is_wrong_with_it(store: Store) -> None:
+    found = queries_of(store)
+    for search, names in FILTERS.items():
+        for name in (*names, "limit", "order_by", "cursor"):
+            for wrong in (one for one in ODD if not _fits(name, one)):
+                if name == "limit" and wrong == 5:
+                    continue
+                with pytest.raises(StoreRefused) as caught:
+                    getattr(found, search)(**{name: wrong})
+                if name != "cursor":
+                    assert caught.value.code == "validation_error", (search, name)
+                    assert name in str(caught.value), (search, name)
+    for name in FILTERS["search_events"]:
+        for wrong in (one for one in ODD if not _fits(name, one)):
+            with refused("validation_error"):
+                found.count_events(**{name: wrong})
+    for name in ("session_id", "agent_id", "provider", "since", "until", "pricing_table"):
+        for wrong in (one for one in ODD if not _fits(name, one)):
+            with refused("validation_error"):
+                found.get_cost_summary(**{name: wrong})
+
+
+def test_times_at_the_ends_of_the_calendar_are_times(store: Store) -> None:
+    store.save_session(session(created_at=at(0)))
+    store.save_run(run_of(started_at=at(0)))
+    store.append_events([event("e1", timestamp=at(1)), event("e2", timestamp=at(1))])
+    found = queries_of(store)
+    for since, until, all_of in ((FIRST, LAST, True), (LAST, None, False), (None, FIRST, False)):
+        sessions = found.search_sessions(created_after=since, created_before=until)
+        runs = found.search_runs(started_after=since, started_before=until)
+        events = found.search_events(since=since, until=until)
+        expected = (["s"], ["r"], ["e1", "e2"]) if all_of else ([], [], [])
+        assert (ids(sessions.sessions), ids(runs.items), ids(events.items)) == expected
+        assert found.get_usage_summary(since=since, until=until).total.run_count == all_of
+
+
+@on_memory
+def test_a_page_goes_on_however_its_filters_are_spelled(store: Store) -> None:
+    store.append_events([event("e1", timestamp=at(1)), event("e2", timestamp=at(1))])
+    found = queries_of(store)
+    local = at(0).astimezone(timezone(timedelta(hours=2)))
+    first = found.search_events(limit=1, since=at(0), types=["message_received"])
+    rest = found.search_events(
+        limit=1, since=local, types=["message_received"], cursor=first.cursor
+    )
+    assert (ids(first.items), ids(rest.items), rest.cursor) == (["e1"], ["e2"], None)
+    assert at(0).tzinfo is UTC
