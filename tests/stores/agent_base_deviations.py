@@ -7,7 +7,9 @@ What differs although a test bears the line's id:
 C-01  A session is a frozen value: methods return a new one, and so does `save`, with its version.
 C-07  An id resolves with or without the external id; an external id belongs to one session.
 C-09  An event is stored as a fact of the catalogue and read back as one; the call that the end of
-      a tool call belongs to is found, for agent-base's events name none.
+      a tool call belongs to is found, for agent-base's events name none. An `event_id` is repeated
+      within one life of a session: after a deletion the same one is a new event's. The ledger, and
+      what the views name after an event, then have it with the mark of that life, `e1@7`.
 C-11  The newest activity first, then the id backwards; what cannot be read is listed, and loading
       it is an error.
 C-12  An error of its own, `SnapshotUnreadable`, never "not found".

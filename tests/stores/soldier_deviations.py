@@ -9,9 +9,12 @@ A-05  A save of a session that was changed since it was read is refused, and so 
       that was never read in the place of a stored one. `update` repeats.
 A-07  Of the caller's object `version` moves; `last_activity_at` is set only where the caller says
       a later time than is stored, or creates the session.
-A-12  Variables are JSON: ids and times within them come back as text, NaN is refused. Of the step
-      history the last 1,000 are kept; all of it is in the views.
-A-13  Moments need a time zone, numbers are not negative, unknown fields are refused.
+A-12  Variables are JSON: ids and times within them come back as text, NaN is refused. Their names
+      are not blank and have at most 512 bytes. Of the step history the last 1,000 are kept; all of
+      it is in the views, unless one save tells more than 5,000 new steps, the last of which are.
+A-13  Moments need a time zone and are within the years 1 to 9999 in UTC, numbers are not negative,
+      unknown fields are refused, and so are rule ids in `rule_fires` that are blank or over 512
+      bytes.
 A-21  Statuses of other systems are shown as soldier's: pending as active, paused as idle, and the
       terminal ones as closed.
 A-29  A position is the last step that was entered in the scenario: it stays when the session's

@@ -2,18 +2,61 @@
 
 import copy
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from ledger import InvalidArgument, InvalidEvent
+from ledger import InvalidArgument, InvalidEvent, NewEvent
+from ledger.catalogue import MessageAppended
 from projections.session_stores.conversation import Session
 from projections.session_stores.conversation.models import base_of
+from tests.support.awkward import Awkward, Lying
 from tests.support.builders import on_memory, only_sync
 from tests.support.conversations import TENANT, instance, session_of, store_of, uuid, visit
 
 KEY = str(uuid(100))
 HERE = {"tenant": str(TENANT)}
+TOO_EARLY = datetime.min.replace(tzinfo=timezone(timedelta(hours=9)))
+
+
+def endless() -> dict[str, Any]:
+    """Return a value that is in itself."""
+    value: dict[str, Any] = {}
+    value["again"] = value
+    return value
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """Return a value in a value in a value."""
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"in": value}
+    return value
+
+
+# What no JSON is like, or no longer is when it comes back.
+UNFIT = {
+    "bytes": lambda: b"\xff",
+    "endless": endless,
+    "nested": lambda: nested(100),
+    "nested deep": lambda: nested(3_000),
+    "surrogate": lambda: "\ud800",
+    "big": lambda: 2**64,
+    "object": object,
+    "awkward": Awkward,
+    "lying": lambda: datetime(2026, 1, 1, tzinfo=Lying()),
+}
+# Where a session holds what nobody looks at before it is saved.
+PUT: dict[str, Callable[[Session, Any], object]] = {
+    "variables": lambda one, value: one.variables.update(mine=value),
+    "nested": lambda one, value: one.variables.update(mine=[{"in": value}]),
+    "of a scenario": lambda one, value: one.active_scenarios[0].variables.update(mine=value),
+    "history": lambda one, value: one.step_history.append(value),
+    "scenarios": lambda one, value: one.active_scenarios.append(value),
+    "counter": lambda one, value: one.rule_fires.update(mine=value),
+    "moment": lambda one, value: one.variable_updated_at.update(mine=value),
+}
 
 
 @on_memory
@@ -67,3 +110,123 @@ def test_a_session_without_one_of_its_fields_is_refused(ledger: Any, name: str) 
     delattr(session, name)
     with pytest.raises(InvalidArgument, match=name):
         store.save(session)
+
+
+def held() -> Session:
+    return session_of(
+        variables={"mine": 2.0**64}, active_scenarios=[instance()], step_history=[visit(1)]
+    )
+
+
+@pytest.mark.parametrize("where", PUT)
+def test_u_18_what_cannot_be_stored_is_an_invalid_argument_wherever_it_was_put(
+    ledger: Any, where: str
+) -> None:
+    store = store_of(ledger)
+    saved = held()
+    store.save(saved)
+    for unfit in (*UNFIT.values(), lambda: TOO_EARLY):
+        if where in ("variables", "nested", "of a scenario") and unfit() is TOO_EARLY:
+            continue  # a text like any other
+        new, stored = held(), store.get(uuid(100))
+        new.session_id = uuid(101)
+        for one in (new, stored):
+            PUT[where](one, unfit())
+            with pytest.raises((InvalidArgument, InvalidEvent)):
+                store.save(one)
+        with pytest.raises((InvalidArgument, InvalidEvent)):
+            store.get_or_create(new, reuse=())
+        with pytest.raises((InvalidArgument, InvalidEvent)):
+            store.update(uuid(100), lambda one: PUT[where](one, unfit()))  # noqa: B023 # at once
+    assert store.get(uuid(100)) == saved
+    assert ledger.head(KEY, **HERE) == saved.version
+    assert ledger.head(str(uuid(101)), **HERE) == 0
+
+
+def test_u_18_a_moment_that_utc_does_not_have_is_an_error_of_its_field() -> None:
+    for change in (
+        lambda: session_of(created_at=TOO_EARLY),
+        lambda: setattr(session_of(), "last_activity_at", TOO_EARLY),
+        lambda: visit(1, entered_at=TOO_EARLY),
+    ):
+        with pytest.raises(ValueError, match="in UTC"):
+            change()
+
+
+def test_u_18_an_event_that_is_none_is_refused_before_anything_is_made_of_it(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = session_of()
+    store.save(saved)
+    changed = MessageAppended(role="user", content="hi")
+    changed.__dict__["content"] = endless()
+    wrong: list[Any] = [
+        *(NewEvent({"name": "a", "value": make()}, "variable.set") for make in UNFIT.values()),
+        *(NewEvent({"name": make()}, "variable.set") for make in UNFIT.values()),
+        NewEvent({"rule_id": [], "times": "many"}, "rule.fired"),
+        NewEvent({"scenario_id": {}}, "scenario.started"),
+        NewEvent({"scenario_id": KEY, "step_id": []}, "scenario.step_entered"),
+        NewEvent({}, "note", occurred_at=datetime(2026, 1, 1)),  # that is the point
+        NewEvent({}, "note", event_id=7),  # type: ignore[arg-type] # that is the point
+        NewEvent({}),
+        changed,
+        MessageAppended,
+        None,
+        7,
+    ]
+    for event in wrong:
+        for session in (session_of(101), saved):
+            session.variables["mine"] = 1
+            with pytest.raises((InvalidArgument, InvalidEvent)):
+                store.save(session, events=[NewEvent({}, "note"), event])
+    assert ledger.head(KEY, **HERE) == saved.version
+    assert ledger.head(str(uuid(101)), **HERE) == 0
+
+
+def test_u_18_a_change_that_returns_no_session_is_refused(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = session_of(variables={"a": 1})
+    store.save(saved)
+
+    def without_id(one: Session) -> Session:
+        del one.session_id
+        return one
+
+    for change in (
+        lambda one: one.variables.pop("a"),
+        lambda _: {},
+        lambda _: Awkward(),
+        without_id,
+    ):
+        with pytest.raises(InvalidArgument, match="change"):
+            store.update(uuid(100), change)
+    assert store.get(uuid(100)) == saved
+
+
+@pytest.mark.parametrize("name", ["", " \t", "x" * 513, "é" * 257])
+def test_a_12_a_13_a_name_that_is_blank_or_long_is_refused_and_nothing_is_stored(
+    ledger: Any, name: str
+) -> None:
+    store = store_of(ledger)
+    saved = session_of(active_scenarios=[instance()], turn_count=1)
+    store.save(saved)
+    named: dict[str, Callable[[Session], object]] = {
+        "name": lambda one: one.variables.update({name: 1}),
+        "rule_id": lambda one: one.rule_fires.update({name: 1}),
+        "name of a scenario's": lambda one: one.active_scenarios[0].variables.update({name: 1}),
+    }
+    for field, change in named.items():
+        one, new = store.get(uuid(100)), session_of(101, active_scenarios=[instance()])
+        for session in (one, new):
+            session.turn_count = 7
+            change(session)
+            with pytest.raises(InvalidEvent, match=field.split(" ")[0]) as caught:
+                store.save(session)
+            assert "blank" in caught.value.reason or "512" in caught.value.reason
+    assert store.get(uuid(100)) == saved
+    assert ledger.head(KEY, **HERE) == saved.version
+    assert ledger.head(str(uuid(101)), **HERE) == 0
+    # As long as may be, and of what only the store keeps also longer ones.
+    saved.variables["x" * 512] = saved.rule_fires["é" * 256] = 1
+    saved.rule_last_fire_turn[name] = 1
+    store.save(saved)
+    assert store.get(uuid(100)).rule_last_fire_turn[name] == 1

@@ -1,5 +1,6 @@
 """Conversations in and out of the store; names carry the ids of soldier's lines."""
 
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from ledger import InvalidArgument, InvalidEvent, NewEvent, SequenceConflict
-from projections.session_stores.conversation import Channel, Session, SessionStatus, StepVisit
+from projections.session_stores.conversation import (
+    Channel,
+    Session,
+    SessionStatus,
+    StepVisit,
+    scenarios,
+)
 from projections.session_stores.conversation.models import STEP_HISTORY_MAX
 from tests.support.builders import on_memory, only_sync
 from tests.support.conversations import (
@@ -273,6 +280,38 @@ def test_a_12_more_than_the_views_keep_comes_back_too(ledger: Any) -> None:
     assert found == session
     store.save(found)
     assert found.version == session.version
+
+
+def test_a_12_of_a_history_that_is_longer_than_a_session_all_steps_are_in_the_views(
+    ledger: Any,
+) -> None:
+    store, views = store_of(ledger), views_of(ledger)
+    session, key = session_of(), {"session_id": str(uuid(100)), "tenant": str(TENANT)}
+    # The first save, one that begins where only the last ones are shown, and more than those.
+    for count in (STEP_HISTORY_MAX + 500, STEP_HISTORY_MAX + 501, 2 * STEP_HISTORY_MAX + 700):
+        told = len(session.step_history)
+        session.step_history += [visit(number, number % 7) for number in range(told, count)]
+        store.save(session)
+        rows = sorted(views.rows("step_visits", **key), key=attrgetter("first_sequence"))
+        assert [one.turn_number for one in rows] == list(range(count))
+        found = store.get(uuid(100))
+        assert found.step_history == session.step_history[-STEP_HISTORY_MAX:]
+        for one in (session, found):
+            store.save(one)
+            assert one.version == ledger.head(**key)
+    assert views.rows("snapshots", **key) == []
+
+
+@on_memory
+@only_sync
+def test_a_12_of_more_steps_than_one_save_tells_the_last_ones_are_told(
+    ledger: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(scenarios, "STEPS_TOLD_MAX", STEP_HISTORY_MAX + 10)
+    session = session_of(step_history=[visit(number) for number in range(STEP_HISTORY_MAX + 50)])
+    store_of(ledger).save(session)
+    rows = views_of(ledger).rows("step_visits", str(uuid(100)), tenant=str(TENANT))
+    assert sorted(one.turn_number for one in rows) == list(range(40, STEP_HISTORY_MAX + 50))
 
 
 @only_sync

@@ -84,18 +84,24 @@ def test_c_13_whatever_comes_between_is_not_overwritten(ledger: Any) -> None:
 
 @only_sync
 def test_c_09_an_event_beside_a_deletion_is_before_it_or_begins_what_was_named(ledger: Any) -> None:
-    store, plans = store_of(ledger), SnapshotWriting(ledger, Views(ledger), "")
     told = NewEvent({}, "note")
-    for key, calls in (("ext", 3), ("s", 2)):
+    # In its first life, and in a later one, in which it is asked whether the id is new.
+    for key, calls, later in (("ext", 3, False), ("s", 2, False), ("ext", 4, True), ("s", 3, True)):
         for after in range(1, calls + 1):
-            store.save(session_of(external_id="ext"))
-            plan = plans.append_event(
-                key, told, run_id=None, event_id=str(after) + key, call_id=None
-            )
-            interrupted(plan, after, lambda: store.delete("s"))
-            found = {name: [one.type for one in ledger.read(name)] for name in ("s", "ext")}
+            tenant = f"{key} {after} {later}"
+            store = store_of(ledger, tenant=tenant)
+            plans = SnapshotWriting(ledger, Views(ledger), tenant)
+            for _ in range(1 + later):
+                store.delete("s")
+                store.save(session_of(external_id="ext"))
+            plan = plans.append_event(key, told, run_id=None, event_id="told", call_id=None)
+            interrupted(plan, after, lambda store=store: store.delete("s"))  # type: ignore[misc] # of this round
+            found = {
+                name: [one.type for one in ledger.read(name, tenant=tenant)]
+                for name in ("s", "ext")
+            }
             assert found == {"s": [], "ext": []} | ({key: ["note"]} if after < calls else {})
-            store.delete(key)
+    store = store_of(ledger)
     # The view may have left a session's first fact out, and then does not tell its incarnation.
     append_left_out(ledger, "left", "session.created")
     views = Views(ledger)

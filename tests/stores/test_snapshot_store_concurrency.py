@@ -138,3 +138,17 @@ def test_a_reader_never_sees_half_a_save(stores: list[Any]) -> None:
             count = session.total_tool_calls
             wanted = [f"{n}" for n in range(max(0, count - 2), count) for _ in range(2)]
             assert contents(session) == wanted
+
+
+def test_c_09_eight_that_tell_one_event_at_once_tell_it_once_in_every_life(
+    stores: list[Any],
+) -> None:
+    told = runtime_event("textDelta", text="a")
+    for saved in (False, False, True, True):
+        if saved:
+            stores[0].save(session_of(turns=0))
+        calls = [partial(store.append_event, "s", told, event_id="e1") for store in stores]
+        [number] = set(together(calls))
+        [event] = stores[1].events("s", types=["message.streamed"])
+        assert (event.sequence, event.event_id) == (number, "e1")
+        assert stores[0].delete("s") is True

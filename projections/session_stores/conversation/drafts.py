@@ -12,13 +12,25 @@ from ledger import NewEvent
 from ledger.events import Fact
 
 from .fields import Leaves, same
-from .remainders import NOTHING, Remainder, Shown, remainder, shown, shown_after
+from .remainders import NOTHING, Remainder, Shown, Visit, remainder, shown, shown_after
 from .rows import REMAINDER, Rows, event_at
 
 #: A turn, or a lost place, that was only counted is one fact each, up to so many in a save.
 COUNTED_MAX = 1_000
 
 AnyFact = NewEvent | Fact
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A fact that the caller hands in, as the ledger lets it in: what its event will say.
+
+    `named` says that the caller chose its id, too.
+    """
+
+    new: NewEvent
+    type: str
+    data: Any
+    named: bool
 
 
 class Draft:
@@ -30,6 +42,7 @@ class Draft:
         rows: Rows,
         before: Remainder,
         wanted: Shown,
+        history: list[Visit],
         head: int,
         now: datetime,
         said: Shown | None,
@@ -38,6 +51,7 @@ class Draft:
         self.rows = rows
         self.now = now
         self.hidden: list[int] = []
+        self.history = history
         self._key = key
         self._head = head
         self._before = before
@@ -76,29 +90,25 @@ class Draft:
         """Add a fact of the catalogue; without a time it is of the moment of the save."""
         self._add(NewEvent(payload, type, occurred_at=at or self.now), type, dict(payload))
 
-    def tell(self, given: AnyFact) -> None:
-        """Add a fact that the caller hands in; what names no type is for the ledger to refuse."""
-        new = given if isinstance(given, NewEvent) else NewEvent(given)
-        data: Any = new.payload
-        if isinstance(data, Fact):
-            data = data.model_dump(mode="json", exclude_unset=True)
-        type_ = new.type or getattr(new.payload, "event_type", None)
-        self._add(
-            msgspec.structs.replace(new, occurred_at=new.occurred_at or self.now), type_, data
-        )
+    def tell(self, told: Told) -> None:
+        """Add a fact that the caller hands in."""
+        at = told.new.occurred_at or self.now
+        self._add(msgspec.structs.replace(told.new, occurred_at=at), told.type, told.data)
 
-    def _add(self, new: NewEvent, type_: str | None, data: Any) -> None:
+    def _add(self, new: NewEvent, type_: str, data: Any) -> None:
         self.facts.append(new)
-        if type_ is not None:
-            at = new.occurred_at or self.now
-            event = event_at(self._key, self.sequence, new.event_id, type_, at, data)
-            self.rows = self.rows.after(event)
-            self._differing = None
+        at = new.occurred_at or self.now
+        event = event_at(self._key, self.sequence, new.event_id, type_, at, data)
+        self.rows = self.rows.after(event)
+        self._differing = None
 
     def keep(self) -> None:
-        """Add what no fact says, if that is not what is kept already."""
-        if self._before == NOTHING and not self.hidden and not self.differing:
-            return  # nothing is to be kept: to find it out by what follows takes five times as long
+        """Add what no fact says, if what is kept already does not say it."""
+        if not self.hidden and not self.differing and (not self.facts or self._before == NOTHING):
+            # Where others went on from what is kept it would now be said in other words. To tell
+            # nothing but that would be a change to all who read before; and to find out by what
+            # follows that nothing is to be kept takes five times as long.
+            return
         rest = remainder(
             self.rows,
             self._wanted,

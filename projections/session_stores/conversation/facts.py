@@ -13,9 +13,9 @@ from typing import Any
 from ledger import new_event_id
 
 from ...folds.session_status import TERMINAL
-from .drafts import COUNTED_MAX, AnyFact, Draft
+from .drafts import COUNTED_MAX, Draft, Told
 from .fields import Leaves, is_conversation, same
-from .remainders import Remainder, Shown
+from .remainders import Remainder, Shown, Visit
 from .rows import Rows
 from .scenarios import TOLD_BY_SCENARIOS, tell_scenarios
 
@@ -34,16 +34,18 @@ def facts_of_save(
     rows: Rows,
     before: Remainder,
     wanted: Shown,
-    told: Iterable[AnyFact],
+    history: list[Visit],
+    told: Iterable[Told],
     head: int,
     now: datetime,
     said: Shown | None = None,
 ) -> Draft:
     """Return the facts to append behind `head`, those that the caller `told` among them.
 
-    `said` is what the rows say with the remainder from `before`, if somebody looked already.
+    `said` is what the rows say with the remainder from `before`, if somebody looked already;
+    `history` are all steps that the session was given with.
     """
-    draft = Draft(key, rows, before, wanted, head, now, said)
+    draft = Draft(key, rows, before, wanted, history, head, now, said)
     _identity(draft, wanted.json)
     for fact in told:
         draft.tell(fact)

@@ -30,7 +30,11 @@ STEP_HISTORY_MAX = 1_000
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        # Which pydantic would let through, where of a ValueError it makes an error of the field.
+        raise ValueError("before the year 1 or after the year 9999 in UTC") from None
 
 
 def _now() -> datetime:

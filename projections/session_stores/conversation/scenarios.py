@@ -15,6 +15,9 @@ from .drafts import COUNTED_MAX, Draft
 from .fields import HISTORY, SCENARIOS, Leaves, leaves_of_rows, same
 from .remainders import Shown, Visit
 
+#: So many steps a save says at most were entered, the last ones: those of one and all that it says
+#: else fit into one append.
+STEPS_TOLD_MAX = 5_000
 #: The scenario of steps that were entered in one which nobody knows any more.
 UNKNOWN = str(UUID(int=0))
 #: Session fields that are told by facts about scenarios.
@@ -69,7 +72,7 @@ def tell_scenarios(draft: Draft, wanted: Shown) -> None:
     asked = Asked(wanted)
     before = _places(draft)
     _start_new(draft, asked)
-    entered = _steps(draft, asked, wanted.history, list(before))
+    entered = _steps(draft, asked, list(before))
     for id_ in asked.ids:
         _restart(draft, asked, id_)
         if id_ not in entered:
@@ -110,10 +113,10 @@ def _start_new(draft: Draft, asked: Asked) -> None:
             _start(draft, asked, id_, asked.moment(id_, "started_at"))
 
 
-def _steps(draft: Draft, asked: Asked, history: list[Visit], before: list[str]) -> set[str]:
+def _steps(draft: Draft, asked: Asked, before: list[str]) -> set[str]:
     """Say which steps were entered since; return the scenarios that they are of."""
     entered = set()
-    for visit in new_visits(draft.shown.history, history):
+    for visit in new_visits(draft.shown.history, draft.history)[-STEPS_TOLD_MAX:]:
         id_ = _scenario_of(visit, asked, before)
         if _row(draft, id_) is None:
             draft.say("scenario.started", {"scenario_id": id_, "scenario_version": None})
@@ -129,12 +132,18 @@ def _steps(draft: Draft, asked: Asked, history: list[Visit], before: list[str]) 
 
 
 def new_visits(before: list[Visit], wanted: list[Visit]) -> list[Visit]:
-    """Return the visits of a history that came since; of the ones before some may be left out."""
+    """Return the visits of a history that came since; of the ones before some may be left out.
+
+    Or it still has those that have been left out of what is stored, before all that are not.
+    """
     if same(wanted[: len(before)], before):
         return wanted[len(before) :]
     for size in range(min(len(before), len(wanted)), 0, -1):
         if same(wanted[size - 1], before[-1]) and same(wanted[:size], before[-size:]):
             return wanted[size:]
+    for end in range(len(wanted), len(before), -1):
+        if same(wanted[end - 1], before[-1]) and same(wanted[end - len(before) : end], before):
+            return wanted[end:]
     known = [place for place, one in enumerate(wanted) if any(same(one, old) for old in before)]
     return wanted[known[-1] + 1 :] if known else wanted
 

@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
 
 from ledger import (
     Append,
@@ -18,20 +16,20 @@ from ledger import (
     NewEvent,
     SequenceConflict,
 )
-from ledger.codec import check_json
-from ledger.events import Event
+from ledger.codec import check_json, decode_json
+from ledger.events import JSON_CONTENT_TYPE, Event
 from ledger.plans import Plan
 
 from ...folds.sessions import Session as SessionRow
-from ...readers.arguments import several
+from ...readers.arguments import instance, several
 from ..snapshot.errors import SessionBusy
 from .bases import Base
-from .drafts import AnyFact
+from .drafts import AnyFact, Told
 from .facts import facts_of_save
 from .fields import HISTORY, SCENARIOS, is_conversation, same
 from .models import STEP_HISTORY_MAX, Session, SessionStatus, base_of, keep
 from .reading import ROUNDS_MAX, ConversationReading, Id, as_read, id_text, remainder_of
-from .remainders import Shown
+from .remainders import Shown, Visit
 from .rows import REMAINDER, Rows
 
 #: What changes a session that was read: a save from before would overwrite it.
@@ -47,14 +45,22 @@ CHANGES = (
 CLAIMS = "\x1fchannels"
 CLAIMED = "channel.claimed"
 _FIELDS = frozenset(Session.model_fields)
+_IDENTITY = ("tenant_id", "session_id", "version")
+# What is raised for what is no session or no JSON: by pydantic, and by what is inside of lists and
+# dicts when it is asked. A value without end, or nested very deep, is a RecursionError.
+_UNFIT = (ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A session that is to be saved: tenant and id, and copies as a model and as JSON has it."""
+    """A session that is to be saved: tenant and id, and copies as a model and as JSON has it.
+
+    `history` are the steps that it was given with, of which it is shown with the last ones.
+    """
 
     key: tuple[str, str]
     session: Session
     shown: Shown
+    history: list[Visit]
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -78,14 +84,15 @@ class ConversationWriting(ConversationReading):
         events = several(events, "events", "facts")
         base = base_of(session)
         wanted = self._checked(session, base)
+        given = [self._admitted(wanted.key, event) for event in events]
         # Which of the events are stored already only the ledger knows.
-        known = None if events else self._changed(wanted, base)
+        known = None if given else self._changed(wanted, base)
         head, reused = 0, ""
         for attempt in range(ROUNDS_MAX):
             planned = None if attempt else known
             # Where nothing has changed, no append tells whether the session is what it was.
             if planned is None or not planned.append.events:
-                planned = yield from self._planned(wanted, events, head)
+                planned = yield from self._planned(wanted, given, head)
             if planned.append.events:
                 try:
                     answers: list[list[Appended]] = yield self.ledger.append_many([planned.append])
@@ -111,9 +118,10 @@ class ConversationWriting(ConversationReading):
             stored = None if tenant is None else (yield from self.stored(tenant, key))
             if stored is None:
                 return None
-            identity = stored.tenant_id, stored.session_id, stored.version
-            changed = change(stored) or stored
-            if (changed.tenant_id, changed.session_id, changed.version) != identity:
+            identity = _identity(stored)
+            changed = change(stored)
+            changed = stored if changed is None else instance(changed, "change", Session)
+            if _identity(changed) != identity:
                 raise InvalidArgument("change", "returned another session than it was given")
             try:
                 yield from self.save(changed, ())
@@ -163,6 +171,17 @@ class ConversationWriting(ConversationReading):
         deleted: bool = yield self.ledger.delete(key, tenant=tenant, reason=reason)
         return deleted
 
+    def _admitted(self, key: tuple[str, str], given: AnyFact) -> Told:
+        """Return a fact as it will be read; InvalidEvent before any fold looks at a wrong one."""
+        new = given if isinstance(given, NewEvent) else NewEvent(given)
+        one = self.ledger.door.draft(*key, new)
+        data: Any = one.payload
+        if one.content_type == JSON_CONTENT_TYPE:
+            data, _ = self.ledger.upcasts.newest(
+                one.type, one.schema_version, decode_json(one.payload)
+            )
+        return Told(new, one.type, data, new is given)
+
     def _checked(self, session: Session, base: Base | None) -> Wanted:
         known = {} if base is None else base.shown.json
         try:
@@ -171,7 +190,9 @@ class ConversationWriting(ConversationReading):
                 raise InvalidArgument("session", f"its {', '.join(sorted(missing))} was deleted")
             new = _news(plain, known) if known else plain
             copy = _validated(session, new) if known else Session.model_validate(plain)
-        except (ValidationError, PydanticSerializationError, UnicodeEncodeError) as error:
+        except InvalidArgument:
+            raise
+        except _UNFIT as error:
             raise InvalidArgument("session", str(error)) from error
         check_json(new, "session")
         ids = [one["scenario_id"] for one in plain[SCENARIOS]]
@@ -182,9 +203,10 @@ class ConversationWriting(ConversationReading):
             raise InvalidArgument("session", "is of another tenant than this store")
         # What is as it was is that itself, of which later looks see at once that it is the same.
         said = {**known, **new}
-        if len(said[HISTORY]) > STEP_HISTORY_MAX:
-            said[HISTORY] = said[HISTORY][-STEP_HISTORY_MAX:]
-        return Wanted((tenant, plain["session_id"]), copy, Shown(said))
+        history: list[Visit] = said[HISTORY]
+        if len(history) > STEP_HISTORY_MAX:
+            said[HISTORY] = history[-STEP_HISTORY_MAX:]
+        return Wanted((tenant, plain["session_id"]), copy, Shown(said), history)
 
     def _changed(self, wanted: Wanted, base: Base | None) -> Planned | None:
         """Return what makes the session that was read the wanted one; None if nobody knows it.
@@ -204,14 +226,16 @@ class ConversationWriting(ConversationReading):
         wanted: Wanted,
         rows: Rows,
         head: int,
-        told: Sequence[AnyFact] = (),
-        repeated: Sequence[AnyFact] = (),
+        told: Sequence[Told] = (),
+        repeated: Sequence[NewEvent] = (),
         said: Shown | None = None,
     ) -> Planned:
         """Return what is to be appended to a session with these rows."""
         now = self._moment(rows.session, wanted.session.last_activity_at)
         kept = remainder_of(rows)
-        draft = facts_of_save(wanted.key, rows, kept, wanted.shown, told, head, now, said)
+        draft = facts_of_save(
+            wanted.key, rows, kept, wanted.shown, wanted.history, told, head, now, said
+        )
         # What is stored already gets no number; the ledger looks whether it is the same.
         append = Append(
             wanted.key[1], [*draft.facts, *repeated], tenant=wanted.key[0], expected=head
@@ -227,7 +251,7 @@ class ConversationWriting(ConversationReading):
         return Planned(append, version, self.base(wanted.key, as_read(draft.rows), said))
 
     def _planned(
-        self, wanted: Wanted, events: Iterable[AnyFact], refused_at: int = 0
+        self, wanted: Wanted, events: Iterable[Told], refused_at: int = 0
     ) -> Plan[Planned]:
         """Return what makes the stored session the wanted one, for where the session is now."""
         tenant, session_id = wanted.key
@@ -268,22 +292,21 @@ class ConversationWriting(ConversationReading):
         return max((one.sequence for one in events if _is_change(one)), default=0)
 
     def _known_apart(
-        self, key: tuple[str, str], events: Iterable[AnyFact]
-    ) -> Plan[tuple[list[AnyFact], list[AnyFact]]]:
+        self, key: tuple[str, str], events: Iterable[Told]
+    ) -> Plan[tuple[list[Told], list[NewEvent]]]:
         """Return the events that are not stored yet, and those that are, as of a repeated call."""
-        new: list[AnyFact] = []
-        repeated: list[AnyFact] = []
+        new: list[Told] = []
+        repeated: list[NewEvent] = []
         ids: set[str] = set()
-        for event in events:
-            if not isinstance(event, NewEvent):
-                new.append(event)
-                continue
-            known: Event | None = yield self.ledger.get(
-                key[1], event.event_id, tenant=key[0], deleted=True
-            )
-            first = known is None and event.event_id not in ids
-            (new if first else repeated).append(event)
-            ids.add(event.event_id)
+        for told in events:
+            event_id, known = told.new.event_id, None
+            if told.named:
+                known = yield self.ledger.get(key[1], event_id, tenant=key[0], deleted=True)
+            if known is None and event_id not in ids:
+                new.append(told)
+            else:
+                repeated.append(told.new)
+            ids.add(event_id)
         return new, repeated
 
     def _moment(self, row: SessionRow | None, given: datetime) -> datetime:
@@ -291,6 +314,10 @@ class ConversationWriting(ConversationReading):
         if row is None or given > row.last_activity_at:
             return given
         return self.clock()
+
+
+def _identity(session: Session) -> tuple[Any, ...]:
+    return tuple([session.__dict__.get(name) for name in _IDENTITY])
 
 
 def _news(plain: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:

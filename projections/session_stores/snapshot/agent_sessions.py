@@ -7,8 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from ledger import InvalidArgument, new_event_id
+from ledger import InvalidArgument, InvalidEvent, new_event_id
 from ledger.arguments import natural
+from ledger.codec import check_json
 
 from .chat_messages import (
     TOOL_CALL_CLOSED,
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 
 _BASE = "_base"
+# What is raised for what is no session or no JSON: by msgspec, and by what is inside of messages when
+# it is asked. A value without end, or nested very deep, is a RecursionError.
+_UNFIT = (
+    *(msgspec.MsgspecError, ValueError, TypeError, AttributeError, ArithmeticError),
+    RuntimeError,
+)
 
 
 class SessionId(msgspec.Struct, frozen=True):
@@ -145,7 +152,9 @@ def checked(session: AgentSession) -> AgentSession:
         raise InvalidArgument("session", f"expected an AgentSession, got {type(session).__name__}")
     try:
         return msgspec.convert(_plain(session), AgentSession)
-    except (msgspec.MsgspecError, TypeError) as error:
+    except (InvalidArgument, InvalidEvent):
+        raise
+    except _UNFIT as error:
         raise InvalidArgument("session", str(error)) from error
 
 
@@ -156,11 +165,21 @@ def _plain(session: AgentSession) -> Any:
     see `own`; to look again takes longer with every message.
     """
     messages, base = session.chat_messages, base_of(session)
-    if base is None or type(messages) is not tuple:
-        return listed(msgspec.to_builtins(session))
-    stored = {id(one.said) for one in base.messages}
-    plain = listed(msgspec.to_builtins(msgspec.structs.replace(session, chat_messages=())))
-    plain["chat_messages"] = [
-        one if id(one) in stored else listed(msgspec.to_builtins(one)) for one in messages
-    ]
+    plain = msgspec.to_builtins(msgspec.structs.replace(session, chat_messages=()))
+    if type(messages) is not tuple:
+        messages = msgspec.to_builtins(messages)
+    stored = frozenset[int]() if base is None else {id(one.said) for one in base.messages}
+    plain["chat_messages"] = messages
+    if isinstance(messages, list | tuple):
+        plain["chat_messages"] = [
+            one if id(one) in stored else _plain_message(one, place)
+            for place, one in enumerate(messages)
+        ]
     return plain
+
+
+def _plain_message(message: ChatMessage, place: int) -> Any:
+    """Return a new message; InvalidEvent if no JSON is like it, and to compare it would fail."""
+    plain = msgspec.to_builtins(message)
+    check_json(plain, f"session.chat_messages[{place}]")
+    return listed(plain)

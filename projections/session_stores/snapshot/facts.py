@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 
 from ledger import NewEvent, new_event_id
-from ledger.events import Fact
+from ledger.codec import decode_json
+from ledger.events import JSON_CONTENT_TYPE
+from ledger.records import Draft
 
 from ...folds.approvals import Approval
 from .agent_sessions import AgentSession, SessionId
@@ -19,11 +21,12 @@ from .records import SNAPSHOT, Stored
 TOOL_TYPES = ("tool.started", "tool.finished", "tool.failed")
 
 
-def said_by(event: NewEvent) -> Mapping[str, Any]:
+def said_by(draft: Draft) -> dict[str, Any]:
     """Return what an event that is to be appended says; nothing if that is not JSON. Pure."""
-    if isinstance(event.payload, Fact):
-        return event.payload.model_dump()
-    return event.payload if isinstance(event.payload, Mapping) else {}
+    said: dict[str, Any] = {}
+    if draft.content_type == JSON_CONTENT_TYPE:
+        said = decode_json(draft.payload)
+    return said
 
 
 def open_call(facts: Iterable[tuple[str | None, Mapping[str, Any]]], tool_name: Any) -> str | None:
@@ -31,8 +34,8 @@ def open_call(facts: Iterable[tuple[str | None, Mapping[str, Any]]], tool_name: 
     calls: dict[str, None] = {}
     for type_, data in facts:
         call_id = data.get("call_id")
-        if call_id is None:
-            continue  # not said as JSON
+        if not isinstance(call_id, str):
+            continue  # not said as JSON, or as an older program did
         if type_ == "tool.started" and data.get("tool_name") == tool_name:
             calls[call_id] = None
         elif type_ in TOOL_TYPES:

@@ -23,6 +23,7 @@ from ...views_async import AsyncViews
 from ..uuid_texts import hyphenated
 from .agent_sessions import AgentSession, SessionId
 from .errors import SessionBusy
+from .event_ids import as_given
 from .message_changes import Window
 from .records import (
     LIMITS,
@@ -219,7 +220,7 @@ class SnapshotReading:
         """Return the events of a session; options are those of `Ledger.read`."""
         session_id = yield from self.resolve(key)
         events: list[Event] = yield self.ledger.read(session_id, tenant=self.tenant, **options)
-        return events
+        return [as_given(event) for event in events]
 
     def checkpoints(
         self, key: SessionKey, limit: int | None, newest_first: bool

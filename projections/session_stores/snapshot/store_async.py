@@ -99,8 +99,9 @@ class AsyncSnapshotStore:
         """Append what happened in a session and return its sequence.
 
         An event is a runtime event as agent-base serializes it, a fact of the catalogue, or a
-        NewEvent. With an `event_id` repeating the call stores nothing. The end of a tool call that
-        names no `call_id` ends the oldest open call of its tool.
+        NewEvent. With an `event_id` repeating the call stores nothing, until the session is
+        deleted. The end of a tool call that names no `call_id` ends the oldest open call of its
+        tool.
         """
         return await arun(
             self._plans.append_event(

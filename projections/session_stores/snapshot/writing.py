@@ -21,10 +21,12 @@ from ledger.plans import Plan
 from ...engine.projection import payload
 from ...folds.approvals import REQUESTED, Approval
 from ...folds.sessions import ALLOWED_ACTIONS_MAX, Session
+from ...readers.arguments import instance
 from ..side_tenants import side_tenant
 from .agent_sessions import AgentSession, SessionId, base_of, carrying, checked
 from .bases import Base
 from .errors import ExternalIdTaken, SessionBusy
+from .event_ids import id_in_life, incarnation_of, under
 from .facts import (
     TOOL_TYPES,
     allowed_fact,
@@ -212,7 +214,7 @@ class SnapshotWriting(SnapshotReading):
             stored = yield from self._known(key)
             if stored is None:
                 return None
-            changed = change(stored.session)
+            changed = instance(change(stored.session), "change", AgentSession)
             if (changed.id, changed.version) != (stored.session.id, stored.session.version):
                 raise InvalidArgument("change", "returned another session than it was given")
             try:
@@ -232,13 +234,16 @@ class SnapshotWriting(SnapshotReading):
     ) -> Plan[int]:
         """Append one event and return its sequence."""
         resolved = yield from self.resolved(key)
+        named = event_id is not None or isinstance(event, NewEvent)
         for _ in range(ROUNDS_MAX):
             session_id, incarnation = resolved
+            if named and incarnation is None:
+                incarnation = yield from incarnation_of(self.ledger, self.tenant, session_id)
             # Whose end it is is decided by what is stored, so that must not change meanwhile.
             expected: int | None = None
             if _needs_call(event, call_id):
                 expected = yield self.ledger.head(session_id, tenant=self.tenant)
-            told = yield from self._new_event(session_id, event, call_id, event_id)
+            told = yield from self._new_event(session_id, incarnation, event, call_id, event_id)
             if run_id is not None:
                 told = msgspec.structs.replace(told, run_id=run_id)
             try:
@@ -317,8 +322,11 @@ class SnapshotWriting(SnapshotReading):
 
     def _told(self, session_id: str, events: Sequence[AnyEvent]) -> Plan[list[NewEvent]]:
         told: list[NewEvent] = []
+        incarnation: int | None = None
         for event in events:
-            one = yield from self._new_event(session_id, event, None, None, told)
+            if incarnation is None and isinstance(event, NewEvent):
+                incarnation = yield from incarnation_of(self.ledger, self.tenant, session_id)
+            one = yield from self._new_event(session_id, incarnation, event, None, None, told)
             if type_of(one) in MESSAGE_TYPES:
                 raise InvalidArgument("events", "expected no messages: the session has them")
             told.append(one)
@@ -327,17 +335,31 @@ class SnapshotWriting(SnapshotReading):
     def _new_event(
         self,
         session_id: str,
+        incarnation: int | None,
         event: AnyEvent,
         call_id: str | None,
         event_id: str | None,
         before: Sequence[NewEvent] = (),
     ) -> Plan[NewEvent]:
+        """Return the event to append; if the caller names it, the incarnation must be known."""
+        if event_id is None and isinstance(event, NewEvent):
+            event_id = event.event_id
+        stored_id = event_id
+        if event_id is not None:
+            of = self.tenant, session_id
+            stored_id = yield from id_in_life(self.ledger, of, incarnation or 0, event_id)
         if isinstance(event, Mapping):
             if _needs_call(event, call_id):
-                call_id = yield from self._call(session_id, event, event_id, before)
-            return new_event(event, call_id, event_id)
-        told = event if isinstance(event, NewEvent) else NewEvent(event)
-        return told if event_id is None else msgspec.structs.replace(told, event_id=event_id)
+                call_id = yield from self._call(session_id, event, stored_id, before)
+            told = new_event(event, call_id, event_id)
+        else:
+            told = event if isinstance(event, NewEvent) else NewEvent(event)
+            if event_id is not None:
+                told = msgspec.structs.replace(told, event_id=event_id)
+        if stored_id in (None, told.event_id):
+            return told
+        self.ledger.door.draft(self.tenant, session_id, told)  # which refuses what was given
+        return under(told, stored_id)
 
     def _call(
         self,
@@ -361,7 +383,12 @@ class SnapshotWriting(SnapshotReading):
         )
         facts: list[tuple[str | None, Any]]
         facts = [(one.type, payload(one)) for one in reversed(read)]
-        facts += [(type_of(one), said_by(one)) for one in before]
+        drafts = [
+            self.ledger.door.draft(self.tenant, session_id, one)
+            for one in before
+            if type_of(one) in TOOL_TYPES
+        ]
+        facts += [(one.type, said_by(one)) for one in drafts]
         return open_call(facts, event.get("tool_name"))
 
 

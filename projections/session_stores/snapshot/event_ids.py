@@ -1,0 +1,85 @@
+"""The ids that callers give to events, in each life that a session has under one id. Plans.
+
+The ledger knows an id for as long as a session's log, beyond every deletion. What a caller tells
+the session that begins anew is new all the same, so an id that an earlier life had is stored with
+the mark of this one, and comes back without it; so is one that looks as if it had a mark. All other
+ids are stored as they were given. The orchestrator's store marks its events' ids the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+
+import msgspec
+
+from ledger import AsyncLedger, Ledger, NewEvent
+from ledger.codec import check_text
+from ledger.events import Event
+from ledger.limits import ID_BYTES_MAX
+from ledger.plans import Plan
+
+_MARK = re.compile(r"@([0-9]+)\Z")
+#: What the metadata of an event has whose id is marked: the id, and the metadata as they were given.
+_GIVEN = frozenset({"id", "metadata"})
+
+
+def incarnation_of(ledger: Ledger | AsyncLedger, tenant: str, session_id: str) -> Plan[int]:
+    """Return which life of a session goes on, or is to begin."""
+    heads = yield ledger.heads([session_id], tenant=tenant)
+    incarnation: int = heads[session_id].incarnation
+    return incarnation
+
+
+def id_in_life(
+    ledger: Ledger | AsyncLedger,
+    session: tuple[str, str],
+    incarnation: int,
+    event_id: str,
+) -> Plan[str]:
+    """Return the id under which an event is stored, in one life of a tenant's session."""
+    check_text(event_id, "event_id", ID_BYTES_MAX)
+    # In the first life, too, for it is there that one could take a later one's mark.
+    looks_marked = _MARK.search(event_id) is not None
+    if not incarnation and not looks_marked:
+        return event_id
+    tenant, session_id = session
+    known: Event | None = yield ledger.get(session_id, event_id, tenant=tenant, deleted=True)
+    if known is None:
+        is_free = not looks_marked  # else another one's mark would be taken for it
+    else:
+        is_free = known.sequence > incarnation and as_given(known) is known
+    return event_id if is_free else _marked(event_id, incarnation)
+
+
+def under(new: NewEvent, event_id: str) -> NewEvent:
+    """Return an event under the id under which it is to be stored."""
+    if event_id == new.event_id:
+        return new
+    given: dict[str, object] = {"id": new.event_id}
+    if new.metadata:
+        given["metadata"] = new.metadata
+    return msgspec.structs.replace(new, event_id=event_id, metadata=given)
+
+
+def as_given(event: Event) -> Event:
+    """Return an event with the id that its caller gave it."""
+    given = event.metadata
+    if not given:
+        return event  # as are most
+    event_id, metadata = given.get("id"), given.get("metadata", {})
+    if not isinstance(event_id, str) or not isinstance(metadata, Mapping) or given.keys() - _GIVEN:
+        return event
+    mark = _MARK.search(event.event_id)
+    if mark is None or event.event_id != _marked(event_id, int(mark[1])):
+        return event
+    return msgspec.structs.replace(event, event_id=event_id, metadata=metadata)
+
+
+def _marked(event_id: str, incarnation: int) -> str:
+    marked = f"{event_id}@{incarnation}"
+    if len(marked.encode()) <= ID_BYTES_MAX:
+        return marked
+    # A number that begins with 0 is in no mark but this one's, so no digest is another one's id.
+    return f"{sha256(event_id.encode()).hexdigest()}@0{incarnation}"

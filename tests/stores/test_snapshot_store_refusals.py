@@ -1,0 +1,122 @@
+"""What cannot be stored is refused by the documented errors, whatever it is; names carry the ids."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from ledger import InvalidArgument, InvalidEvent, NewEvent
+from ledger.catalogue import ToolStarted
+from projections.session_stores.snapshot import AgentSession, ChatMessage, RunState, SessionId
+from tests.support.agent_sessions import SYSTEM, runtime_event, session_of, store_of
+from tests.support.awkward import Awkward, Lying
+
+REFUSED = (InvalidArgument, InvalidEvent)
+ENDED = runtime_event("toolCallFinished", tool_name="t", summary="ok")
+
+
+def endless() -> dict[str, Any]:
+    """Return a value that is in itself."""
+    value: dict[str, Any] = {}
+    value["again"] = value
+    return value
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """Return a value in a value in a value."""
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"in": value}
+    return value
+
+
+UNFIT: dict[str, Callable[[], Any]] = {
+    "endless": endless,
+    "nested": lambda: nested(64),
+    "nested deep": lambda: nested(900),
+    "nested deeper": lambda: nested(3_000),
+    "surrogate": lambda: "\ud800",
+    "key": lambda: {"\ud800": 1},
+    "big": lambda: 2**64,
+    "object": object,
+    "awkward": Awkward,
+    "lying": lambda: datetime(2026, 1, 1, tzinfo=Lying()),
+}
+# Where a session may hold it, alone and beside so many others that they are compared otherwise.
+PUT: dict[str, Callable[[AgentSession, Any], AgentSession]] = {
+    "content": lambda one, value: one.with_message(ChatMessage(role="user", content=(value,))),
+    "many": lambda one, value: one.with_message(
+        *(ChatMessage(role="user", content=(number, value)) for number in range(20))
+    ),
+    "images": lambda one, value: one.with_message(ChatMessage.user("Look.", [{"url": value}])),
+    "system": lambda one, value: replace(
+        one, chat_messages=(replace(SYSTEM, content=(value,)), *one.chat_messages[1:])
+    ),
+    "repeated": lambda one, value: one.with_message(
+        one.chat_messages[-1], ChatMessage(role="user", content=(value,))
+    ),
+    "role": lambda one, value: one.with_message(ChatMessage(role=value)),
+    "messages": lambda one, value: replace(one, chat_messages=value),
+    "allowed": lambda one, value: replace(one, always_allowed_actions=[value]),  # type: ignore[arg-type] # that is the point
+    "calls": lambda one, value: replace(one, total_tool_calls=value),
+    "strikes": lambda one, value: replace(one, run_state=RunState(nudge_count=value)),
+    "external id": lambda one, value: replace(one, id=SessionId(str(one.id), value)),
+}
+
+
+@pytest.mark.parametrize("where", PUT)
+def test_u_18_what_cannot_be_stored_is_refused_wherever_it_was_put(ledger: Any, where: str) -> None:
+    store = store_of(ledger)
+    saved = store.save(session_of())
+    for what, make in UNFIT.items():
+        new = replace(session_of(), id=SessionId("new"))
+        for one in (new, saved, store.load("s")):
+            with pytest.raises(REFUSED):
+                store.save(PUT[where](one, make()))
+        if (where, what) == ("external id", "awkward"):
+            continue  # which is compared, and refuses that itself
+        with pytest.raises(REFUSED):
+            store.update("s", lambda one: PUT[where](one, make()))  # noqa: B023 # at once
+    assert store.load("s") == saved
+    assert [ledger.head(key) for key in ("s", "new")] == [saved.version, 0]
+
+
+def test_u_18_a_change_that_returns_no_session_is_refused(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = store.save(session_of())
+    for returned in (None, {}, "s", Awkward()):
+        with pytest.raises(InvalidArgument, match="change"):
+            store.update("s", lambda _: returned)  # noqa: B023 # at once
+    assert ledger.head("s") == saved.version
+
+
+@pytest.mark.parametrize("value", UNFIT)
+def test_u_18_an_event_that_is_none_is_refused_alone_and_in_a_save(ledger: Any, value: str) -> None:
+    store, make = store_of(ledger), UNFIT[value]
+    started = ToolStarted(call_id="c", tool_name="t")
+    started.__dict__["call_id"] = make()
+    events: list[Any] = [
+        NewEvent({"call_id": make(), "tool_name": "t"}, "tool.started"),
+        NewEvent({"n": [make()]}, "note"),
+        NewEvent({}, "note", event_id=make()),
+        NewEvent({}, "note", metadata={"n": [make()]}),
+        runtime_event("textDelta", text=make()),
+        runtime_event("planUpdated", objective="o", plan=[make()]),
+        runtime_event("toolCallStarted", tool_name=make(), args_json="{}"),
+        runtime_event("checkpoint", checkpoint={"step": {"BeforeLlm": {"messages": [make()]}}}),
+        runtime_event("awaitingApproval", request={"title": "t", "raw": [make()]}),
+    ]
+    if value != "lying":  # whose error is not the ledger's
+        events.append(started)
+    for event in events:
+        with pytest.raises(REFUSED):
+            store.append_event("s", event)
+        with pytest.raises(REFUSED):
+            store.save(session_of(), events=[event, ENDED])
+    for name in ("event_id", "run_id", "call_id"):
+        if value != "awkward" or name != "call_id":  # which is asked whether it is there
+            with pytest.raises(REFUSED):
+                store.append_event("s", ENDED, **{name: make()})
+    assert ledger.head("s") == 0
