@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger import NewEvent
+from ledger import NewEvent, SequenceConflict
 from projections.session_stores.orchestrator import AsyncOrchestratorStore, OrchestratorStore
 from projections.session_stores.qa import ledger_session_id
-from projections.session_stores.snapshot import AgentSession, SessionId
+from projections.session_stores.snapshot import AgentSession, ChatMessage, SessionId
 from tests.stores.orchestrator_cases import event, run_of, session
+from tests.support.agent_sessions import contents
 from tests.support.agent_sessions import store_of as snapshots_of
 from tests.support.blocking import Blocking
 from tests.support.cognee import (
@@ -159,6 +160,26 @@ def test_u_13_what_is_ours_alone_goes_whole(ledger: Any) -> None:
     assert store.prune() == 3
     assert views_of(ledger).sessions(tenant=OWNER, archived=True) == []
     assert lists.watermark("s", "x") is None
+
+
+@each_backend
+def test_u_13_who_holds_a_session_saves_it_after_ours_was_pruned(ledger: Any) -> None:
+    store, agents = store_of(ledger), snapshots_of(ledger)
+    held = agents.save(AgentSession(id=SessionId("s")).with_message(ChatMessage.user("Hi")))
+    for _ in range(5):
+        filled(store)
+        assert store.prune() == 1
+    held = agents.save(held.with_message(ChatMessage.assistant("Hello")))
+    assert contents(agents.load("s")) == ["Hi", "Hello"]
+    filled(store)
+    assert store.prune() == 1
+    message = views_of(ledger).messages("s")[0]
+    redacted = NewEvent({"message_ids": [message.message_id]}, "content.redacted")
+    ledger.append("s", redacted)
+    filled(store)
+    assert store.prune() == 1
+    with pytest.raises(SequenceConflict):  # which would have brought back what was redacted
+        agents.save(held.with_message(ChatMessage.user("And?")))
 
 
 @each_backend

@@ -41,6 +41,9 @@ from .records import (
     window_of,
 )
 
+#: The last is nearly always one that changed something.
+CHANGES_AT_ONCE = 2
+
 
 class SnapshotReading:
     """The reading half of a store, over the sync or the async faces of ledger and views."""
@@ -163,15 +166,23 @@ class SnapshotReading:
 
     def _last_change(self, session_id: str) -> Plan[int]:
         """Return the sequence of the last fact about messages, or of a deletion behind it."""
-        events: list[Event] = yield self.ledger.read(
-            session_id,
-            tenant=self.tenant,
-            types=(*MESSAGE_TYPES, SESSION_DELETED),
-            newest_first=True,
-            limit=1,
-            deleted=True,
-        )
-        return events[0].sequence if events else 0
+        before: int | None = None
+        while True:
+            events: list[Event] = yield self.ledger.read(
+                session_id,
+                tenant=self.tenant,
+                types=(*MESSAGE_TYPES, SESSION_DELETED),
+                before=before,
+                newest_first=True,
+                limit=CHANGES_AT_ONCE,
+                deleted=True,
+            )
+            found = next(filter(_is_change, events), None)
+            if found is not None:
+                return found.sequence
+            if len(events) < CHANGES_AT_ONCE:
+                return 0
+            before = events[-1].sequence
 
     def _at(self, session_id: str, moment: Moment) -> Plan[Stored | None]:
         """Return a session as it was; what the log holds of a moment never changes."""
@@ -242,3 +253,8 @@ class SnapshotReading:
             session_id, tenant=self.tenant, types=types, **options
         )
         return events
+
+
+def _is_change(event: Event) -> bool:
+    # Stores of other things redact those, often in the same sessions.
+    return event.type != "content.redacted" or bool(payload(event).get("message_ids"))
