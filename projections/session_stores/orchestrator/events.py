@@ -11,9 +11,7 @@ word for, and those that a save appends, are none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any
 
 from pydantic import ValidationError
@@ -32,14 +30,13 @@ from ledger.catalogue import (
     WorkspaceSnapshotTaken,
 )
 from ledger.codec import encode_json
-from ledger.limits import ID_BYTES_MAX
 from ledger.refusals import shown
 
+from ..marked_ids import MARK, marked_id
 from .records import EVENT_TYPES, EventRecord, invalid
 
 #: Where the envelope keeps what the ledger has no field for.
 _OWN = frozenset({"type", "id", "provider", "metadata"})
-_OF_INCARNATION = re.compile(r"@[0-9]+\Z")
 
 _FACTS: dict[str, type[Fact]] = {
     "message_sent": MessageAppended,
@@ -79,9 +76,9 @@ def to_ledger(event: EventRecord, incarnation: int) -> NewEvent:
     event_id = event.id
     if payload is not None:
         own["type"] = event.type
-    if incarnation or _OF_INCARNATION.search(event.id):
+    if incarnation or MARK.search(event.id):
         own["id"] = event.id
-        event_id = _of_incarnation(event.id, incarnation)
+        event_id = marked_id(event.id, incarnation)
     return NewEvent(
         dict(event.data) if payload is None else payload,
         event.type if payload is None else _FACTS[event.type].event_type,
@@ -92,14 +89,6 @@ def to_ledger(event: EventRecord, incarnation: int) -> NewEvent:
         correlation_id=event.correlation_id,
         metadata=own or None,
     )
-
-
-def _of_incarnation(event_id: str, incarnation: int) -> str:
-    marked = f"{event_id}@{incarnation}"
-    if len(marked.encode()) <= ID_BYTES_MAX:
-        return marked
-    # No id is marked with a number that begins with 0 but by this line.
-    return f"{sha256(event_id.encode()).hexdigest()}@0{incarnation}"
 
 
 def from_ledger(event: Event) -> EventRecord | None:

@@ -3,14 +3,12 @@
 The ledger knows an id for as long as a session's log, beyond every deletion. What a caller tells
 the session that begins anew is new all the same, so an id that an earlier life had is stored with
 the mark of this one, and comes back without it; so is one that looks as if it had a mark. All other
-ids are stored as they were given. The orchestrator's store marks its events' ids the same way.
+ids are stored as they were given.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from hashlib import sha256
 
 import msgspec
 
@@ -20,7 +18,8 @@ from ledger.events import Event
 from ledger.limits import ID_BYTES_MAX
 from ledger.plans import Plan
 
-_MARK = re.compile(r"@([0-9]+)\Z")
+from ..marked_ids import MARK, marked_id
+
 #: What the metadata of an event has whose id is marked: the id, and the metadata as they were given.
 _GIVEN = frozenset({"id", "metadata"})
 
@@ -41,7 +40,7 @@ def id_in_life(
     """Return the id under which an event is stored, in one life of a tenant's session."""
     check_text(event_id, "event_id", ID_BYTES_MAX)
     # In the first life, too, for it is there that one could take a later one's mark.
-    looks_marked = _MARK.search(event_id) is not None
+    looks_marked = MARK.search(event_id) is not None
     if not incarnation and not looks_marked:
         return event_id
     tenant, session_id = session
@@ -50,7 +49,7 @@ def id_in_life(
         is_free = not looks_marked  # else another one's mark would be taken for it
     else:
         is_free = known.sequence > incarnation and as_given(known) is known
-    return event_id if is_free else _marked(event_id, incarnation)
+    return event_id if is_free else marked_id(event_id, incarnation)
 
 
 def under(new: NewEvent, event_id: str) -> NewEvent:
@@ -71,15 +70,7 @@ def as_given(event: Event) -> Event:
     event_id, metadata = given.get("id"), given.get("metadata", {})
     if not isinstance(event_id, str) or not isinstance(metadata, Mapping) or given.keys() - _GIVEN:
         return event
-    mark = _MARK.search(event.event_id)
-    if mark is None or event.event_id != _marked(event_id, int(mark[1])):
+    mark = MARK.search(event.event_id)
+    if mark is None or event.event_id != marked_id(event_id, int(mark[1])):
         return event
     return msgspec.structs.replace(event, event_id=event_id, metadata=metadata)
-
-
-def _marked(event_id: str, incarnation: int) -> str:
-    marked = f"{event_id}@{incarnation}"
-    if len(marked.encode()) <= ID_BYTES_MAX:
-        return marked
-    # A number that begins with 0 is in no mark but this one's, so no digest is another one's id.
-    return f"{sha256(event_id.encode()).hexdigest()}@0{incarnation}"
