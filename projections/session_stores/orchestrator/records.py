@@ -41,9 +41,10 @@ EVENT_TYPES = (
 )
 
 
-#: The fields of records that hold JSON.
+#: The fields of records that hold JSON. Not an event's data: the ledger looks through it anyway, and to
+#: do so twice takes a fifth of the time of appending many.
 _JSON = (
-    *("metadata", "context", "data", "input", "output", "error"),
+    *("metadata", "context", "input", "output", "error"),
     *("provider_metadata", "token_usage"),
 )
 
