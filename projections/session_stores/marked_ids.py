@@ -19,5 +19,5 @@ def marked_id(event_id: str, incarnation: int) -> str:
     marked = f"{event_id}@{incarnation}"
     if len(marked.encode()) <= ID_BYTES_MAX:
         return marked
-    # A number that begins with 0 is in no mark but this one's, so no digest is another one's id.
+    # No mark of a whole id has a 0 in front of another digit, so no digest is another one's id.
     return f"{sha256(event_id.encode()).hexdigest()}@0{incarnation}"

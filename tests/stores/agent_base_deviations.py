@@ -9,7 +9,8 @@ C-07  An id resolves with or without the external id; an external id belongs to 
 C-09  An event is stored as a fact of the catalogue and read back as one; the call that the end of
       a tool call belongs to is found, for agent-base's events name none. An `event_id` is repeated
       within one life of a session: after a deletion the same one is a new event's. The ledger, and
-      what the views name after an event, then have it with the mark of that life, `e1@7`.
+      what the views name after an event, then have it with the mark of that life, `e1@7`, and what
+      was given in the event's metadata, which have so much less room.
 C-11  The newest activity first, then the id backwards; what cannot be read is listed, and loading
       it is an error.
 C-12  An error of its own, `SnapshotUnreadable`, never "not found".

@@ -23,10 +23,12 @@ BP-31  Feedback that is updated is given anew and then the newest; counts are se
 BP-34  Expiry is off unless a store is made with `session_ttl_s`; cognee's is 604,800.
 BP-35  The expiry follows from the session's last fact, so no row has to be rewritten, nor left: from
        when it was written, or from when it happened for a store with a clock of its own.
-BP-39  A session in which other stores wrote expires for this one alone: what is ours is redacted.
+BP-39  A session in which other stores wrote expires for this one alone: what is ours is redacted. Its
+       status, its dataset and the sums of what was used are everybody's, and stay.
 BP-41  `set_value` returns a sequence, `delete_value` whether there was one.
 BP-43  Ours are the kinds of facts that the store is made of, whoever told them, and what else it told
-       itself; a session that has nothing else is hidden whole.
+       itself; a session that has nothing else is hidden whole. Else what is ours is redacted by its
+       ids, and with it a tool call or a run's feedback that has the same one.
 M-01   InvalidArgument; blank ids and wrong counts are refused before the ledger is asked.
 M-05   `qa_recall.as_text` and `as_messages` of what `history` returns.
 M-06   The index is of full text and is a view, so it follows every change; there are no vectors.

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from ledger import InvalidArgument, InvalidEvent, NewEvent, SequenceConflict
+from ledger import InvalidArgument, InvalidEvent, Ledger, Limits, NewEvent, SequenceConflict
 from projections.session_stores.conversation import (
     Channel,
     Session,
@@ -312,6 +312,16 @@ def test_a_12_of_more_steps_than_one_save_tells_the_last_ones_are_told(
     store_of(ledger).save(session)
     rows = views_of(ledger).rows("step_visits", str(uuid(100)), tenant=str(TENANT))
     assert sorted(one.turn_number for one in rows) == list(range(40, STEP_HISTORY_MAX + 50))
+
+
+def test_a_12_where_all_new_steps_do_not_fit_those_that_are_shown_are_told() -> None:
+    visits = [visit(number) for number in range(STEP_HISTORY_MAX + 500)]
+    with Ledger.open("memory:", limits=Limits(batch_events_max=STEP_HISTORY_MAX + 100)) as ledger:
+        store = store_of(ledger)
+        store.save(session_of(step_history=visits))
+        assert store.get(uuid(100)).step_history == visits[-STEP_HISTORY_MAX:]
+        rows = views_of(ledger).rows("step_visits", str(uuid(100)), tenant=str(TENANT))
+        assert len(rows) == STEP_HISTORY_MAX
 
 
 @only_sync

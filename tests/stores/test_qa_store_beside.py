@@ -183,6 +183,25 @@ def test_u_13_who_holds_a_session_saves_it_after_ours_was_pruned(ledger: Any) ->
 
 
 @each_backend
+@pytest.mark.parametrize("ours", [True, False], ids=["with ours", "without ours"])
+def test_l_01_who_is_at_an_expired_session_is_noted_there(ledger: Any, ours: bool) -> None:
+    clock = Clock()
+    store = store_of(ledger, session_ttl_s=TTL, clock=clock)
+    lists = lifecycle_of(store)
+    said = {"role": "user", "content": "Hi"}
+    ledger.append("s", NewEvent(said, "message.appended", occurred_at=clock()))
+    if ours:
+        filled(store)
+    for _ in range(3):
+        clock.forward(TTL)
+        assert lists.session_record("s") is None
+        assert lists.ensure_and_touch("s").last_activity_at == clock()
+        assert lists.session_record("s").session_id == "s"
+        assert read_all(store) == NOTHING
+    assert [one.content for one in views_of(ledger).messages("s")] == ["Hi"]
+
+
+@each_backend
 def test_u_14_answers_stay_their_users_when_another_store_replaces_what_is_noted(
     ledger: Any,
 ) -> None:

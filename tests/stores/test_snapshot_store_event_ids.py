@@ -9,6 +9,7 @@ from ledger import EventIdReused, InvalidEvent, NewEvent
 from projections.session_stores.snapshot import SnapshotStore
 from tests.support.agent_sessions import runtime_event, session_of, store_of
 from tests.support.builders import on_memory, only_sync
+from tests.support.views import views_of
 
 DELTA = runtime_event("textDelta", text="a")
 STARTED = runtime_event("toolCallStarted", tool_name="t", args_json="{}")
@@ -140,3 +141,18 @@ def test_u_18_metadata_is_checked_in_every_life(ledger: Any) -> None:
     with pytest.raises(InvalidEvent, match="event_id"):
         store.append_event("s", DELTA, event_id=wrong)
     assert store.events("s") == []
+
+
+@on_memory
+@only_sync
+def test_c_09_what_was_noted_with_a_marked_event_is_where_views_look_for_it(ledger: Any) -> None:
+    store, views = store_of(ledger), views_of(ledger)
+    said = {"message_id": "m", "role": "user", "content": "x"}
+    told = NewEvent(said, "message.appended", event_id="e@1", metadata={"a": 1})
+    for _ in range(2):
+        store.append_event("s", told)
+        [message] = views.messages("s")
+        assert message.metadata["a"] == 1
+        [event] = store.events("s")
+        assert (event.event_id, event.metadata) == ("e@1", {"a": 1})
+        store.delete("s")

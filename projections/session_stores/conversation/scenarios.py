@@ -15,8 +15,7 @@ from .drafts import COUNTED_MAX, Draft
 from .fields import HISTORY, SCENARIOS, Leaves, leaves_of_rows, same
 from .remainders import Shown, Visit
 
-#: So many steps a save says at most were entered, the last ones: those of one and all that it says
-#: else fit into one append.
+#: So many steps a save says at most were entered, the last ones: most fit into one append then.
 STEPS_TOLD_MAX = 5_000
 #: The scenario of steps that were entered in one which nobody knows any more.
 UNKNOWN = str(UUID(int=0))

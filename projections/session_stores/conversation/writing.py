@@ -233,9 +233,13 @@ class ConversationWriting(ConversationReading):
         """Return what is to be appended to a session with these rows."""
         now = self._moment(rows.session, wanted.session.last_activity_at)
         kept = remainder_of(rows)
-        draft = facts_of_save(
-            wanted.key, rows, kept, wanted.shown, wanted.history, told, head, now, said
-        )
+        # Of very many new steps all are told if they fit, else those that the session is shown with.
+        for history in (wanted.history, wanted.history[-STEP_HISTORY_MAX:]):
+            draft = facts_of_save(
+                wanted.key, rows, kept, wanted.shown, history, told, head, now, said
+            )
+            if len(draft.facts) + len(repeated) <= self.ledger.door.limits.batch_events_max:
+                break
         # What is stored already gets no number; the ledger looks whether it is the same.
         append = Append(
             wanted.key[1], [*draft.facts, *repeated], tenant=wanted.key[0], expected=head

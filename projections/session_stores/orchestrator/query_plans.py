@@ -195,7 +195,8 @@ class QueryPlans:
     def usage(self, *, session_id: str | None = None, **own: Any) -> Plan[UsageSummary]:
         """Return the tokens of runs."""
         wanted, sums = started_runs(**own), UsageSums()
-        yield from self._store.each_run(lambda found: sums.add(filter(wanted, found)), session_id)
+        named = text(session_id, "session_id")
+        yield from self._store.each_run(lambda found: sums.add(filter(wanted, found)), named)
         return sums.summary()
 
     def cost(
@@ -208,22 +209,21 @@ class QueryPlans:
     ) -> Plan[CostSummary]:
         """Return what runs cost."""
         wanted, sums = started_runs(**own), CostSums(check_prices(prices))
+        named, agent = text(session_id, "session_id"), text(agent_id, "agent_id")
         owned: set[str] = set()
-        if text(agent_id, "agent_id") is not None:
+        if agent is not None:
             yield from self._store.each_session(
                 lambda rows: owned.update(row.session_id for row in rows),
-                agent_id=agent_id,
+                agent_id=agent,
                 archived=True,
             )
 
         def add(found: Iterable[RunRecord]) -> None:
             sums.add(
-                run
-                for run in found
-                if wanted(run) and (agent_id is None or run.session_id in owned)
+                run for run in found if wanted(run) and (agent is None or run.session_id in owned)
             )
 
-        yield from self._store.each_run(add, session_id)
+        yield from self._store.each_run(add, named)
         return sums.summary()
 
     def search_events(

@@ -172,6 +172,9 @@ class QACore:
             opening = yield from cleared(self, place.ledger_id, EXPIRED)
             if any(one.type == SESSION_DELETED for one in opening):
                 row = None
+            elif not opening and not facts:
+                # Nothing of ours is in it; that it goes on has to be said all the same.
+                opening = [self.fact("session.amended", {})]
         opening += self._opening(place, row, dataset_id)
         if not opening and not facts:
             return []

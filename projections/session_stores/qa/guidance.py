@@ -90,8 +90,8 @@ def _put(core: QACore, place: Place, own_id: str, facts: Sequence[NewEvent]) -> 
     for _ in range(ROUNDS_MAX):
         head: int = yield core.ledger.head(place.ledger_id, tenant=core.tenant)
         there = yield from core.is_there(place)
-        row = (yield from _row(core, place, own_id)) if there else None
-        gone = _gone(core, [own_id]) if isinstance(row, Feedback) else []
+        given = (yield from _given(core, place, own_id)) if there else None
+        gone = _gone(core, [own_id]) if given is not None else []
         appended = yield from core.append_at(place, head, [*gone, *facts])
         if appended is not None:
             return Stored(own_id, appended[-1].sequence)
@@ -141,10 +141,13 @@ def _row(core: QACore, place: Place, own_id: str) -> Plan[ContextEntry | Feedbac
     put: ContextEntry | None = yield core.views.context_entry(
         place.ledger_id, own_id, tenant=core.tenant
     )
-    if put is not None:
-        return put
-    key = (core.tenant, place.ledger_id, own_id)
-    given: Feedback | None = yield core.views.row("feedback", key)
+    return put if put is not None else (yield from _given(core, place, own_id))
+
+
+def _given(core: QACore, place: Place, own_id: str) -> Plan[Feedback | None]:
+    given: Feedback | None = yield core.views.row(
+        "feedback", (core.tenant, place.ledger_id, own_id)
+    )
     return given if given is not None and _is_general(given) else None
 
 

@@ -27,8 +27,8 @@ class QAStore:
     sessions have the same ids in every other store. For a user's see `ledger_session_id`.
 
     A session that nobody wrote to for `session_ttl_s` seconds is absent here, whole, and begins
-    anew when it is written to; None and 0 are no expiry. What other stores wrote in it stays
-    theirs. `clock` returns the current time, aware.
+    anew when it is written to; None and 0 are no expiry. What other stores wrote in it stays, and
+    then so do its status, dataset and sums. `clock` returns the current time, aware.
 
     Lists are oldest first, and empty where there is nothing; changes return whether what they
     change was there. Errors are the ledger's and the views', IdTaken and SessionBusy.

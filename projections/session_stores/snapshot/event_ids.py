@@ -8,8 +8,6 @@ ids are stored as they were given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from ledger import AsyncLedger, Ledger, NewEvent
@@ -20,8 +18,8 @@ from ledger.plans import Plan
 
 from ..marked_ids import MARK, marked_id
 
-#: What the metadata of an event has whose id is marked: the id, and the metadata as they were given.
-_GIVEN = frozenset({"id", "metadata"})
+#: Where the metadata of an event has the id that was given, if that is marked.
+GIVEN_ID = "\x1fid"
 
 
 def incarnation_of(ledger: Ledger | AsyncLedger, tenant: str, session_id: str) -> Plan[int]:
@@ -56,21 +54,17 @@ def under(new: NewEvent, event_id: str) -> NewEvent:
     """Return an event under the id under which it is to be stored."""
     if event_id == new.event_id:
         return new
-    given: dict[str, object] = {"id": new.event_id}
-    if new.metadata:
-        given["metadata"] = new.metadata
-    return msgspec.structs.replace(new, event_id=event_id, metadata=given)
+    metadata = {**(new.metadata or {}), GIVEN_ID: new.event_id}
+    return msgspec.structs.replace(new, event_id=event_id, metadata=metadata)
 
 
 def as_given(event: Event) -> Event:
     """Return an event with the id that its caller gave it."""
-    given = event.metadata
-    if not given:
+    event_id = event.metadata.get(GIVEN_ID)
+    if not isinstance(event_id, str):
         return event  # as are most
-    event_id, metadata = given.get("id"), given.get("metadata", {})
-    if not isinstance(event_id, str) or not isinstance(metadata, Mapping) or given.keys() - _GIVEN:
-        return event
     mark = MARK.search(event.event_id)
     if mark is None or event.event_id != marked_id(event_id, int(mark[1])):
         return event
+    metadata = {name: one for name, one in event.metadata.items() if name != GIVEN_ID}
     return msgspec.structs.replace(event, event_id=event_id, metadata=metadata)

@@ -41,8 +41,8 @@ from .records import (
     window_of,
 )
 
-#: The last is nearly always one that changed something.
-CHANGES_AT_ONCE = 2
+#: The last is nearly always one that changed something; else twice as many are read each time.
+CHANGES_AT_FIRST = 2
 
 
 class SnapshotReading:
@@ -166,7 +166,7 @@ class SnapshotReading:
 
     def _last_change(self, session_id: str) -> Plan[int]:
         """Return the sequence of the last fact about messages, or of a deletion behind it."""
-        before: int | None = None
+        before, count = None, CHANGES_AT_FIRST
         while True:
             events: list[Event] = yield self.ledger.read(
                 session_id,
@@ -174,15 +174,15 @@ class SnapshotReading:
                 types=(*MESSAGE_TYPES, SESSION_DELETED),
                 before=before,
                 newest_first=True,
-                limit=CHANGES_AT_ONCE,
+                limit=count,
                 deleted=True,
             )
             found = next(filter(_is_change, events), None)
             if found is not None:
                 return found.sequence
-            if len(events) < CHANGES_AT_ONCE:
+            if len(events) < count:
                 return 0
-            before = events[-1].sequence
+            before, count = events[-1].sequence, 2 * count
 
     def _at(self, session_id: str, moment: Moment) -> Plan[Stored | None]:
         """Return a session as it was; what the log holds of a moment never changes."""
