@@ -97,10 +97,14 @@ def open_store(url: str, loop: LoopThread | None, **options: Any) -> Any:
 
 def another(store: Any, **options: Any) -> Any:
     """Return a store with other options on the ledger of a store."""
-    if isinstance(store, Blocking):
-        ledger = store._target.ledger
-        return BlockingStore(AsyncOrchestratorStore(ledger, **options), store._loop)
-    return OrchestratorStore(store.ledger, **options)
+    return orchestrator_of(store.ledger, **options)
+
+
+def orchestrator_of(ledger: Any, **options: Any) -> Any:
+    """Open the store of a ledger of either style."""
+    if isinstance(ledger, Blocking):
+        return BlockingStore(AsyncOrchestratorStore(ledger._target, **options), ledger._loop)
+    return OrchestratorStore(ledger, **options)
 
 
 def queries_of(store: Any) -> Any:

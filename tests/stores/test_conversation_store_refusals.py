@@ -11,28 +11,13 @@ from ledger import InvalidArgument, InvalidEvent, NewEvent
 from ledger.catalogue import MessageAppended
 from projections.session_stores.conversation import Session
 from projections.session_stores.conversation.models import base_of
-from tests.support.awkward import Awkward, Lying
+from tests.support.awkward import Awkward, Lying, endless, nested
 from tests.support.builders import on_memory, only_sync
 from tests.support.conversations import TENANT, instance, session_of, store_of, uuid, visit
 
 KEY = str(uuid(100))
 HERE = {"tenant": str(TENANT)}
 TOO_EARLY = datetime.min.replace(tzinfo=timezone(timedelta(hours=9)))
-
-
-def endless() -> dict[str, Any]:
-    """Return a value that is in itself."""
-    value: dict[str, Any] = {}
-    value["again"] = value
-    return value
-
-
-def nested(levels: int) -> dict[str, Any]:
-    """Return a value in a value in a value."""
-    value: dict[str, Any] = {}
-    for _ in range(levels):
-        value = {"in": value}
-    return value
 
 
 # What no JSON is like, or no longer is when it comes back.

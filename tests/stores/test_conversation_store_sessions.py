@@ -13,7 +13,7 @@ from projections.session_stores.conversation import (
     Session,
     SessionStatus,
     StepVisit,
-    scenarios,
+    writing,
 )
 from projections.session_stores.conversation.models import STEP_HISTORY_MAX
 from tests.support.builders import on_memory, only_sync
@@ -307,7 +307,7 @@ def test_a_12_of_a_history_that_is_longer_than_a_session_all_steps_are_in_the_vi
 def test_a_12_of_more_steps_than_one_save_tells_the_last_ones_are_told(
     ledger: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(scenarios, "STEPS_TOLD_MAX", STEP_HISTORY_MAX + 10)
+    monkeypatch.setattr(writing, "STEPS_TOLD_MAX", STEP_HISTORY_MAX + 10)
     session = session_of(step_history=[visit(number) for number in range(STEP_HISTORY_MAX + 50)])
     store_of(ledger).save(session)
     rows = views_of(ledger).rows("step_visits", str(uuid(100)), tenant=str(TENANT))

@@ -4,12 +4,10 @@ from typing import Any
 
 from ledger import NewEvent
 from projections.session_stores.conversation.reading import LIMITS
-from projections.session_stores.orchestrator import AsyncOrchestratorStore, OrchestratorStore
 from projections.session_stores.snapshot import AgentSession, ChatMessage, SessionId
-from tests.stores.orchestrator_cases import run_of, session
+from tests.stores.orchestrator_cases import orchestrator_of, run_of, session
 from tests.support.agent_sessions import contents
 from tests.support.agent_sessions import store_of as snapshots_of
-from tests.support.blocking import Blocking
 from tests.support.builders import on_memory, only_sync
 from tests.support.conversations import (
     AGENT,
@@ -26,12 +24,6 @@ from tests.support.views import views_of
 
 KEY = str(uuid(100))
 HERE = {"tenant": str(TENANT)}
-
-
-def orchestrator_of(ledger: Any) -> Any:
-    if isinstance(ledger, Blocking):
-        return Blocking(AsyncOrchestratorStore(ledger._target, **HERE), ledger._loop)
-    return OrchestratorStore(ledger, **HERE)
 
 
 def test_what_is_saved_is_in_the_views_that_everybody_reads(ledger: Any) -> None:
@@ -108,7 +100,7 @@ def test_a_session_that_the_snapshot_store_began_becomes_a_conversation_when_it_
 
 
 def test_sessions_are_shared_with_the_orchestrator_store(ledger: Any) -> None:
-    ours, theirs, views = store_of(ledger), orchestrator_of(ledger), views_of(ledger)
+    ours, theirs, views = store_of(ledger), orchestrator_of(ledger, **HERE), views_of(ledger)
     saved = session_of()
     ours.save(saved)
     record = theirs.get_session(KEY)

@@ -6,12 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from ledger import NewEvent
-from projections.session_stores.orchestrator import AsyncOrchestratorStore, ExecutionResult
+from projections.session_stores.orchestrator import ExecutionResult
 from projections.session_stores.orchestrator import OrchestratorStore as Store
-from projections.session_stores.qa import AsyncQAStore, QAStore
+from projections.session_stores.qa import QAStore
 from projections.session_stores.snapshot import (
     AgentSession,
-    AsyncSnapshotStore,
     ChatMessage,
     SessionId,
     SnapshotStore,
@@ -26,18 +25,15 @@ from tests.stores.orchestrator_cases import (
     run_of,
     session,
 )
-from tests.support.blocking import Blocking
+from tests.support.agent_sessions import store_of as snapshots_of
 from tests.support.builders import DEADLINE_S, background, on_memory
+from tests.support.cognee import store_of as answers_of
 
 
 @pytest.fixture
-def snapshots(store: Any) -> SnapshotStore:
+def snapshots(store: Any) -> Any:
     """A snapshot store on the ledger of the orchestrator's."""
-    if isinstance(store, Blocking):
-        target: AsyncOrchestratorStore = store._target
-        beside: Any = Blocking(AsyncSnapshotStore(target.ledger), store._loop)
-        return beside
-    return SnapshotStore(store.ledger)
+    return snapshots_of(store.ledger)
 
 
 def test_what_was_said_and_done_is_in_every_view(store: Store, snapshots: SnapshotStore) -> None:
@@ -125,13 +121,9 @@ def test_the_statuses_of_other_writers_have_a_word_here(store: Store) -> None:
 
 
 @pytest.fixture
-def answers(store: Any) -> QAStore:
+def answers(store: Any) -> Any:
     """A store of questions and answers on the ledger of the orchestrator's."""
-    if isinstance(store, Blocking):
-        target: AsyncOrchestratorStore = store._target
-        beside: Any = Blocking(AsyncQAStore(target.ledger), store._loop)
-        return beside
-    return QAStore(store.ledger)
+    return answers_of(store.ledger)
 
 
 def test_asm_1_5_42_98_a_session_that_others_began_keeps_its_status_when_it_is_saved(

@@ -26,26 +26,12 @@ from tests.stores.orchestrator_cases import (
     session,
     upkeep_of,
 )
+from tests.support.awkward import endless, nested
 from tests.support.builders import on_memory
 
 SURROGATE = "\ud800"
 FIRST = datetime.min.replace(tzinfo=timezone(timedelta(hours=9)))
 LAST = datetime.max.replace(tzinfo=timezone(timedelta(hours=-9)))
-
-
-def deep(levels: int) -> dict[str, Any]:
-    """Return objects within objects."""
-    found: dict[str, Any] = {}
-    for _ in range(levels):
-        found = {"a": found}
-    return found
-
-
-def cycle() -> dict[str, Any]:
-    """Return an object that is within itself."""
-    found: dict[str, Any] = {}
-    found["a"] = found
-    return found
 
 
 def ways_in(store: Store) -> Iterator[tuple[type[Any], Callable[[Any], Any]]]:
@@ -75,13 +61,13 @@ JSON = frozenset(
 def test_json_without_a_bottom_is_refused_and_nothing_is_stored(store: Store) -> None:
     for model, call in ways_in(store):
         for name in JSON & {*model.__struct_fields__}:
-            for wrong in (deep(3_000), cycle(), {"list": [cycle()]}):
+            for wrong in (nested(3_000), endless(), {"list": [endless()]}):
                 # What an event holds is the ledger's to look at, and a payload to it.
                 named = "payload" if name == "data" else name
                 with pytest.raises(StoreRefused, match=named) as caught:
                     call(model(**asdict(GOOD[model]) | {name: wrong}))
                 assert caught.value.code == "validation_error"
-    flushed = ExecutionResult(session=session(), run=run_of(), provider_metadata=deep(3_000))
+    flushed = ExecutionResult(session=session(), run=run_of(), provider_metadata=nested(3_000))
     with refused("validation_error"):
         store.flush(flushed)
     assert store.ledger.list_session_ids().session_ids == []
@@ -108,7 +94,7 @@ def test_half_a_character_is_refused_wherever_it_is_and_nothing_is_stored(store:
 
 @on_memory
 def test_what_is_no_record_is_refused_however_it_looks(store: Store) -> None:
-    wrong: list[Any] = [deep(3_000), cycle(), SURROGATE, 10**5_000, object()]
+    wrong: list[Any] = [nested(3_000), endless(), SURROGATE, 10**5_000, object()]
     for _, call in ways_in(store):
         for one in wrong:
             with refused("validation_error"):
@@ -128,9 +114,9 @@ def test_what_is_no_record_is_refused_however_it_looks(store: Store) -> None:
 @on_memory
 def test_a_policy_is_refused_whatever_is_in_it(store: Store) -> None:
     upkeep = upkeep_of(store, lambda: at(0))
-    policies: list[Any] = [cycle()]
+    policies: list[Any] = [endless()]
     for name in RetentionPolicy.__struct_fields__:
-        for wrong in (SURROGATE, [SURROGATE, 5], deep(3_000), [cycle()], object()):
+        for wrong in (SURROGATE, [SURROGATE, 5], nested(3_000), [endless()], object()):
             given: dict[str, Any] = {name: wrong}
             policies.append(RetentionPolicy(**given))
     for policy in policies:
@@ -157,8 +143,20 @@ FILTERS: dict[str, tuple[str, ...]] = {
     ),
 }
 ODD: list[Any] = [
-    *(SURROGATE, "\0", "x" * 70_000, 5, 2**70, 10**5_000, 1.5, b"x", object(), at(0), deep(3_000)),
-    *([SURROGATE], [object()], [2**70], [cycle()], {"a": 1}, datetime(2020, 1, 1)),
+    *(
+        SURROGATE,
+        "\0",
+        "x" * 70_000,
+        5,
+        2**70,
+        10**5_000,
+        1.5,
+        b"x",
+        object(),
+        at(0),
+        nested(3_000),
+    ),
+    *([SURROGATE], [object()], [2**70], [endless()], {"a": 1}, datetime(2020, 1, 1)),
 ]
 
 

@@ -7,13 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from ledger import NewEvent, SequenceConflict
-from projections.session_stores.orchestrator import AsyncOrchestratorStore, OrchestratorStore
 from projections.session_stores.qa import ledger_session_id
 from projections.session_stores.snapshot import AgentSession, ChatMessage, SessionId
-from tests.stores.orchestrator_cases import event, run_of, session
+from tests.stores.orchestrator_cases import event, orchestrator_of, run_of, session
 from tests.support.agent_sessions import contents
 from tests.support.agent_sessions import store_of as snapshots_of
-from tests.support.blocking import Blocking
 from tests.support.cognee import (
     NOTHING,
     Clock,
@@ -37,21 +35,15 @@ TTL = 100
 Read = Callable[[], Any]
 
 
-def orchestrator_of(ledger: Any) -> Any:
-    if isinstance(ledger, Blocking):
-        return Blocking(AsyncOrchestratorStore(ledger._target, tenant=OWNER), ledger._loop)
-    return OrchestratorStore(ledger, tenant=OWNER)
-
-
 def saved_session(ledger: Any) -> Read:
-    store = orchestrator_of(ledger)
+    store = orchestrator_of(ledger, tenant=OWNER)
     store.save_session(session(KEY, status="active", metadata={"plan": 1}))
     # The last change is the session's, whoever made it.
     return lambda: replace(store.get_session(KEY), updated_at=None)
 
 
 def running(ledger: Any) -> Read:
-    store = orchestrator_of(ledger)
+    store = orchestrator_of(ledger, tenant=OWNER)
     store.save_run(run_of(KEY, "r", status="running"))
     store.append_event(event("e", session_id=KEY))
     return lambda: (store.get_run("r"), store.get_events(KEY), store.get_active_run(KEY))

@@ -15,6 +15,7 @@ from projections.session_stores.qa import (
     ledger_session_id,
 )
 from projections.session_stores.qa import recall as qa_recall
+from tests.support.awkward import endless, nested
 from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import (
     DATASET,
@@ -283,29 +284,24 @@ def test_bp_43_a_mark_or_a_judged_run_makes_no_session_ours(ledger: Any) -> None
 @only_sync
 @pytest.mark.parametrize("kind", ["deep", "in itself"])
 def test_u_18_what_is_nested_without_end_is_told_so(ledger: Any, kind: str) -> None:
+    value = nested(3_000) if kind == "deep" else endless()
     store = store_of(ledger)
     filled(store)
-    nested: dict[str, Any] = {}
-    if kind == "deep":
-        for _ in range(3_000):
-            nested = {"a": nested}
-    else:
-        nested["a"] = [nested]
-    said = SessionFeedbackEntry(id="f", candidate_updates=[nested])
+    said = SessionFeedbackEntry(id="f", candidate_updates=[value])
     head = ledger.feed().cursor
     wrong: list[Callable[[], Any]] = [
-        lambda: store.create_session_context("s", lesson(extra=nested)),
-        lambda: store.create_session_context("s", lesson(id="c", extra=nested)),
+        lambda: store.create_session_context("s", lesson(extra=value)),
+        lambda: store.create_session_context("s", lesson(id="c", extra=value)),
         lambda: store.create_session_context("s", said),
-        lambda: store.create_session_context("s", SessionFeedbackEntry(rating=nested)),
-        lambda: store.update_session_context("s", "c", {"extra": nested}),
-        lambda: store.create_qa_entry("s", "q", "a", used_graph_element_ids=nested),
-        lambda: store.update_qa_entry("s", "qa", SessionQAUpdate(used_graph_element_ids=nested)),
-        lambda: store.save_trace_step("s", step(method_params=nested)),
-        lambda: store.save_trace_step("s", step(method_return_value=nested)),
-        lambda: lifecycle_of(store).advance_watermark("s", "x", 1, state=nested),
-        lambda: cache_of(store).set_value("k", nested),
-        lambda: cache_of(store).log_usage("u", nested),
+        lambda: store.create_session_context("s", SessionFeedbackEntry(rating=value)),
+        lambda: store.update_session_context("s", "c", {"extra": value}),
+        lambda: store.create_qa_entry("s", "q", "a", used_graph_element_ids=value),
+        lambda: store.update_qa_entry("s", "qa", SessionQAUpdate(used_graph_element_ids=value)),
+        lambda: store.save_trace_step("s", step(method_params=value)),
+        lambda: store.save_trace_step("s", step(method_return_value=value)),
+        lambda: lifecycle_of(store).advance_watermark("s", "x", 1, state=value),
+        lambda: cache_of(store).set_value("k", value),
+        lambda: cache_of(store).log_usage("u", value),
     ]
     for number, call in enumerate(wrong):
         with pytest.raises((InvalidArgument, InvalidEvent)):

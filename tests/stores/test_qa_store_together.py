@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from projections.session_stores.orchestrator import AsyncOrchestratorStore, OrchestratorStore
 from projections.session_stores.qa import ledger_session_id
 from projections.session_stores.snapshot import AgentSession, ChatMessage, SessionId
-from tests.stores.orchestrator_cases import run_of, session
+from tests.stores.orchestrator_cases import orchestrator_of, run_of, session
 from tests.support.agent_sessions import contents
 from tests.support.agent_sessions import store_of as snapshots_of
-from tests.support.blocking import Blocking
 from tests.support.cognee import (
     asked,
     each_backend_crossed,
@@ -64,11 +62,7 @@ def test_sessions_are_shared_with_the_snapshot_store(ledger: Any) -> None:
 @each_backend_crossed
 def test_sessions_are_shared_with_the_orchestrators_store(ledger: Any) -> None:
     ours, views = store_of(ledger), views_of(ledger)
-    theirs: Any
-    if isinstance(ledger, Blocking):
-        theirs = Blocking(AsyncOrchestratorStore(ledger._target), ledger._loop)
-    else:
-        theirs = OrchestratorStore(ledger)
+    theirs = orchestrator_of(ledger)
     theirs.save_session(session("s", status="active"))
     theirs.save_run(run_of("s", "r", status="running"))
     asked(ours, "during the run")

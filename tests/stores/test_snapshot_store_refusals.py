@@ -11,25 +11,10 @@ from ledger import InvalidArgument, InvalidEvent, NewEvent
 from ledger.catalogue import ToolStarted
 from projections.session_stores.snapshot import AgentSession, ChatMessage, RunState, SessionId
 from tests.support.agent_sessions import SYSTEM, runtime_event, session_of, store_of
-from tests.support.awkward import Awkward, Lying
+from tests.support.awkward import Awkward, Lying, endless, nested
 
 REFUSED = (InvalidArgument, InvalidEvent)
 ENDED = runtime_event("toolCallFinished", tool_name="t", summary="ok")
-
-
-def endless() -> dict[str, Any]:
-    """Return a value that is in itself."""
-    value: dict[str, Any] = {}
-    value["again"] = value
-    return value
-
-
-def nested(levels: int) -> dict[str, Any]:
-    """Return a value in a value in a value."""
-    value: dict[str, Any] = {}
-    for _ in range(levels):
-        value = {"in": value}
-    return value
 
 
 UNFIT: dict[str, Callable[[], Any]] = {

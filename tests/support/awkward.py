@@ -1,4 +1,4 @@
-"""Values that cannot be looked at, or say what is not so."""
+"""Values that cannot be looked at, have no end, or say what is not so."""
 
 from datetime import datetime, tzinfo
 from typing import Any
@@ -20,3 +20,18 @@ class Lying(tzinfo):
     def utcoffset(self, moment: datetime | None) -> Any:
         """Return what Python does not accept."""
         return "two hours"
+
+
+def endless() -> dict[str, Any]:
+    """Return an object that is in itself twice: whoever goes both ways to a bound never gets there."""
+    value: dict[str, Any] = {}
+    value |= {"again": value, "listed": [value]}
+    return value
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """Return objects in objects."""
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"in": value}
+    return value

@@ -33,6 +33,13 @@ class Told(msgspec.Struct, frozen=True):
     named: bool
 
 
+class Steps(msgspec.Struct, frozen=True):
+    """All steps that a session is given with; at most so many new ones are told, the last."""
+
+    given: list[Visit]
+    told_max: int
+
+
 class Draft:
     """What is to be appended behind `head`, and what the views will say then."""
 
@@ -42,7 +49,7 @@ class Draft:
         rows: Rows,
         before: Remainder,
         wanted: Shown,
-        history: list[Visit],
+        steps: Steps,
         head: int,
         now: datetime,
         said: Shown | None,
@@ -51,7 +58,7 @@ class Draft:
         self.rows = rows
         self.now = now
         self.hidden: list[int] = []
-        self.history = history
+        self.steps = steps
         self._key = key
         self._head = head
         self._before = before

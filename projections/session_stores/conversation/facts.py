@@ -13,9 +13,9 @@ from typing import Any
 from ledger import new_event_id
 
 from ...folds.session_status import TERMINAL
-from .drafts import COUNTED_MAX, Draft, Told
+from .drafts import COUNTED_MAX, Draft, Steps, Told
 from .fields import Leaves, is_conversation, same
-from .remainders import Remainder, Shown, Visit
+from .remainders import Remainder, Shown
 from .rows import Rows
 from .scenarios import TOLD_BY_SCENARIOS, tell_scenarios
 
@@ -34,7 +34,7 @@ def facts_of_save(
     rows: Rows,
     before: Remainder,
     wanted: Shown,
-    history: list[Visit],
+    steps: Steps,
     told: Iterable[Told],
     head: int,
     now: datetime,
@@ -42,10 +42,9 @@ def facts_of_save(
 ) -> Draft:
     """Return the facts to append behind `head`, those that the caller `told` among them.
 
-    `said` is what the rows say with the remainder from `before`, if somebody looked already;
-    `history` are all steps that the session was given with.
+    `said` is what the rows say with the remainder from `before`, if somebody looked already.
     """
-    draft = Draft(key, rows, before, wanted, history, head, now, said)
+    draft = Draft(key, rows, before, wanted, steps, head, now, said)
     _identity(draft, wanted.json)
     for fact in told:
         draft.tell(fact)

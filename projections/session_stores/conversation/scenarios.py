@@ -15,8 +15,6 @@ from .drafts import COUNTED_MAX, Draft
 from .fields import HISTORY, SCENARIOS, Leaves, leaves_of_rows, same
 from .remainders import Shown, Visit
 
-#: So many steps a save says at most were entered, the last ones: most fit into one append then.
-STEPS_TOLD_MAX = 5_000
 #: The scenario of steps that were entered in one which nobody knows any more.
 UNKNOWN = str(UUID(int=0))
 #: Session fields that are told by facts about scenarios.
@@ -115,7 +113,7 @@ def _start_new(draft: Draft, asked: Asked) -> None:
 def _steps(draft: Draft, asked: Asked, before: list[str]) -> set[str]:
     """Say which steps were entered since; return the scenarios that they are of."""
     entered = set()
-    for visit in new_visits(draft.shown.history, draft.history)[-STEPS_TOLD_MAX:]:
+    for visit in new_visits(draft.shown.history, draft.steps.given)[-draft.steps.told_max :]:
         id_ = _scenario_of(visit, asked, before)
         if _row(draft, id_) is None:
             draft.say("scenario.started", {"scenario_id": id_, "scenario_version": None})

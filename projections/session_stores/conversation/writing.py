@@ -23,8 +23,9 @@ from ledger.plans import Plan
 from ...folds.sessions import Session as SessionRow
 from ...readers.arguments import instance, several
 from ..snapshot.errors import SessionBusy
+from ..unfit import UNFIT
 from .bases import Base
-from .drafts import AnyFact, Told
+from .drafts import AnyFact, Steps, Told
 from .facts import facts_of_save
 from .fields import HISTORY, SCENARIOS, is_conversation, same
 from .models import STEP_HISTORY_MAX, Session, SessionStatus, base_of, keep
@@ -44,11 +45,10 @@ CHANGES = (
 # who begin the first session of one at the same moment the second is refused, and finds the first's.
 CLAIMS = "\x1fchannels"
 CLAIMED = "channel.claimed"
+#: So many new steps a save tells at most, the last ones.
+STEPS_TOLD_MAX = 5_000
 _FIELDS = frozenset(Session.model_fields)
 _IDENTITY = ("tenant_id", "session_id", "version")
-# What is raised for what is no session or no JSON: by pydantic, and by what is inside of lists and
-# dicts when it is asked. A value without end, or nested very deep, is a RecursionError.
-_UNFIT = (ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -192,7 +192,7 @@ class ConversationWriting(ConversationReading):
             copy = _validated(session, new) if known else Session.model_validate(plain)
         except InvalidArgument:
             raise
-        except _UNFIT as error:
+        except UNFIT as error:
             raise InvalidArgument("session", str(error)) from error
         check_json(new, "session")
         ids = [one["scenario_id"] for one in plain[SCENARIOS]]
@@ -233,10 +233,11 @@ class ConversationWriting(ConversationReading):
         """Return what is to be appended to a session with these rows."""
         now = self._moment(rows.session, wanted.session.last_activity_at)
         kept = remainder_of(rows)
-        # Of very many new steps all are told if they fit, else those that the session is shown with.
-        for history in (wanted.history, wanted.history[-STEP_HISTORY_MAX:]):
+        # Where what a save tells does not fit into one append, it tells the steps that it is shown with.
+        for steps_max in (STEPS_TOLD_MAX, STEP_HISTORY_MAX):
+            steps = Steps(wanted.history, steps_max)
             draft = facts_of_save(
-                wanted.key, rows, kept, wanted.shown, history, told, head, now, said
+                wanted.key, rows, kept, wanted.shown, steps, told, head, now, said
             )
             if len(draft.facts) + len(repeated) <= self.ledger.door.limits.batch_events_max:
                 break

@@ -168,13 +168,6 @@ def all_of(values: Any, name: str) -> list[str]:
     return sorted(texts(values, name) or ())
 
 
-def flag(value: Any, name: str) -> bool:
-    """Return what is True or False."""
-    if type(value) is not bool:
-        raise invalid(f"{name}: expected True or False, got {shown(value)}")
-    return value
-
-
 def remembered(filters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the filters that say something, once they were checked, as a cursor remembers them."""
     return {name: _plain(value) for name, value in sorted(filters.items()) if value is not None}

@@ -20,11 +20,11 @@ from ledger.plans import Plan
 
 from ...folds.artifacts import Artifact
 from ...folds.sessions import Session
+from ...readers.arguments import flag
 from ...readers.listing_cursors import ViewPage
 from .events import from_ledger, types_read
 from .filters import (
     all_of,
-    flag,
     remembered,
     started_runs,
     text,

@@ -88,13 +88,16 @@ def shown_events(ledger: Ledger | AsyncLedger, tenant: str, session_id: str) -> 
     """Return all events of a session, the oldest first, each as it is stored and as it is shown."""
     events: list[Event] = yield ledger.read(session_id, tenant=tenant, types=types_read(None))
     hidden = (yield from _redactions(ledger, events[0])) if events else Redactions()
-    records = ((one, from_ledger(one)) for one in events if not hidden.hide(one))
-    return [(event, record) for event, record in records if record is not None]
+    return _shown(events, hidden)
 
 
 def _wanted(page: list[Event], hidden: Redactions, type: str | None) -> list[EventRecord]:
-    records = [from_ledger(event) for event in page if not hidden.hide(event)]
-    return [one for one in records if one is not None and type in (None, one.type)]
+    return [record for _, record in _shown(page, hidden) if type in (None, record.type)]
+
+
+def _shown(events: list[Event], hidden: Redactions) -> list[Shown]:
+    records = ((one, from_ledger(one)) for one in events if not hidden.hide(one))
+    return [(event, record) for event, record in records if record is not None]
 
 
 def _redactions(ledger: Ledger | AsyncLedger, first: Event) -> Plan[Redactions]:

@@ -33,7 +33,7 @@ _STATUSES = {
 
 
 #: What an orchestrator tells of a session when it begins; the first two always.
-_TOLD = frozenset({"agent_id", "status", "parent_session_id", "metadata", "context", "tags"})
+_TOLD = ("agent_id", "status", "parent_session_id", "metadata", "context", "tags")
 
 
 def session_record(session: Session) -> SessionRecord:
@@ -125,7 +125,7 @@ def may_keep_status(session: Session, record: SessionRecord) -> bool:
 def with_kept_status(session: Session, begun: Event | None, record: SessionRecord) -> SessionRecord:
     """Return a record with the status that its session has, unless an orchestrator began it."""
     told = {} if begun is None else payload(begun)
-    if {"agent_id", "status"} <= told.keys() <= _TOLD:
+    if {"agent_id", "status"} <= told.keys() <= {*_TOLD}:
         return record
     return msgspec.structs.replace(record, status=record_status(session))
 
@@ -153,14 +153,9 @@ def is_ending(fact: NewEvent) -> bool:
 
 
 def _told(record: SessionRecord) -> dict[str, Any]:
-    told = {
-        "agent_id": record.agent_id,
-        "status": record.status,
-        "parent_session_id": record.parent_session_id,
-        "metadata": dict(record.metadata),
-        "context": dict(record.context),
-        "tags": list(record.tags),
-    }
+    told = {name: getattr(record, name) for name in _TOLD}
+    told |= {name: dict(told[name]) for name in ("metadata", "context")}
+    told["tags"] = list(record.tags)
     return {name: value for name, value in told.items() if value}
 
 

@@ -136,14 +136,20 @@ class QACore:
                         place.ledger_id, facts, tenant=self.tenant, incarnation=incarnation
                     )
                     return appended
-        return (yield from self._begin(place, facts, dataset_id))
+        return (yield from self.write_behind(place, None, facts, dataset_id))
 
-    def _begin(
-        self, place: Place, facts: Sequence[NewEvent], dataset_id: str | None
+    def write_behind(
+        self,
+        place: Place,
+        find: Callable[[], Plan[Sequence[NewEvent]]] | None,
+        facts: Sequence[NewEvent],
+        dataset_id: str | None = None,
     ) -> Plan[list[Appended]]:
+        """Append facts behind those that `find` says are needed before, anew where others were faster."""
         for _ in range(ROUNDS_MAX):
             head: int = yield self.ledger.head(place.ledger_id, tenant=self.tenant)
-            stored = yield from self.append_at(place, head, facts, dataset_id)
+            before = () if find is None else (yield from find())
+            stored = yield from self.append_at(place, head, [*before, *facts], dataset_id)
             if stored is not None:
                 return stored
         raise SessionBusy(place.ledger_id, ROUNDS_MAX)

@@ -48,7 +48,7 @@ def create(
     if place.user_id is not None:
         payload["user_id"] = place.user_id
     payload |= {"context": context} if context is not None else {}
-    payload |= {name: lists(value) for name, value in said.items() if value is not None}
+    payload |= {name: lists(value, name) for name, value in said.items() if value is not None}
     dataset = None if dataset_id is None else dataset_uuid(dataset_id)
     own_id = new_event_id() if qa_id is None else canonical(qa_id, "qa_id")
     fact = core.fact("qa.recorded", {"qa_id": own_id} | payload)

@@ -14,8 +14,7 @@ from ledger.plans import Plan
 
 from ...folds.context import ContextEntry
 from ...folds.feedback import Feedback
-from ..snapshot.errors import SessionBusy
-from .core import ROUNDS_MAX, QACore
+from .core import QACore
 from .ids import IDS_MAX, Key, Place, canonical
 from .records import Stored, lists
 
@@ -76,31 +75,26 @@ def create(core: QACore, place: Place, entry: Guidance) -> Plan[Stored]:
         raise InvalidArgument("entry", f"expected guidance, got {type(entry).__name__}")
     own_id = new_event_id() if entry.id is None else canonical(entry.id, "id")
     facts = [_fact(core, own_id, entry)]
-    if entry.id is not None and isinstance(entry, SessionFeedbackEntry):
+    if entry.id is None:
+        appended = yield from core.write(place, facts)
+    elif isinstance(entry, SessionFeedbackEntry):
         # The first feedback of an id stands, so the one before has to go.
-        facts = _gone(core, [own_id]) + facts
-    if entry.id is not None and isinstance(entry, SessionContextEntry):
-        return (yield from _put(core, place, own_id, facts))
-    appended = yield from core.write(place, facts)
+        appended = yield from core.write(place, _gone(core, [own_id]) + facts)
+    else:
+
+        def feedback() -> Plan[list[NewEvent]]:
+            # Which a fact about guidance leaves alone.
+            there = yield from core.is_there(place)
+            given = (yield from _given(core, place, own_id)) if there else None
+            return [] if given is None else _gone(core, [own_id])
+
+        appended = yield from core.write_behind(place, feedback, facts)
     return Stored(own_id, appended[-1].sequence)
-
-
-def _put(core: QACore, place: Place, own_id: str, facts: Sequence[NewEvent]) -> Plan[Stored]:
-    """Put guidance under an id that feedback may have, which a fact about guidance leaves alone."""
-    for _ in range(ROUNDS_MAX):
-        head: int = yield core.ledger.head(place.ledger_id, tenant=core.tenant)
-        there = yield from core.is_there(place)
-        given = (yield from _given(core, place, own_id)) if there else None
-        gone = _gone(core, [own_id]) if given is not None else []
-        appended = yield from core.append_at(place, head, [*gone, *facts])
-        if appended is not None:
-            return Stored(own_id, appended[-1].sequence)
-    raise SessionBusy(place.ledger_id, ROUNDS_MAX)
 
 
 def _fact(core: QACore, own_id: str, entry: Guidance) -> NewEvent:
     said = {name: getattr(entry, name) for name in entry.__struct_fields__ if name != "id"}
-    said = {name: lists(value) for name, value in said.items() if value is not None}
+    said = {name: lists(value, name) for name, value in said.items() if value is not None}
     for name in ("created_at", "last_served_at"):
         if isinstance(said.get(name), datetime):
             said[name] = said[name].isoformat()
@@ -186,7 +180,7 @@ def _given_again(
 
 def _listed(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return changes as JSON has them; None clears a list as an empty one does."""
-    said = {name: lists(value) for name, value in changes.items()}
+    said = {name: lists(value, name) for name, value in changes.items()}
     empty = {name: kind() for name, kind in _EMPTIED.items() if said.get(name, said) is None}
     return said | empty
 

@@ -77,7 +77,7 @@ class SessionQAUpdate(msgspec.Struct, frozen=True, kw_only=True):
     def changes(self) -> dict[str, Any]:
         """Return what is to change, by field."""
         found = {name: getattr(self, name) for name in self.__struct_fields__}
-        found = {name: lists(value) for name, value in found.items() if value is not UNSET}
+        found = {name: lists(value, name) for name, value in found.items() if value is not UNSET}
         # Merging no flags changes none.
         return {name: one for name, one in found.items() if (name, one) != ("memify_metadata", {})}
 
@@ -140,14 +140,15 @@ def step_of(row: Span) -> SessionTraceStep:
     )
 
 
-def lists(value: Any, depth: int = 1) -> Any:
-    """Return a value in which tuples are lists and mappings dicts, as JSON has them."""
+def lists(value: Any, field: str, depth: int = 0) -> Any:
+    """Return a field's value in which tuples are lists and mappings dicts, as JSON has them."""
     if depth > NESTING_DEPTH_MAX:
-        return value  # or in itself: the ledger says what is wrong with it
+        # At once: what is in itself twice has more places of this depth than anybody can look at.
+        raise InvalidArgument(field, f"nested deeper than {NESTING_DEPTH_MAX}, or in itself")
     if isinstance(value, Mapping):
-        return {name: lists(one, depth + 1) for name, one in value.items()}
+        return {name: lists(one, field, depth + 1) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [lists(one, depth + 1) for one in value]
+        return [lists(one, field, depth + 1) for one in value]
     return value
 
 

@@ -11,6 +11,7 @@ from ledger import InvalidArgument, InvalidEvent, new_event_id
 from ledger.arguments import natural
 from ledger.codec import check_json
 
+from ..unfit import UNFIT
 from .chat_messages import (
     TOOL_CALL_CLOSED,
     ChatMessage,
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
 
 
 _BASE = "_base"
-# What is raised for what is no session or no JSON: by msgspec, and by what is inside of messages when
-# it is asked. A value without end, or nested very deep, is a RecursionError.
-_UNFIT = (
-    *(msgspec.MsgspecError, ValueError, TypeError, AttributeError, ArithmeticError),
-    RuntimeError,
-)
 
 
 class SessionId(msgspec.Struct, frozen=True):
@@ -154,7 +149,7 @@ def checked(session: AgentSession) -> AgentSession:
         return msgspec.convert(_plain(session), AgentSession)
     except (InvalidArgument, InvalidEvent):
         raise
-    except _UNFIT as error:
+    except UNFIT as error:
         raise InvalidArgument("session", str(error)) from error
 
 
