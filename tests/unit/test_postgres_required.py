@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -44,6 +45,9 @@ def outcome(place: Path, words: list[str], **required: str) -> tuple[int, str, l
         for name, value in os.environ.items()
         if name != "CI" and not name.startswith(("LEDGER_", "PYTEST_"))
     }
+    # In pytest's default directory runs at the same time remove each other's leavings, and the one
+    # that comes second leaves a scandir open: a ResourceWarning, which is an error here.
+    temporary = tempfile.mkdtemp(dir=place)
     run = subprocess.run(
         [
             sys.executable,
@@ -51,6 +55,7 @@ def outcome(place: Path, words: list[str], **required: str) -> tuple[int, str, l
             "pytest",
             *QUICKLY,
             *TRACELESS,
+            f"--basetemp={temporary}",
             "-p",
             "nowhere",
             "--color=yes",
