@@ -41,11 +41,12 @@ def allow_in_children(held: object) -> None:
 
 def check_not_inherited(file: str) -> None:
     """Raise ForkedProcess for a file that the parent process had open when it forked this one."""
-    if _inherited and os.path.exists(file) and _identity(file) in _inherited:
+    if _inherited and os.path.exists(file) and file_identity(file) in _inherited:
         raise ForkedProcess(f"The parent process had {file} open when it forked this one.")
 
 
-def _identity(file: str) -> tuple[int, int]:
+def file_identity(file: str) -> tuple[int, int]:
+    """Return what a file is, whatever its name: device and inode."""
     status = os.stat(file)
     return status.st_dev, status.st_ino
 
@@ -53,7 +54,7 @@ def _identity(file: str) -> tuple[int, int]:
 def _refuse_all() -> None:
     for held, file in tuple(_held.items()):
         if file is not None and os.path.exists(file):
-            _inherited.add(_identity(file))
+            _inherited.add(file_identity(file))
         for name, method in inspect.getmembers(type(held), callable):
             if not name.startswith("_"):
                 # Found before the method of the class.

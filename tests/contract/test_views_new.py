@@ -2,21 +2,17 @@
 
 import inspect
 import shutil
-import sqlite3
 import subprocess
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from datetime import UTC, datetime
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from ledger import NewEvent
 from tests.support import parcels
 from tests.support.builders import on_postgres, on_sqlite, only_sync
+from tests.support.other_programs import rows_read_by
 from tests.support.parcels import PARCELS
 from tests.support.views import views_of
 
@@ -73,8 +69,7 @@ EXPECTED = [("p1", "Nîmes", "wet, a little", SCANNED_AT), ("p2", "Nice", "", SC
 @only_sync
 def test_sqlite3_reads_its_table(views: Any, url: str) -> None:
     path, statement = url.removeprefix("sqlite:///"), STATEMENT.format("view_parcels_v1")
-    with closing(sqlite3.connect(path)) as connection:
-        assert with_moments(connection.execute(statement)) == EXPECTED
+    assert with_moments(rows_read_by("sqlite3", path, statement)) == EXPECTED
     program = shutil.which("sqlite3")
     if program is None:
         return  # Python's module of that name, with a library of its own, has read it
@@ -94,29 +89,16 @@ def test_psql_reads_its_table(views: Any, url: str) -> None:
     assert rows_of(done.stdout) == EXPECTED
 
 
-def attached(extension: str, address: str) -> duckdb.DuckDBPyConnection:
-    """DuckDB on a database of another kind; its extension comes as a package, not by download."""
-    package = import_module(f"duckdb_extension_{extension}")
-    [home] = package.__path__
-    [path] = Path(home).glob(f"extensions/*/{extension}.duckdb_extension")
-    connection = duckdb.connect()
-    connection.execute(f"LOAD '{path}'")
-    kind = extension.removesuffix("_scanner")
-    connection.execute(f"ATTACH '{address}' AS log (TYPE {kind}, READ_ONLY)")
-    return connection
-
-
 @on_sqlite
 @only_sync
 def test_duckdb_reads_its_table_in_a_file(views: Any, url: str) -> None:
-    with attached("sqlite_scanner", url.removeprefix("sqlite:///")) as connection:
-        rows = connection.execute(STATEMENT.format("log.view_parcels_v1")).fetchall()
+    statement = STATEMENT.format("log.view_parcels_v1")
+    rows = rows_read_by("duckdb_sqlite", url.removeprefix("sqlite:///"), statement)
     assert with_moments(rows) == EXPECTED
 
 
 @on_postgres
 @only_sync
 def test_duckdb_reads_its_table_on_a_server(views: Any, url: str) -> None:
-    with attached("postgres_scanner", url) as connection:
-        rows = connection.execute(STATEMENT.format("log.ledger.view_parcels_v1")).fetchall()
+    rows = rows_read_by("duckdb_postgres", url, STATEMENT.format("log.ledger.view_parcels_v1"))
     assert with_moments(rows) == EXPECTED

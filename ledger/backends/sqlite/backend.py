@@ -18,8 +18,9 @@ from ...wakeups import Wakeups
 from ..base import FeedQuery, OpenOptions, Place, SessionQuery
 from ..queries import load_queries
 from .appends import store
-from .connections import Writer, connect
+from .connections import Writer, connect_again
 from .errors import translated
+from .files import OpenFiles
 from .opening import open_file
 from .readers import Readers
 from .rows import add_records, escaped_bytes, escaped_record
@@ -44,10 +45,13 @@ class SqliteBackend:
         self.path = path
         self.lock_timeout_s = timeout_s
         self._lock_slice_s = options.lock_slice_s
-        self._writer = Writer(connection, path, timeout_s)
-        self._readers = Readers(path, options.pool_size, timeout_s)
+        self.files = files = OpenFiles(connection)
+        self._writer = Writer(connection, path, files, timeout_s)
+        self._readers = Readers(path, files, options.pool_size, timeout_s)
         self._wakeups = Wakeups(self.info.buckets)
-        self._watcher = Watcher(lambda: connect(path, timeout_s), self._wakeups)
+        self._watcher = Watcher(
+            partial(connect_again, path, files, timeout_s), files, self._wakeups
+        )
         self._closed = False
 
     def append(self, units: Sequence[Unit], *, wait: bool) -> list[Outcome]:

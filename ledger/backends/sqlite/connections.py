@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import apsw
 
-from ...errors import AppendTimeout, InvalidArgument, LedgerClosed
+from ...errors import AppendTimeout, InvalidArgument, LedgerClosed, StorageFailed
 from .errors import writer_error
+from .files import OpenFiles
 
 #: What the -wal file shrinks to after a checkpoint; one big import would leave it big for ever.
 WAL_BYTES_KEPT_MAX = 67_108_864
@@ -72,12 +73,26 @@ def connect(
     return connection
 
 
+def connect_again(path: str, files: OpenFiles, timeout_s: float) -> apsw.Connection:
+    """Open a further connection, by the name that what is open still has; else StorageFailed."""
+    connection = connect(path, timeout_s)
+    try:
+        files.check()
+    except StorageFailed:
+        connection.close()
+        raise
+    return connection
+
+
 class Writer:
     """The one connection that writes, for one thread at a time."""
 
-    def __init__(self, connection: apsw.Connection, path: str, timeout_s: float) -> None:
+    def __init__(
+        self, connection: apsw.Connection, path: str, files: OpenFiles, timeout_s: float
+    ) -> None:
         self._connection = connection
         self._path = path
+        self._files = files
         self._timeout_s = timeout_s
         self._patience = Patience(timeout_s)
         connection.set_busy_handler(self._patience)
@@ -102,6 +117,7 @@ class Writer:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
+                self._files.check()
             except BaseException:
                 # Some errors (full disk, I/O) have ended the transaction already.
                 if self._connection.in_transaction:
@@ -127,6 +143,8 @@ class Writer:
                 connection.execute("BEGIN IMMEDIATE")
                 result = work(connection)
                 connection.execute("COMMIT")
+                # Behind it: what is committed to a file that has lost its name is not stored.
+                self._files.check()
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -144,6 +162,8 @@ class Writer:
             raise AppendTimeout(bucket, timeout_s)
         if self._closed:
             raise LedgerClosed("The ledger is closed.")
+        if self._files.lost:
+            self._files.refuse()
         if self._connection.in_transaction:
             raise InvalidArgument("connection", "inside transaction() use append_within")
         self._patience.timeout_s = timeout_s

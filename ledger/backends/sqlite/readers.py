@@ -11,8 +11,9 @@ from weakref import WeakSet
 import apsw
 
 from ...errors import BackendUnavailable, LedgerClosed
-from .connections import connect
+from .connections import connect_again
 from .errors import error_of, undecodable
+from .files import OpenFiles
 
 _ONLY_READS, _MAY_WRITE = "PRAGMA query_only = ON", "PRAGMA query_only = OFF"
 
@@ -20,8 +21,9 @@ _ONLY_READS, _MAY_WRITE = "PRAGMA query_only = ON", "PRAGMA query_only = OFF"
 class Readers:
     """Up to `size` connections that read, made when needed; they never wait for the writer."""
 
-    def __init__(self, path: str, size: int, timeout_s: float) -> None:
+    def __init__(self, path: str, files: OpenFiles, size: int, timeout_s: float) -> None:
         self.path = path
+        self._files = files
         self._size = size
         self._timeout_s = timeout_s
         # Borrowed from and given back to without a lock: pop and append are one step each. A lock,
@@ -47,6 +49,8 @@ class Readers:
 
     def take(self) -> apsw.Connection:
         """Return a connection, which the caller gives back."""
+        if self._files.lost:
+            self._files.refuse()
         try:
             return self._idle.pop()
         except IndexError:
@@ -88,7 +92,7 @@ class Readers:
                 self.waiting -= 1
 
     def _make(self) -> apsw.Connection:
-        connection = connect(self.path, self._timeout_s)
+        connection = connect_again(self.path, self._files, self._timeout_s)
         connection.execute(_ONLY_READS)
         self._made.add(connection)
         return connection

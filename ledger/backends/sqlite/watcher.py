@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 
 import apsw
 
+from ...errors import StorageFailed
 from ...wakeups import Wakeups
 from ..queries import load_queries
+from .files import OpenFiles
 
 #: A wake-up costs about 0.1 ms of CPU, whatever it does: 30 ms keep an idle process under 0.5 %.
 POLL_S = 0.03
@@ -22,8 +24,11 @@ class Watcher:
     are positions read, so that commits of views in the same file wake nobody.
     """
 
-    def __init__(self, connect: Callable[[], apsw.Connection], wakeups: Wakeups) -> None:
+    def __init__(
+        self, connect: Callable[[], apsw.Connection], files: OpenFiles, wakeups: Wakeups
+    ) -> None:
         self._connect = connect
+        self._files = files
         self._wakeups = wakeups
         self._lock = threading.Lock()
         # Held while the thread may run: waiting for it costs half of waiting for an Event.
@@ -68,12 +73,13 @@ class Watcher:
     def _run(self, connection: apsw.Connection, version: int) -> None:
         while not self._running.acquire(timeout=POLL_S):
             try:
+                self._files.check()
                 seen = _version(connection)
                 if seen == version:
                     continue
                 grown = self._advance(dict(enumerate(_positions(connection))))
                 version = seen
-            except apsw.Error:
+            except (apsw.Error, StorageFailed):
                 # Waiters look for themselves: their read meets the same trouble and reports it.
                 self._wakeups.signal()
                 continue

@@ -8,7 +8,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from ledger import BackendUnavailable, Ledger, LedgerClosed
+from ledger import BackendUnavailable, LedgerClosed
+from ledger.backends.sqlite import SqliteBackend
 from ledger.backends.sqlite.readers import Readers
 from tests.support.builders import DEADLINE_S
 
@@ -18,9 +19,9 @@ NUMBERS = (
 
 
 @pytest.fixture
-def readers(ledger: Ledger, path: Path) -> Iterator[Readers]:
+def readers(backend: SqliteBackend, path: Path) -> Iterator[Readers]:
     """Two connections, for which nobody waits long."""
-    found = Readers(str(path), 2, 0.05)
+    found = Readers(str(path), backend.files, 2, 0.05)
     yield found
     found.close()
 
@@ -34,8 +35,8 @@ def test_no_more_are_lent_than_there_may_be(readers: Readers) -> None:
         assert again in (one, other)
 
 
-def test_who_waits_gets_what_comes_back(ledger: Ledger, path: Path) -> None:
-    readers = Readers(str(path), 1, DEADLINE_S)
+def test_who_waits_gets_what_comes_back(backend: SqliteBackend, path: Path) -> None:
+    readers = Readers(str(path), backend.files, 1, DEADLINE_S)
     borrowed = readers.take()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(readers.take)
@@ -80,8 +81,10 @@ def test_one_that_never_came_back_is_made_anew(readers: Readers) -> None:
         assert one.execute("SELECT 1").get == 1
 
 
-def test_closing_ends_whoever_waits_and_closes_what_comes_back(ledger: Ledger, path: Path) -> None:
-    readers = Readers(str(path), 1, DEADLINE_S)
+def test_closing_ends_whoever_waits_and_closes_what_comes_back(
+    backend: SqliteBackend, path: Path
+) -> None:
+    readers = Readers(str(path), backend.files, 1, DEADLINE_S)
     said: list[BaseException] = []
 
     def wait() -> None:

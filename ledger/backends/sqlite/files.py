@@ -1,0 +1,54 @@
+"""Whether the files that are open still are the ones that have their names.
+
+SQLite keeps writing to what it opened, and says nothing when that was moved, replaced or removed.
+Then appends succeed, and nobody will ever read them: after one look into the file by the same
+process with Python's own sqlite3, which is another library, ninety-nine events that had been
+acknowledged were gone. POSIX drops all locks of a process on a file when that process closes it
+anywhere, so the other library takes itself for the last one that had the file open, and removes
+its -wal file (https://www.sqlite.org/howtocorrupt.html, 2.2.1). To refuse such a look would take a
+hook that Python calls for every `id()`: `copy.deepcopy` would take twice as long everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Never
+
+import apsw
+
+from ...errors import StorageFailed
+from ...processes import file_identity
+
+
+class OpenFiles:
+    """A file and its -wal file, as a connection that stays open has them; shared by all others."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._path = connection.filename
+        self._wal = connection.filename_wal
+        #: Whether a check has failed: there is no way back for what is open.
+        self.lost = False
+        try:
+            self._identities = file_identity(self._path), file_identity(self._wal)
+        except OSError:
+            self.refuse()
+
+    def check(self) -> None:
+        """Raise StorageFailed if one of them has another file's name, or none; takes 2 µs."""
+        try:
+            main, wal = os.stat(self._path), os.stat(self._wal)
+        except OSError:
+            self.refuse()
+        found = (main.st_dev, main.st_ino), (wal.st_dev, wal.st_ino)
+        if self.lost or found != self._identities:
+            self.refuse()
+
+    def refuse(self) -> Never:
+        """Say that they are lost."""
+        self.lost = True
+        raise StorageFailed(
+            f"{self._path} or its -wal file was moved, replaced or removed while it was open here;"
+            " what this ledger stored last may not be in it. Was it opened by another SQLite library"
+            " in this process, as Python's sqlite3 or DuckDB are? Open the ledger again, and append"
+            " again with the same event ids."
+        )
