@@ -16,14 +16,19 @@ from tests.support.builders import note, on_sqlite, only_sync, texts
 
 pytestmark = on_sqlite
 
+ROOT = Path(__file__).resolve().parents[2]
 LOST = "moved, replaced or removed while it was open"
 #: What another process finds, and leaves.
 ELSEWHERE = """
-import sys
+import os, sys
 from ledger import Ledger, NewEvent
-with Ledger.open(sys.argv[1]) as ledger:
-    ledger.append("other", NewEvent({"text": "from elsewhere"}, "note"))
-    print(ledger.head("s"))
+url, *end = sys.argv[1:]
+ledger = Ledger.open(url)
+ledger.append("other", NewEvent({"text": "from elsewhere"}, "note"))
+print(ledger.head("s"), flush=True)
+if end:
+    os._exit(0)  # as if killed: its -wal file stays, and in it what it was told is stored
+ledger.close()
 """
 
 Lose = Callable[[Path], object]
@@ -80,24 +85,37 @@ def test_nothing_is_acknowledged_behind_the_loss_and_nothing_can_be_called_any_m
             call()
 
 
+def elsewhere(url: str, *end: str) -> str:
+    command = [sys.executable, "-c", ELSEWHERE, url, *end]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+@pytest.mark.parametrize("end", [(), ("killed",)], ids=["closed", "killed"])
+@pytest.mark.parametrize("noticed", [True, False])
 @pytest.mark.parametrize("times", [1, 50])
 def test_what_was_acknowledged_is_there_and_the_rest_can_be_appended_again(
-    open_ledger: Callable[..., Any], url: str, path: Path, times: int
+    open_ledger: Callable[..., Any],
+    url: str,
+    path: Path,
+    times: int,
+    noticed: bool,
+    end: tuple[str, ...],
 ) -> None:
     first, late = open_ledger(), note("late")
     for number in range(times):
         first.append("s", note(str(number)))
     look_with_another_library(path)
-    with pytest.raises(StorageFailed, match="append again with the same event ids"):
-        first.append("s", late)
-    done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, url], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == f"{times}\n"
+    if noticed:
+        with pytest.raises(StorageFailed, match="append again with the same event ids"):
+            first.append("s", late)
+    assert elsewhere(url, *end) == f"{times}\n"
+    with pytest.raises(StorageFailed, match="Close this ledger"):
+        open_ledger()  # beside one that has the files as they were
     first.close()
     second = open_ledger()
     assert second.append("s", late).sequence == times + 1
     assert texts(second.read("s")) == [*map(str, range(times)), "late"]
+    assert texts(second.read("other")) == ["from elsewhere"]
     assert second.verify().ok
 
 
@@ -138,6 +156,6 @@ def test_a_copy_that_is_made_by_the_same_process_loses_nothing(
 ) -> None:
     ledger.append("s", note("before"))
     path.with_name("copy.db").write_bytes(path.read_bytes())
-    subprocess.run([sys.executable, "-c", ELSEWHERE, url], capture_output=True, check=True)
+    elsewhere(url)
     assert ledger.append("s", note("behind")).sequence == 2
     assert len(ledger.read("other")) == 1

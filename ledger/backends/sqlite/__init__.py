@@ -7,6 +7,7 @@ import os
 from ...processes import check_not_inherited, refuse_in_children
 from ..base import OpenOptions
 from .backend import SqliteBackend
+from .files import check_others
 from .location import path_of
 from .readers import make_own
 
@@ -17,4 +18,5 @@ def open_sqlite(location: str | os.PathLike[str], options: OpenOptions) -> Sqlit
     """Open the ledger in a file, given by its path; make it if there is none."""
     path = path_of(location)
     check_not_inherited(path)
+    check_others(path)
     return refuse_in_children(SqliteBackend(path, options), path)

@@ -201,6 +201,7 @@ class SqliteBackend:
         self._watcher.close()
         self._readers.close()
         self._writer.close()
+        self.files.close()
         allow_in_children(self)
         self._wakeups.signal()
 

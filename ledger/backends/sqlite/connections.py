@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import apsw
@@ -69,19 +69,35 @@ def connect(
     for setting in _SETTINGS:
         connection.execute(setting)
     connection.pragma("journal_size_limit", WAL_BYTES_KEPT_MAX)
-    connection.wal_autocheckpoint(WAL_PAGES_MAX)
     return connection
 
 
 def connect_again(path: str, files: OpenFiles, timeout_s: float) -> apsw.Connection:
     """Open a further connection, by the name that what is open still has; else StorageFailed."""
     connection = connect(path, timeout_s)
+    # What is to be checkpointed is so by the connection that writes, which looks first.
+    _leave_wal(connection)
     try:
         files.check()
     except StorageFailed:
         connection.close()
         raise
     return connection
+
+
+def _leave_wal(connection: apsw.Connection) -> None:
+    """Let a connection that is closed last neither checkpoint nor remove the -wal file."""
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+
+
+class _WalPages:
+    """How many pages the -wal file has, of which SQLite tells at each commit."""
+
+    count = 0
+
+    def __call__(self, connection: apsw.Connection, database: str, count: int) -> int:
+        self.count = count
+        return apsw.SQLITE_OK
 
 
 class Writer:
@@ -96,6 +112,8 @@ class Writer:
         self._timeout_s = timeout_s
         self._patience = Patience(timeout_s)
         connection.set_busy_handler(self._patience)
+        self._wal = _WalPages()
+        connection.set_wal_hook(self._wal)  # instead of SQLite's own checkpoints
         # Reentrant only to notice a nested transaction, instead of waiting for oneself.
         self._lock = threading.RLock()
         self._closed = False
@@ -117,7 +135,7 @@ class Writer:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
-                self._files.check()
+                self._settle()
             except BaseException:
                 # Some errors (full disk, I/O) have ended the transaction already.
                 if self._connection.in_transaction:
@@ -143,8 +161,7 @@ class Writer:
                 connection.execute("BEGIN IMMEDIATE")
                 result = work(connection)
                 connection.execute("COMMIT")
-                # Behind it: what is committed to a file that has lost its name is not stored.
-                self._files.check()
+                self._settle()
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -155,6 +172,19 @@ class Writer:
             if self._lock._is_owned():  # type: ignore[attr-defined]  # private, but in every Python
                 self._lock.release()
         return result
+
+    def _settle(self) -> None:
+        """Raise StorageFailed if what was committed is not stored; else checkpoint if it is time."""
+        try:
+            self._files.check()
+        except StorageFailed:
+            # Pages of a -wal file that nobody else has would go over what others have written.
+            _leave_wal(self._connection)
+            raise
+        if self._wal.count >= WAL_PAGES_MAX:
+            # What is committed stays so; the next commit tries again.
+            with suppress(apsw.Error):
+                self._connection.wal_checkpoint()
 
     def _acquire(self, bucket: int, timeout_s: float) -> None:
         """Take the lock, which the caller releases, for a transaction that is about to begin."""
@@ -180,5 +210,11 @@ class Writer:
     def close(self) -> None:
         """Wait for the transaction that is open, then close."""
         with self._lock:
+            if self._closed:
+                return
             self._closed = True
+            with suppress(StorageFailed):  # to whom it matters has been told, or wrote nothing
+                self._files.check()
+            if self._files.lost:
+                _leave_wal(self._connection)
             self._connection.close()

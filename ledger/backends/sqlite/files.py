@@ -13,11 +13,24 @@ from __future__ import annotations
 
 import os
 from typing import Never
+from weakref import WeakSet
 
 import apsw
 
 from ...errors import StorageFailed
 from ...processes import file_identity
+
+_all = WeakSet["OpenFiles"]()
+
+
+def check_others(path: str) -> None:
+    """Raise StorageFailed if a ledger that this process has open has lost this file.
+
+    SQLite shares in a process what it knows of a file, and so would the one that is opened now.
+    """
+    for files in list(_all):
+        if os.path.exists(path) and file_identity(path) == files.main:
+            files.check()
 
 
 class OpenFiles:
@@ -29,9 +42,14 @@ class OpenFiles:
         #: Whether a check has failed: there is no way back for what is open.
         self.lost = False
         try:
-            self._identities = file_identity(self._path), file_identity(self._wal)
+            self.main, self._log = file_identity(self._path), file_identity(self._wal)
         except OSError:
             self.refuse()
+        _all.add(self)
+
+    def close(self) -> None:
+        """Forget them: nothing is open any more."""
+        _all.discard(self)
 
     def check(self) -> None:
         """Raise StorageFailed if one of them has another file's name, or none; takes 2 µs."""
@@ -39,8 +57,11 @@ class OpenFiles:
             main, wal = os.stat(self._path), os.stat(self._wal)
         except OSError:
             self.refuse()
-        found = (main.st_dev, main.st_ino), (wal.st_dev, wal.st_ino)
-        if self.lost or found != self._identities:
+        if (
+            self.lost
+            or (main.st_dev, main.st_ino) != self.main
+            or (wal.st_dev, wal.st_ino) != self._log
+        ):
             self.refuse()
 
     def refuse(self) -> Never:
@@ -49,6 +70,6 @@ class OpenFiles:
         raise StorageFailed(
             f"{self._path} or its -wal file was moved, replaced or removed while it was open here;"
             " what this ledger stored last may not be in it. Was it opened by another SQLite library"
-            " in this process, as Python's sqlite3 or DuckDB are? Open the ledger again, and append"
-            " again with the same event ids."
+            " in this process, as Python's sqlite3 or DuckDB are? Close this ledger, open it again,"
+            " and append again with the same event ids."
         )
