@@ -57,8 +57,8 @@ def session_query(door: Door, given: SessionArguments) -> SessionQuery:
         types=event_types(given.types),
         since_us=microseconds(given.since, "since"),
         until_us=microseconds(given.until, "until"),
-        newest_first=given.newest_first,
-        deleted=given.deleted,
+        newest_first=flag(given.newest_first, "newest_first"),
+        deleted=flag(given.deleted, "deleted"),
     )
 
 
@@ -113,6 +113,19 @@ def natural(value: object, name: str) -> int:
     if type(value) is not int or not 0 <= value <= SEQUENCE_MAX:
         raise InvalidArgument(name, f"expected an int from 0 to {SEQUENCE_MAX}, got {shown(value)}")
     return value
+
+
+def flag(value: object, name: str) -> bool:
+    """Return `value` if it is a bool; 1 and "yes" are none."""
+    if type(value) is not bool:
+        raise InvalidArgument(name, f"expected True or False, got {shown(value)}")
+    return value
+
+
+def check_callback(value: object, name: str) -> None:
+    """Refuse what is neither None nor can be called: it would only fail after some of the work."""
+    if value is not None and not callable(value):
+        raise InvalidArgument(name, f"expected a function, got {shown(value)}")
 
 
 def event_key(value: object) -> str:

@@ -23,10 +23,10 @@ from .records import Record, event_of_record
 from .upcasts import Upcasts
 
 FOLLOW_PAGE_EVENTS = 1_000
-#: One wait's length; it bounds how long `close` of a follower goes unnoticed.
+#: The length of one wait or rest, in which `close` of a follower goes unnoticed.
 FOLLOW_WAIT_S = 1.0
 _PAUSE_FIRST_S = 0.05
-_PAUSE_LONGEST_S = 2.0
+_PAUSE_LONGEST_S = FOLLOW_WAIT_S
 
 
 class Source(Protocol):
@@ -150,7 +150,12 @@ def next_page(
 
 
 class Follower:
-    """An endless iterator of events; it belongs to one thread, `close` may come from any."""
+    """An endless iterator of events; it belongs to one thread, `close` may come from any.
+
+    It reads up to 1,000 events ahead, and hands them out also if their session is deleted meanwhile
+    or the ledger closed. Of a session that is followed, what was deleted before it was read is left
+    out without a word, and what comes after the deletion follows.
+    """
 
     def __init__(self, backend: Backend, source: Source, ledger_id: str, upcasts: Upcasts) -> None:
         self._backend = backend
@@ -180,8 +185,16 @@ class Follower:
         """The cursor behind the last event handed out; a session has none."""
         return cursor_of(self._source, self._ledger_id)
 
+    @property
+    def sequence(self) -> int:
+        """The sequence of the session's last event handed out, or `after`; the log has none."""
+        return sequence_of(self._source)
+
     def close(self) -> None:
-        """End the iteration; a wait under way ends within a second."""
+        """End the iteration: within a second, or when a call to a silent server is given up.
+
+        That takes about `lock_timeout_s` and twice `connect_timeout_s`, half a minute by default.
+        """
         self._closed = True
 
     def __enter__(self) -> Self:
@@ -194,5 +207,12 @@ class Follower:
 def cursor_of(source: Source, ledger_id: str) -> str:
     """Return the token of a feed source's place."""
     if not isinstance(source, FeedSource):
-        raise InvalidArgument("cursor", "a session is followed by sequence, see event.sequence")
+        raise InvalidArgument("cursor", "a session is followed from a sequence; see sequence")
     return cursors.encode(source.place, ledger_id)
+
+
+def sequence_of(source: Source) -> int:
+    """Return the sequence that a session source is behind."""
+    if not isinstance(source, SessionSource):
+        raise InvalidArgument("sequence", "the log is followed from a cursor; see cursor")
+    return source.query.after

@@ -8,14 +8,19 @@ from typing import Self
 
 from .backends.base import AsyncBackend
 from .events import Event
-from .following import Source, cursor_of, next_page
+from .following import Source, cursor_of, next_page, sequence_of
 from .plans import arun
 from .records import Record, event_of_record
 from .upcasts import Upcasts
 
 
 class AsyncFollower:
-    """An endless iterator of events; it belongs to one task, `close` may come from any."""
+    """An endless iterator of events; it belongs to one task, `close` may come from any.
+
+    It reads up to 1,000 events ahead, and hands them out also if their session is deleted meanwhile
+    or the ledger closed. Of a session that is followed, what was deleted before it was read is left
+    out without a word, and what comes after the deletion follows.
+    """
 
     def __init__(
         self, backend: AsyncBackend, source: Source, ledger_id: str, upcasts: Upcasts
@@ -47,8 +52,16 @@ class AsyncFollower:
         """The cursor behind the last event handed out; a session has none."""
         return cursor_of(self._source, self._ledger_id)
 
+    @property
+    def sequence(self) -> int:
+        """The sequence of the session's last event handed out, or `after`; the log has none."""
+        return sequence_of(self._source)
+
     async def close(self) -> None:
-        """End the iteration; a wait under way ends within a second."""
+        """End the iteration: within a second, or when a call to a silent server is given up.
+
+        That takes about `lock_timeout_s` and twice `connect_timeout_s`, half a minute by default.
+        """
         self._closed = True
 
     async def __aenter__(self) -> Self:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from . import cursor as cursors
@@ -14,6 +13,7 @@ from .arguments import (
     event_key,
     event_types,
     feed_limit,
+    flag,
     list_limit,
     many_appends,
     natural,
@@ -97,6 +97,8 @@ class AsyncLedger:
             connect_timeout_s=connect_timeout_s,
             pool_size=pool_size,
             lanes=lanes,
+            catalogue=catalogue,
+            upcasts=upcasts,
         )
         return cls(
             await open_backend_async(url, options),
@@ -140,11 +142,10 @@ class AsyncLedger:
     ) -> Appended | list[Appended]:
         """Append one event, or several as one, to a session and return what became of each.
 
-        Stored durably when the call returns, all or nothing, with the next sequences of the
-        session. Appends without `expected` queue and never fail because of others; with it the
-        session must be at that sequence (0: empty). An event whose id the session already has is
-        not stored again: the original is returned, also when a condition no longer holds. A lost
-        connection is survived by repeating, which the fixed ids make safe.
+        Stored durably on return, all or nothing, with the session's next sequences. Appends without
+        `expected` queue and never fail because of others; with it the session must be at that
+        sequence (0: empty). A repeated id is not stored again: the original is returned, even if a
+        condition no longer holds. A lost connection is survived: fixed ids make repeating safe.
 
         `incarnation` is the sequence of the session's last deletion, 0 for none, as `heads` tells
         it: if the session was deleted since, nothing new is stored.
@@ -154,8 +155,9 @@ class AsyncLedger:
         the lock of the session's bucket, so one in B of all sessions waits for it.
 
         Raises InvalidEvent, InvalidArgument, SequenceConflict, IncarnationConflict, EventIdReused,
-        AppendTimeout, BackendUnavailable, OutcomeUnknown, StorageFailed or LedgerClosed; nothing
-        is stored then, except that after BackendUnavailable the event may be found stored.
+        AppendTimeout, BackendUnavailable, TransactionAborted, OutcomeUnknown, RetryableError (a
+        cancelled statement), AccessDenied, NotALedger, StorageFailed, IntegrityError, LedgerClosed
+        or ForkedProcess; nothing is stored then, but perhaps after BackendUnavailable.
         """
         append, single = one_append(session_id, events, tenant, expected, incarnation)
         answer = (await self._store(self.door.batch([append]), connection))[0]
@@ -210,7 +212,7 @@ class AsyncLedger:
         lineage: bool = False,
         deleted: bool = False,
     ) -> list[Event]:
-        """Return a session's events in sequence order; [] if there are none.
+        """Return a session's events in sequence order, as of one moment; [] if there are none.
 
         `after` and `before` are exclusive sequences; `since` (inclusive) and `until` (exclusive)
         compare the caller's clock. `limit` applies last: the oldest that fit, or the newest with
@@ -232,7 +234,7 @@ class AsyncLedger:
         )
         query = session_query(self.door, given)
         count, wait_s = list_limit(limit), wait_seconds(wait)
-        pages = partial(read_lineage, buckets=self.buckets) if lineage else read_pages
+        pages = read_lineage if flag(lineage, "lineage") else read_pages
         records = await arun(read_session(self.backend, query, count, wait_s, pages))
         return events_of_records(records, self.upcasts)
 
@@ -242,15 +244,13 @@ class AsyncLedger:
         """Return one event of a session by its id, or None; deleted ones only if asked for."""
         key = self.door.session_key(tenant, session_id)
         place = self.door.bucket(*key), key, event_key(event_id)
-        record = await arun(read_event(self.backend, *place, deleted=deleted))
+        record = await arun(read_event(self.backend, *place, deleted=flag(deleted, "deleted")))
         return None if record is None else event_of_record(record, self.upcasts)
 
     async def head(self, session_id: str, *, tenant: str = "") -> int:
         """Return a session's last sequence, 0 if it has none; deletion does not reset it."""
-        tenant, session_id = self.door.session_key(tenant, session_id)
-        return (
-            await self.backend.head(self.door.bucket(tenant, session_id), tenant, session_id)
-        ).sequence
+        key = self.door.session_key(tenant, session_id)
+        return (await self.backend.head(self.door.bucket(*key), *key)).sequence
 
     async def heads(self, session_ids: Iterable[str], *, tenant: str = "") -> dict[str, Head]:
         """Return the ends of sessions at one moment: sequence, hash, last deletion, incarnation.
@@ -277,7 +277,9 @@ class AsyncLedger:
         deletions and what they hide included. The cursor also moves over events that `types` or
         `tenant` leave out, so a page can be empty while `more` is True. Raises InvalidCursor.
         """
-        place = self._place(cursor)
+        place = cursors.start(self.buckets)
+        if cursor is not None:
+            place = cursors.decode(cursor, self.ledger_id, self.buckets)
         owner = None if tenant is None else self.door.tenant_key(tenant)
         plan = feed_page(self.backend, place, feed_limit(limit), event_types(types), owner)
         page = await arun(plan)
@@ -317,15 +319,15 @@ class AsyncLedger:
     ) -> SessionIds:
         """Return a page of a tenant's session ids and the cursor behind it, None at the end.
 
-        The order is fixed but has no meaning. Deleted sessions are listed only if asked for.
+        The order is fixed but has no meaning. Deleted sessions are listed only if asked for. With
+        `limit` 0 the cursor is the one that was given.
         """
         tenant, count = self.door.tenant_key(tenant), session_ids_limit(limit)
+        flag(deleted, "deleted")
         bucket, after = decode_place(cursor, self.ledger_id, self.buckets)
-        found = (
-            await self.backend.session_ids(tenant, bucket, after, count, deleted=deleted)
-            if count
-            else []
-        )
+        if not count:
+            return SessionIds([], cursor)
+        found = await self.backend.session_ids(tenant, bucket, after, count, deleted=deleted)
         return SessionIds(
             [session_id for _, session_id in found],
             encode_place(found[-1], self.ledger_id) if found and len(found) == count else None,
@@ -393,8 +395,3 @@ class AsyncLedger:
         else:
             numbers = numbers_or_raise(await self.backend.append_within(batch.unit, connection))
         return batch.answer(numbers, self.upcasts)
-
-    def _place(self, cursor: str | None) -> cursors.Cursor:
-        if cursor is None:
-            return cursors.start(self.buckets)
-        return cursors.decode(cursor, self.ledger_id, self.buckets)

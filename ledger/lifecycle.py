@@ -8,7 +8,7 @@ from typing import Any
 from .backends.base import SessionQuery
 from .batch import Batch, Door
 from .digests import bucket_of
-from .errors import InvalidArgument, SequenceConflict
+from .errors import IncarnationConflict, InvalidArgument
 from .events import SESSION_DELETED, SESSION_FORKED, NewEvent
 from .limits import SEQUENCE_MAX
 from .plans import Plan
@@ -61,7 +61,10 @@ def deleting(
     buckets: int,
     reason: str | None,
 ) -> Plan[bool]:
-    """Append the fact that hides a session, as soon as nobody is faster; False if it has nothing."""
+    """Append the fact that hides a session; False if it has nothing.
+
+    Whatever is appended meanwhile is hidden too, so only another deletion makes it look again.
+    """
     tenant, session_id = key
     while True:
         head: Head = yield backend.head(bucket_of(*key, buckets), *key)
@@ -69,7 +72,7 @@ def deleting(
             return False
         fact = NewEvent({} if reason is None else {"reason": reason}, SESSION_DELETED)
         try:
-            yield append(session_id, fact, tenant=tenant, expected=head.sequence)
-        except SequenceConflict:
+            yield append(session_id, fact, tenant=tenant, incarnation=head.incarnation)
+        except IncarnationConflict:
             continue
         return True

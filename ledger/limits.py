@@ -1,7 +1,9 @@
 """Every bound of the log, by name.
 
 The id bounds are not taste: tenant, session id and event id share one btree key, and PostgreSQL
-refuses index rows over 2,704 bytes. 1,024 + 1,024 + 512 bytes fit with their headers.
+refuses index rows over 2,704 bytes. 1,024 + 1,024 + 512 bytes fit with their headers. An index of
+somebody else's that has more ids of an event beside these has room for as many bytes: for 2,560 of
+all its ids together.
 """
 
 from __future__ import annotations

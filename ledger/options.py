@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from .errors import InvalidArgument
@@ -15,6 +17,11 @@ from .limits import (
     TIMEOUT_SECONDS_MAX,
     Limits,
 )
+from .refusals import shown
+from .upcasts import Upcasts
+
+if TYPE_CHECKING:
+    from .catalogue import Catalogue
 
 
 class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +39,8 @@ class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_s: float = 10.0
     pool_size: int = 8
     lanes: int = 2
+    catalogue: Catalogue | None = None
+    upcasts: Upcasts | None = None
 
     def __post_init__(self) -> None:
         if self.buckets is not None:
@@ -45,6 +54,9 @@ class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidArgument("connect_timeout_s", "nothing can be reached in 0 seconds")
         _check_count("pool_size", self.pool_size, POOL_SIZE_MAX)
         _check_count("lanes", self.lanes, LANES_MAX)
+        _check_catalogue(self.catalogue)
+        if self.upcasts is not None and not isinstance(self.upcasts, Upcasts):
+            raise InvalidArgument("upcasts", f"expected Upcasts, got {shown(self.upcasts)}")
 
     @property
     def lock_slice_s(self) -> float:
@@ -54,39 +66,41 @@ class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 def _check_count(name: str, value: object, most: int) -> None:
     if type(value) is not int or not 1 <= value <= most:
-        raise InvalidArgument(name, f"expected an int from 1 to {most}, got {_shown(value)}")
+        raise InvalidArgument(name, f"expected an int from 1 to {most}, got {shown(value)}")
 
 
 def _check_seconds(name: str, value: object) -> None:
     # NaN is between nothing; True is an int to isinstance, and to nobody else.
     if type(value) not in (int, float) or not 0 <= value <= TIMEOUT_SECONDS_MAX:  # type: ignore[operator]  # it is a number here
         bounds = f"0 to {TIMEOUT_SECONDS_MAX:g} seconds"
-        raise InvalidArgument(name, f"expected {bounds}, got {_shown(value)}")
+        raise InvalidArgument(name, f"expected {bounds}, got {shown(value)}")
 
 
 def _check_schema(value: object) -> None:
     if not isinstance(value, str):
-        raise InvalidArgument("schema", f"expected text, got {_shown(value)}")
+        raise InvalidArgument("schema", f"expected text, got {shown(value)}")
     # A lone surrogate has no bytes of its own; it is refused below, like NUL.
     size = len(value.encode("utf-8", "surrogatepass"))
     if not 1 <= size <= SCHEMA_BYTES_MAX or any(
         c == "\0" or "\ud800" <= c <= "\udfff" for c in value
     ):
         bounds = f"1 to {SCHEMA_BYTES_MAX} bytes of UTF-8 without NUL"
-        raise InvalidArgument("schema", f"expected {bounds}, got {_shown(value)}")
+        raise InvalidArgument("schema", f"expected {bounds}, got {shown(value)}")
 
 
 def _check_limits(value: object) -> None:
     if value is None:
         return
     if not isinstance(value, Limits):
-        raise InvalidArgument("limits", f"expected Limits, got {_shown(value)}")
+        raise InvalidArgument("limits", f"expected Limits, got {shown(value)}")
     for name in Limits.__struct_fields__:
         _check_count(f"limits.{name}", getattr(value, name), STORED_BYTES_MAX)
 
 
-def _shown(value: object) -> str:
-    # Python refuses to write integers of thousands of digits.
-    if isinstance(value, int) and value.bit_length() > 64:
-        return f"one of {value.bit_length()} bits"
-    return f"{value!r:.60}"
+def _check_catalogue(value: object) -> None:
+    if value is None:
+        return
+    from .catalogue import Catalogue  # here, because pydantic takes longer than all the rest
+
+    if not isinstance(value, Catalogue):
+        raise InvalidArgument("catalogue", f"expected a Catalogue, got {shown(value)}")

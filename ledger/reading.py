@@ -12,7 +12,7 @@ from .cursor import Cursor
 from .digests import bucket_of
 from .errors import IntegrityError, InvalidCursor
 from .events import SESSION_FORKED
-from .limits import FEED_SCAN_EVENTS_MAX, READ_PAGE_EVENTS
+from .limits import FEED_SCAN_EVENTS_MAX, READ_PAGE_EVENTS, SEQUENCE_MAX
 from .lineage import fork_place
 from .plans import Plan
 from .records import Head, Record
@@ -30,18 +30,37 @@ class RecordPage(msgspec.Struct, frozen=True):
 
 
 def read_pages(backend: Storage, query: SessionQuery, limit: int | None) -> Plan[list[Record]]:
-    """Read one session, page by page."""
+    """Read one session as of one moment, page by page."""
     found: list[Record] = []
-    while limit is None or len(found) < limit:
+    while len(found) != limit:
         size = READ_PAGE_EVENTS if limit is None else min(READ_PAGE_EVENTS, limit - len(found))
         page: list[Record] = yield backend.read(msgspec.structs.replace(query, limit=size))
         found += page
-        if len(page) < size:
+        if len(page) < size or len(found) == limit:
             break
+        if not query.deleted:
+            # The session may be deleted, and begin anew, between two pages: which events there are
+            # is settled by one look at its end, and not by where each page finds its beginning.
+            head: Head = yield backend.head(query.bucket, query.tenant, query.session_id)
+            query = _as_of(query, head)
+            if min(found[0].sequence, found[-1].sequence) <= head.deleted:
+                found = []
+                continue
         last = page[-1].sequence
         bound = {"before": last} if query.newest_first else {"after": last}
         query = msgspec.structs.replace(query, **bound)
     return found
+
+
+def _as_of(query: SessionQuery, head: Head) -> SessionQuery:
+    """Return the query for what is visible at a session's end, whatever is appended behind it."""
+    behind = min(head.sequence, SEQUENCE_MAX - 1) + 1
+    return msgspec.structs.replace(
+        query,
+        after=max(query.after, head.deleted),
+        before=behind if query.before is None else min(query.before, behind),
+        deleted=True,
+    )
 
 
 def read_event(
@@ -77,17 +96,29 @@ def read_session(
         yield backend.wait(query.bucket, token, left_s)
 
 
-def read_lineage(
-    backend: Storage, query: SessionQuery, limit: int | None, buckets: int
-) -> Plan[list[Record]]:
+def read_lineage(backend: Storage, query: SessionQuery, limit: int | None) -> Plan[list[Record]]:
     """Read a session with the prefixes of the sessions it was forked from, oldest ancestor first.
 
-    Newest first is the exact reverse: the session itself, then its ancestors. A deleted ancestor's events stay hidden here too, unless the query reads deleted ones.
+    Newest first is the exact reverse: the session itself, then its ancestors. A deleted ancestor's
+    events stay hidden here too, with all that came before them, unless the query reads deleted ones.
     """
-    line = [query]
+    line = yield from _line(backend, query)
+    found: list[Record] = []
+    for part in line if query.newest_first else reversed(line):
+        left = None if limit is None else limit - len(found)
+        if left == 0:
+            break
+        found += yield from read_pages(backend, part, left)
+    return found
+
+
+def _line(backend: Storage, query: SessionQuery) -> Plan[list[SessionQuery]]:
+    """Return the queries for a session and its ancestors, all of them as of one moment."""
+    line: list[SessionQuery] = []
+    firsts: list[int] = []
     known = {query.session_id}
+    youngest = query
     while True:
-        youngest = line[-1]
         first: list[Record] = yield backend.read(
             SessionQuery(
                 bucket=youngest.bucket,
@@ -99,8 +130,9 @@ def read_lineage(
         )
         if not first:
             # Whatever comes later may be a fork, whose parents this read would not know.
-            line.pop()
             break
+        line.append(youngest)
+        firsts.append(first[0].sequence)
         if first[0].type != SESSION_FORKED:
             break
         fork = fork_place(first[0].payload)
@@ -113,21 +145,25 @@ def read_lineage(
         parent, at = fork
         known.add(parent)
         behind = at + 1
-        line.append(
-            msgspec.structs.replace(
-                query,
-                bucket=bucket_of(query.tenant, parent, buckets),
-                session_id=parent,
-                before=behind if query.before is None else min(query.before, behind),
-            )
+        youngest = msgspec.structs.replace(
+            query,
+            bucket=bucket_of(query.tenant, parent, backend.info.buckets),
+            session_id=parent,
+            before=behind if query.before is None else min(query.before, behind),
         )
-    found: list[Record] = []
-    for part in line if query.newest_first else reversed(line):
-        left = None if limit is None else limit - len(found)
-        if left == 0:
+    if query.deleted or len(line) < 2:
+        return line
+    # Any of them may be deleted before it is read, or was since it was looked at.
+    heads: list[Head] = yield backend.heads(
+        query.tenant, [(part.bucket, part.session_id) for part in line]
+    )
+    standing = []
+    for part, first_sequence, head in zip(line, firsts, heads, strict=True):
+        standing.append(_as_of(part, head))
+        if first_sequence <= head.deleted:
+            # What it was forked from is hidden with the fork; what it has now begins with itself.
             break
-        found += yield from read_pages(backend, part, left)
-    return found
+    return standing
 
 
 def bucket_heads(backend: Storage) -> Plan[list[int]]:

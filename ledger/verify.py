@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
+from .arguments import check_callback
 from .backends.base import FeedQuery, Place, SessionQuery
 from .checker import FINDINGS_MAX, UNHASHABLE, Checker, Finding, VerifyReport, recompute
 from .digests import bucket_of, genesis
@@ -46,6 +47,7 @@ def verify_session(
     backend: Storage, tenant: str, session_id: str, buckets: int, progress: Progress | None
 ) -> Plan[VerifyReport]:
     """Verify one session, deleted events included; bucket positions are not looked at."""
+    check_callback(progress, "progress")
     checker, size = Checker(buckets), PageSize(READ_PAGE_EVENTS)
     bucket = bucket_of(tenant, session_id, buckets)
     total = (yield backend.head(bucket, tenant, session_id)).sequence
@@ -67,6 +69,7 @@ def verify_everything(
     backend: Storage, buckets: int, progress: Progress | None
 ) -> Plan[VerifyReport]:
     """Verify every session and every bucket's positions up to the heads of this moment."""
+    check_callback(progress, "progress")
     checker, size, late = Checker(buckets), PageSize(READ_PAGE_EVENTS), _Late()
     known = yield from _heads(backend, checker)
     heads = [0] * buckets if known is None else known

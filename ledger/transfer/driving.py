@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 
+from ..arguments import check_callback
 from ..backends.base import AsyncBackend, Backend
 from ..batch import Door
 from ..errors import InvalidArgument
@@ -67,11 +68,10 @@ async def import_lines_async(
 
 
 def _check(lines: object, kinds: tuple[type, ...], progress: object) -> None:
-    # Before anything is stored: a progress that cannot be called would only fail after a batch.
+    # Before anything is stored.
     if not isinstance(lines, kinds) or isinstance(lines, str | bytes):
         raise InvalidArgument("lines", f"expected the lines of an export, got {shown(lines)}")
-    if progress is not None and not callable(progress):
-        raise InvalidArgument("progress", f"expected a function, got {shown(progress)}")
+    check_callback(progress, "progress")
 
 
 async def _each(lines: Iterable[bytes]) -> AsyncIterator[bytes]:

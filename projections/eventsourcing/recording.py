@@ -11,6 +11,7 @@ import msgspec
 
 from ledger import Append, Ledger, SequenceConflict, new_event_id
 from ledger.backends.base import FeedQuery, SessionQuery
+from ledger.events import SESSION_DELETED
 from ledger.limits import FEED_LIMIT_MAX, SEQUENCE_MAX
 from ledger.records import Record
 
@@ -74,7 +75,10 @@ class LedgerAggregateRecorder(AggregateRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """Return an aggregate's events by version; what was deleted from the ledger is gone."""
+        """Return an aggregate's events by version; what was deleted from the ledger is gone.
+
+        They are of one incarnation: the one in which the first page of them was read.
+        """
         low = -1 if gt is None else gt
         high = SEQUENCE_MAX if lte is None else lte
         found: list[StoredEvent] = []
@@ -155,13 +159,22 @@ class LedgerAggregateRecorder(AggregateRecorder):
         )
 
     def _records(self, query: SessionQuery) -> Iterator[Record]:
+        """Yield what a session has, page by page as it is wanted.
+
+        All of it is of one incarnation: the one in which the first page was read.
+        """
         while True:
             page = self.ledger.backend.read(query)
-            yield from filter(is_stored_event, page)
+            for record in page:
+                if record.type == SESSION_DELETED:
+                    return  # where the incarnation began, or ended meanwhile
+                if is_stored_event(record):
+                    yield record
             if len(page) < query.limit:
                 return
             bound = "before" if query.newest_first else "after"
-            query = msgspec.structs.replace(query, **{bound: page[-1].sequence})
+            # If the session is deleted now, the rest of what was begun is still where it was.
+            query = msgspec.structs.replace(query, deleted=True, **{bound: page[-1].sequence})
 
 
 class LedgerApplicationRecorder(LedgerAggregateRecorder, ApplicationRecorder):

@@ -8,7 +8,7 @@ import pytest
 
 from ledger import Append, InvalidArgument, InvalidEvent, NewEvent
 from tests.support.awkward import Awkward, Lying
-from tests.support.builders import note, on_memory, whole_feed
+from tests.support.builders import note, notes, on_memory, whole_feed
 
 CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "appends: nothing": ("appends", lambda ledger: ledger.append_many(None)),
@@ -43,10 +43,22 @@ CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "until": ("until", lambda ledger: ledger.read("s", until=datetime(2024, 5, 1, tzinfo=Lying()))),
     "types": ("types", lambda ledger: ledger.read("s", types=7)),
     "types of a feed": ("types", lambda ledger: ledger.feed(types=Awkward())),
+    "progress of a verification": ("progress", lambda ledger: ledger.verify(progress=5)),
+    "progress: nothing": ("progress", lambda ledger: ledger.verify(progress=[])),
+    "progress of a session": ("progress", lambda ledger: ledger.verify("s", progress=Awkward())),
     "lines: nothing": ("lines", lambda ledger: ledger.import_lines(None)),
     "lines: bytes": ("lines", lambda ledger: ledger.import_lines(b"{}")),
     "lines: text": ("lines", lambda ledger: ledger.import_lines("{}")),
     "progress": ("progress", lambda ledger: ledger.import_lines([], progress=7)),
+}
+FLAGS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "deleted": ("deleted", lambda ledger, **flag: ledger.read("s", **flag)),
+    "newest first": ("newest_first", lambda ledger, **flag: ledger.read("s", **flag)),
+    "lineage": ("lineage", lambda ledger, **flag: ledger.read("s", **flag)),
+    "lineage of nothing": ("lineage", lambda ledger, **flag: ledger.read("s", limit=0, **flag)),
+    "a deleted event": ("deleted", lambda ledger, **flag: ledger.get("s", "e", **flag)),
+    "deleted ids": ("deleted", lambda ledger, **flag: ledger.list_session_ids(**flag)),
+    "no ids": ("deleted", lambda ledger, **flag: ledger.list_session_ids(limit=0, **flag)),
 }
 EVENTS: dict[str, Any] = {
     "nothing": None,
@@ -68,6 +80,16 @@ def test_arguments_of_another_kind_are_refused_by_name(ledger: Any, name: str) -
     with pytest.raises(InvalidArgument, match="Correct the named argument") as caught:
         call(ledger)
     assert (caught.value.argument, whole_feed(ledger)) == (argument, [])
+
+
+@pytest.mark.parametrize("argument", FLAGS)
+def test_what_is_neither_true_nor_false_is_refused_by_name(ledger: Any, argument: str) -> None:
+    ledger.append("s", notes("ab"))
+    name, call = FLAGS[argument]
+    for value in (1, 0, "yes", "", None, [], Awkward()):
+        with pytest.raises(InvalidArgument) as caught:
+            call(ledger, **{name: value})
+        assert caught.value.argument == name
 
 
 @on_memory

@@ -1,10 +1,12 @@
 """Deleting: an event that hides what came before it, and life after it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from ledger import NewEvent, SequenceConflict
+from tests.support.blocking import LoopThread
 from tests.support.builders import (
     all_session_ids,
     note,
@@ -14,6 +16,7 @@ from tests.support.builders import (
     together,
     whole_feed,
 )
+from tests.support.questions import Questions
 
 
 @pytest.fixture
@@ -121,3 +124,34 @@ def test_deleting_while_others_append_gets_through(ledger: Any) -> None:
     events = ledger.read("s", deleted=True)
     assert sequences(events) == list(range(1, len(events) + 1))
     assert 1 <= texts(events).count("session.deleted") <= 2
+
+
+def test_a_session_that_others_write_to_is_deleted_at_the_first_try(
+    ledger: Any, loop: LoopThread | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.append("s", note("a"))
+    questions = Questions(ledger, loop, monkeypatch, "head")
+    others = [lambda: ledger.append("s", note("b"))]
+    questions.interrupt(dict.fromkeys(range(1, 10), others))
+    assert ledger.delete("s", reason="asked to") is True
+    assert questions.asked == ["head"]
+    questions.interrupt({})
+    assert texts(ledger.read("s", deleted=True)) == ["a", "b", "session.deleted"]
+    assert ledger.read("s") == []
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "come back"])
+def test_a_session_that_somebody_else_has_just_deleted_is_looked_at_again(
+    ledger: Any, loop: LoopThread | None, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    ledger.append("s", note("a"))
+    questions = Questions(ledger, loop, monkeypatch, "head")
+    others: list[Callable[[], Any]] = [lambda: ledger.delete("s")]
+    if again:
+        others.append(lambda: ledger.append("s", note("b")))
+    questions.interrupt({1: others})
+    assert ledger.delete("s") is again
+    assert questions.asked == ["head", "head"]
+    deletion = "session.deleted"
+    found = ["a", deletion, "b", deletion] if again else ["a", deletion]
+    assert texts(ledger.read("s", deleted=True)) == found

@@ -5,13 +5,18 @@ from typing import Any
 
 import pytest
 
-from ledger import InvalidArgument, InvalidCursor, InvalidEvent, NewEvent
+from ledger import BackendUnavailable, InvalidArgument, InvalidCursor, InvalidEvent, NewEvent
+from ledger.cursor import start
+from ledger.following import FOLLOW_WAIT_S, FeedSource, next_page
+from ledger.plans import run
 from tests.support.builders import (
     DEADLINE_S,
     background,
     note,
     notes,
     on_durable,
+    on_memory,
+    only_sync,
     sequences,
     take,
     texts,
@@ -69,6 +74,31 @@ def test_a_followers_cursor_is_behind_what_it_handed_out(open_ledger: Open) -> N
         seen += texts(take(follower, 1))
     assert sorted(seen, key=int) == [str(number) for number in range(12)]
     assert ledger.feed(follower.cursor).events == []
+
+
+def test_a_followers_sequence_is_that_of_the_last_event_it_handed_out(ledger: Any) -> None:
+    ledger.append("s", notes("abc"))
+    follower = ledger.follow("s", after=1)
+    assert follower.sequence == 1
+    for sequence in (2, 3):
+        take(follower, 1)
+        assert follower.sequence == sequence
+    ledger.delete("s")
+    assert follower.sequence == 3
+    ledger.append("s", notes("de"))
+    assert texts(take(follower, 1)) == ["d"]
+    assert follower.sequence == 5
+    follower.close()
+    assert texts(take(ledger.follow("s", after=follower.sequence), 1)) == ["e"]
+
+
+def test_a_filtering_followers_sequence_is_that_of_an_event_that_fits(ledger: Any) -> None:
+    events = [NewEvent({"text": name}, name) for name in "abcab"]
+    ledger.append("s", events)
+    follower = ledger.follow("s", types=["a"])
+    assert follower.sequence == 0
+    assert texts(take(follower, 2)) == ["a", "a"]
+    assert follower.sequence == 4
 
 
 def test_a_filtering_follower_leaves_the_others_out(ledger: Any) -> None:
@@ -150,6 +180,47 @@ def test_following_goes_on_behind_a_deletion(ledger: Any) -> None:
     assert texts(take(follower, 1)) == ["new"]
 
 
+def test_what_was_read_ahead_of_a_deletion_is_still_handed_out(
+    ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.following.FOLLOW_PAGE_EVENTS", 3)
+    ledger.append("s", notes("abcdefg"))
+    follower = ledger.follow("s")
+    arriving = iter(follower)
+    assert texts([next(arriving)]) == ["a"]
+    ledger.delete("s")
+    ledger.append("s", note("new"))
+    assert texts([next(arriving) for _ in range(3)]) == ["b", "c", "new"]
+    assert follower.sequence == 9
+
+
+def test_what_was_read_ahead_is_handed_out_when_the_ledger_is_closed(
+    ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.following.FOLLOW_PAGE_EVENTS", 3)
+    ledger.append("s", notes("abcdefg"))
+    arriving = iter(ledger.follow())
+    assert texts([next(arriving)]) == ["a"]
+    ledger.close()
+    assert texts(arriving) == ["b", "c"]
+
+
+@on_memory
+@only_sync
+def test_a_follower_of_a_server_that_is_away_rests_no_longer_than_a_wait(
+    ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(bucket: int | None) -> int:
+        raise BackendUnavailable("The server is away.")
+
+    monkeypatch.setattr(ledger.backend, "token", away)
+    rests: list[float] = []
+    source = FeedSource(start(1), None, None)
+    plan = next_page(ledger.backend, source, rests.append, lambda: len(rests) == 20)
+    assert run(plan) == []
+    assert max(rests) == FOLLOW_WAIT_S
+
+
 def test_more_than_a_page_is_followed_without_a_gap(
     open_ledger: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,7 +251,7 @@ def test_a_session_has_no_cursor(ledger: Any) -> None:
     with pytest.raises(InvalidArgument) as caught:
         ledger.follow("s", cursor=ledger.feed().cursor)
     assert caught.value.argument == "cursor"
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgument, match="sequence"):
         _ = ledger.follow("s").cursor
 
 
@@ -188,6 +259,9 @@ def test_the_log_has_no_sequences(ledger: Any) -> None:
     with pytest.raises(InvalidArgument) as caught:
         ledger.follow(after=1)
     assert caught.value.argument == "after"
+    with pytest.raises(InvalidArgument, match="cursor") as caught:
+        _ = ledger.follow().sequence
+    assert caught.value.argument == "sequence"
 
 
 def test_arguments_are_checked_before_the_first_event(ledger: Any) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from ledger import InvalidArgument, Limits
+from ledger import InvalidArgument, Limits, Upcasts
+from ledger.catalogue import Catalogue, default_catalogue
 from ledger.limits import BUCKETS_MAX, LANES_MAX, POOL_SIZE_MAX, TIMEOUT_SECONDS_MAX
+from tests.support.awkward import Awkward
 from tests.support.builders import note
 
 pytestmark = pytest.mark.usefixtures("new_database")
@@ -27,7 +29,9 @@ REFUSED: dict[str, tuple[Any, ...]] = {
     "retry_timeout_s": (*NO_SECONDS, None),
     "connect_timeout_s": (*NO_SECONDS, None, 0),
     "schema": (5, None, b"x", "", "a\0b", "\ud800", "x" * 64, "ü" * 32),
-    "limits": (5, {}, Limits, "x"),
+    "limits": (5, {}, Limits, "x", Awkward()),
+    "catalogue": (5, {}, "", "x", Catalogue, default_catalogue, Awkward()),
+    "upcasts": (5, {}, "", "x", Upcasts, Awkward()),
 }
 LIMITS = tuple(Limits.__struct_fields__)
 
@@ -65,5 +69,7 @@ def test_options_at_their_bounds_are_accepted(open_ledger: Open) -> None:
         "connect_timeout_s": 20,
         "schema": "x" * 63,
         "limits": Limits(payload_bytes_max=1_000, batch_events_max=1, batch_bytes_max=1_000),
+        "catalogue": Catalogue(),
+        "upcasts": Upcasts(),
     }
     assert open_ledger(**options).append("s", note()).sequence == 1

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ledger import InvalidArgument
+from ledger import InvalidArgument, InvalidCursor
 from tests.support.builders import all_session_ids, note, notes, on_durable
 
 
@@ -43,8 +43,13 @@ def test_only_the_tenants_sessions_are_listed(wide: Any) -> None:
     assert all_session_ids(wide) == all_session_ids(wide, tenant="v") == []
 
 
-def test_no_room_is_no_sessions(wide: Any) -> None:
-    assert wide.list_session_ids(tenant="t", limit=0).session_ids == []
+def test_a_page_without_room_leads_to_where_it_was_asked_for(wide: Any) -> None:
+    cursor = wide.list_session_ids(tenant="t", limit=10).cursor
+    for given in (None, cursor):
+        page = wide.list_session_ids(tenant="t", limit=0, cursor=given)
+        assert (page.session_ids, page.cursor) == ([], given)
+    with pytest.raises(InvalidCursor):
+        wide.list_session_ids(tenant="t", limit=0, cursor="garbage")
 
 
 @pytest.mark.parametrize("limit", [-1, 10_001, None, True])

@@ -1,11 +1,13 @@
 """What the recorders promise beyond the wheel's test cases."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4
 
 import pytest
 from eventsourcing.persistence import DataError, IntegrityError, InterfaceError, StoredEvent
 
+from ledger.backends.base import SessionQuery
 from ledger.limits import TYPE_BYTES_MAX
 from projections.eventsourcing import (
     LedgerApplicationRecorder,
@@ -83,6 +85,39 @@ def test_a_selection_is_that_of_the_versions(
             wanted = (wanted[::-1] if desc else wanted)[:limit]
             found = recorder.select_events(one, gt=gt, lte=lte, desc=desc, limit=limit)
             assert versions_of(found) == wanted, (gt, lte)
+
+
+@pytest.mark.parametrize("desc", [False, True])
+@pytest.mark.parametrize("again", [0, 2, 7])
+def test_a_selection_never_mixes_what_was_deleted_with_what_came_after(
+    recorder: LedgerApplicationRecorder, monkeypatch: pytest.MonkeyPatch, desc: bool, again: int
+) -> None:
+    monkeypatch.setattr("projections.eventsourcing.recording.PAGE_EVENTS", 3)
+    read = recorder.ledger.backend.read
+    for number, after_read in enumerate((1, 2, 3)):
+        one, reads = f"one{number}", 0
+
+        def deleted_meanwhile(query: SessionQuery, one: str = one, at: int = after_read) -> Any:
+            nonlocal reads
+            page, reads = read(query), reads + 1
+            if reads == at:
+                assert recorder.ledger.delete(one, tenant=recorder.tenant)
+                monkeypatch.setattr(recorder.ledger.backend, "read", read)
+                recorder.insert_events(stored(one, range(1, again + 1), state=b"2"))
+                monkeypatch.setattr(recorder.ledger.backend, "read", deleted_meanwhile)
+            return page
+
+        recorder.insert_events(stored(one, range(1, 4), state=b"0"))
+        assert recorder.ledger.delete(one, tenant=recorder.tenant)
+        recorder.insert_events(stored(one, range(1, 8), state=b"1"))
+        monkeypatch.setattr(recorder.ledger.backend, "read", deleted_meanwhile)
+        found = recorder.select_events(one, desc=desc)
+        monkeypatch.setattr(recorder.ledger.backend, "read", read)
+        assert reads >= after_read
+        everything = stored(one, range(1, 8), state=b"1")
+        assert found == (everything[::-1] if desc else everything)
+        after = recorder.select_events(one)
+        assert after == stored(one, range(1, again + 1), state=b"2")
 
 
 def test_an_equal_event_of_another_writer_is_a_conflict(
