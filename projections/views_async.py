@@ -31,6 +31,7 @@ from .methods import versions_async as views_versions_async
 from .readers.arguments import instance
 from .readers.consistency import Consistency, check_present, strong
 from .readers.history_places import Moment
+from .readers.listing_queries import Statuses
 from .readers.reading import Reader
 
 
@@ -48,7 +49,7 @@ class AsyncViews:
     the first such question leaves snapshots of the row behind, which make the next ones quick.
 
     Besides the ledger's own errors, calls raise ProjectionFailed if a fold stopped before what they
-    were to read, and TableMismatch if a table was made from another struct.
+    were to read, and TableMismatch if a table was made from another struct or key.
     """
 
     def __init__(
@@ -112,14 +113,15 @@ class AsyncViews:
         session_id: str,
         *,
         tenant: str = "",
-        status: str | None = None,
+        status: Statuses | None = None,
         limit: int | None = None,
         newest_first: bool = False,
         consistency: Consistency = "strong",
     ) -> list[Run]:
         """Return a session's runs in the order in which they were first heard of.
 
-        `limit` keeps the oldest, or the newest with `newest_first`; None is all.
+        `limit` keeps the oldest, or the newest with `newest_first`; None is all. Of several statuses
+        a run has one.
         """
         return await arun(
             self._reader.listed(
@@ -201,7 +203,8 @@ class AsyncViews:
     ) -> Any:
         """Return a projection's view under its whole key, tenant and session first, or None.
 
-        With `as_of` and `deleted` also one of a session that was deleted since.
+        With `as_of` and `deleted` also one of a session that was deleted since. A view whose key is
+        of no session has a part of its rows in each bucket: InvalidArgument if there are several.
         """
         plan = self._reader.keyed_row(projection, key, consistency, as_of, deleted=deleted)
         return await arun(plan)

@@ -23,6 +23,10 @@ class LedgerInfo(msgspec.Struct, frozen=True):
     schema: int
 
 
+#: The type of which the events of a session have an index of their own, as deletions have.
+REDACTIONS = ("content.redacted",)
+
+
 class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which events of one session, in sequence order; bounds are exclusive on both sides.
 
@@ -42,6 +46,11 @@ class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
     until_us: int | None = None
     newest_first: bool = False
     deleted: bool = False
+
+    @property
+    def of_redactions(self) -> bool:
+        """Whether it is the query that the index of redactions is for."""
+        return self.types == REDACTIONS and not self.newest_first
 
 
 class FeedQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from ledger.records import Record
 from ..engine.folding import Change
 from ..engine.stops import Failure, Skip
 from ..engine.tables import Identity, Key, Row, Table
+from .marks import Mark, MarksQuery
 from .row_queries import RowQuery
 from .session_rows import SessionRows
 from .totals import Totals, TotalsQuery
@@ -247,6 +248,10 @@ class ViewBackend(Protocol):
         """Return what the rows of a query add up to, all of one moment, in no order."""
         ...
 
+    def marks(self, wanted: MarksQuery) -> list[Mark]:
+        """Return consumers' marks behind which events lie, those with the oldest of them first."""
+        ...
+
     def together(self, bucket: int, session: Key, wanted: SessionRows) -> list[list[Any]] | None:
         """Return the views of a session in several tables, all of one moment.
 
@@ -321,6 +326,7 @@ class AsyncViewBackend(Protocol):
     ) -> Behind | None: ...
     async def count(self, query: RowQuery) -> int: ...
     async def totals(self, wanted: TotalsQuery) -> list[Totals]: ...
+    async def marks(self, wanted: MarksQuery) -> list[Mark]: ...
     async def together(
         self, bucket: int, session: Key, wanted: SessionRows
     ) -> list[list[Any]] | None: ...

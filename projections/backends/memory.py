@@ -18,7 +18,7 @@ from ledger.plans import Plan
 from ..engine.folding import Change
 from ..engine.kinds import check_kinds
 from ..engine.stops import Failure, Skip, current
-from ..engine.tables import Column, Identity, Key, Row, Table, table_name
+from ..engine.tables import Column, Identity, Key, Row, Table, key_line, table_name
 from ..errors import TableMismatch, VersionDropped
 from .backlogs import next_events
 from .base import (
@@ -33,6 +33,7 @@ from .base import (
     RowPlace,
     Standing,
 )
+from .marks import Mark, MarksQuery, marks_among
 from .row_queries import RowQuery, key_query, of_session
 from .session_rows import SessionRows
 from .side_by_side import in_turn
@@ -82,7 +83,8 @@ class MemoryViews:
             versions = self._state.versions.items()
             check_kinds(tables, [(name, one.fold_digest) for (name, _), one in versions])
             for table in sorted(tables, key=lambda table: table.identity, reverse=True):
-                layout = frozenset(_line(column) for column in table.columns)
+                columns = (_line(column) for column in table.columns)
+                layout = frozenset([*columns, key_line(table.key)])
                 found = self._state.layouts.setdefault(table.name, layout)
                 if found != layout:
                     raise TableMismatch(table.name, layout, found)
@@ -272,6 +274,12 @@ class MemoryViews:
 
     def totals(self, wanted: TotalsQuery) -> list[Totals]:
         return totals_of(wanted, self._holding(wanted.rows))
+
+    def marks(self, wanted: MarksQuery) -> list[Mark]:
+        with self._lock:
+            every = [RowQuery(table=one, bucket=None, equal=()) for one in wanted.tables]
+            rows, sessions = (self.select(query) for query in every)
+            return marks_among(wanted, rows, sessions, self._log)
 
     def together(self, bucket: int, session: Key, wanted: SessionRows) -> list[list[Any]] | None:
         with self._lock:

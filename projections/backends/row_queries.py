@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 import msgspec
 
 from ..engine.tables import Key, Row, Table
 
+#: A statement has so many parts at most: PostgreSQL plans each of them for a millisecond or two.
+PARTS_MAX = 16
+
 
 class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of a table, of one bucket or of all.
 
     `equal`, `at_least` and `below` are (column, value) pairs, `one_of` gives a column several
-    values; the columns in `positive` are above 0; the row has all the `words`, which are looked for
+    values, each once; the columns in `positive` are above 0; the row has all the `words`, which are looked for
     only `among` so many rows, if that is given: the first, in the order, for which all else holds.
     `order` are columns that are never NULL, all ascending or all `descending`; `after` are their
     values in the last row of the page before.
@@ -51,6 +55,51 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
             self.after is None,
             self.limit is None,
         )
+
+
+def parts_of(query: RowQuery, *, ties: bool) -> list[RowQuery]:
+    """Return the queries, one per value of a column, whose first rows have the first rows among them.
+
+    Together several values have no order in an index, each alone may have one: of a million ended
+    sessions none is read to find the ten that are active or idle. None are returned where another
+    index, which does not know the column, narrows the rows down more, and only with `ties` where it
+    does so as much: for a database that knows which of the two is better.
+    """
+    if not query.one_of or not query.order or query.bucket is not None:
+        return []
+    limit = query.limit if query.among is None else query.among
+    if limit is None or (query.words and query.among is None):
+        return []  # all of them are read anyway
+    (name, values), *others = query.one_of
+    if len(values) > PARTS_MAX:
+        return []
+    named = {column for column, value in query.equal if value is not None}
+    alone, apart = _found_in_order(query, named, name), _found_in_order(query, named)
+    if alone < apart or (alone == apart and not (alone and ties)):
+        return []
+    return [
+        msgspec.structs.replace(
+            query,
+            equal=(*query.equal, (name, value)),
+            one_of=tuple(others),
+            words=(),
+            among=None,
+            limit=limit,
+        )
+        for value in values
+    ]
+
+
+def _found_in_order(query: RowQuery, named: set[str], one: str | None = None) -> int:
+    """Return how many columns, `one` among them, are equal at most where an index has the order."""
+    most = 0
+    for index in query.table.indexes.values():
+        equal = list(takewhile(lambda field: field == one or field in named, index.fields))
+        if one is not None and one not in equal:
+            continue
+        if index.fields[len(equal) :][: len(query.order)] == query.order:
+            most = max(most, len(equal))
+    return most
 
 
 def of_session(query: RowQuery, bucket: int, session_id: str) -> RowQuery:

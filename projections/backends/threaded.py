@@ -24,6 +24,7 @@ from .base import (
     Standing,
     ViewBackend,
 )
+from .marks import Mark, MarksQuery
 from .row_queries import RowQuery
 from .session_rows import SessionRows
 from .side_by_side import in_turn_async
@@ -107,6 +108,9 @@ class ThreadedViews:
 
     async def totals(self, wanted: TotalsQuery) -> list[Totals]:
         return await self._run(self._views.totals, wanted)
+
+    async def marks(self, wanted: MarksQuery) -> list[Mark]:
+        return await self._run(self._views.marks, wanted)
 
     async def together(
         self, bucket: int, session: Key, wanted: SessionRows

@@ -13,6 +13,7 @@ from ..readers import listing
 from ..readers.anomaly_lists import MarkedFact
 from ..readers.consistency import Consistency
 from ..readers.listing_cursors import ViewPage
+from ..readers.listing_queries import Statuses
 
 if TYPE_CHECKING:
     from ..views_async import AsyncViews
@@ -23,7 +24,7 @@ async def runs_page(
     *,
     tenant: str = "",
     session_id: str | None = None,
-    status: str | None = None,
+    status: Statuses | None = None,
     agent_id: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -35,8 +36,8 @@ async def runs_page(
     """Return a page of a tenant's runs, the newest `created_at` first, or of one session's.
 
     Those of a session come in the order in which they were first heard of, the last first. Ties are
-    broken by id. `since` is included and `until` is not. One that does not change between two pages
-    is neither skipped nor doubled.
+    broken by id. Of several statuses a run has one. `since` is included and `until` is not. One
+    that does not change between two pages is neither skipped nor doubled.
     """
     query = listing.view_query(
         self._reader,
@@ -65,7 +66,7 @@ async def count_runs(
     *,
     tenant: str = "",
     session_id: str | None = None,
-    status: str | None = None,
+    status: Statuses | None = None,
     agent_id: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,

@@ -17,6 +17,7 @@ from ..folds.violations import Violation
 from ..readers.arguments import flag, instance
 from ..readers.consistency import Consistency
 from ..readers.history_places import Moment
+from ..readers.listing_queries import Statuses
 from ..readers.scenario_positions import ScenarioPosition
 from ..readers.scenario_positions import scenario_positions as positions_plan
 
@@ -29,11 +30,14 @@ async def scenarios(
     session_id: str,
     *,
     tenant: str = "",
-    status: str | None = None,
+    status: Statuses | None = None,
     limit: int | None = None,
     consistency: Consistency = "strong",
 ) -> list[Scenario]:
-    """Return a session's scenarios in the order in which they were started; None is all."""
+    """Return a session's scenarios in the order in which they were started; None is all.
+
+    Of several statuses a scenario has one.
+    """
     return await arun(
         self._reader.listed(
             "scenarios", (tenant, session_id), consistency, limit=limit, status=status
@@ -139,14 +143,15 @@ async def approvals(
     session_id: str,
     *,
     tenant: str = "",
-    status: str | None = None,
+    status: Statuses | None = None,
     limit: int | None = None,
     newest_first: bool = False,
     consistency: Consistency = "strong",
 ) -> list[Approval]:
     """Return a session's approvals in the order in which they were first heard of.
 
-    `limit` keeps the oldest, or the newest with `newest_first`; None is all.
+    `limit` keeps the oldest, or the newest with `newest_first`; None is all. Of several statuses an
+    approval has one.
     """
     return await arun(
         self._reader.listed(

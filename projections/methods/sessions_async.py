@@ -15,7 +15,7 @@ from ..readers.anomaly_lists import MarkedFact
 from ..readers.anomaly_lists import anomalies as anomalies_plan
 from ..readers.consistency import Consistency
 from ..readers.listing_cursors import ViewPage
-from ..readers.listing_queries import page_limit, tenant_limit
+from ..readers.listing_queries import Statuses, page_limit, tenant_limit
 from ..readers.run_lookup import run_by_id
 from ..readers.session_lists import (
     SessionFilters,
@@ -36,7 +36,7 @@ async def sessions(
     self: AsyncViews,
     *,
     tenant: str = "",
-    status: str | None = None,
+    status: Statuses | None = None,
     agent_id: str | None = None,
     owner_id: str | None = None,
     channel: str | None = None,
@@ -61,13 +61,15 @@ async def sessions(
 ) -> list[Session]:
     """Return a tenant's sessions, the newest activity first, then by id backwards.
 
-    All filters must hold: a session has all the `tags` and all the `labels`. `since` is included and
-    `until` is not, both by last activity. `after` is the last session of the page before. Archived
-    ones are left out unless `archived`.
+    All filters must hold: a session has all the `tags` and all the `labels`, and one of several
+    statuses, at one moment for all sessions. `since` is included and `until` is not, both by last
+    activity. `after` is the last session of the page before. Archived ones are left out unless
+    `archived`.
 
-    The status "abandoned", which nobody ever stores, finds those that `Session.status_at` calls so
-    after 1,800 seconds, or after `abandoned_after_s`; if that is given, other statuses leave them
-    out. `now` is the current time unless given.
+    The status "abandoned", which nobody ever stores, is asked for alone: it finds those that
+    `Session.status_at` calls so after 1,800 seconds, or after `abandoned_after_s`; if that is given,
+    other statuses leave them out, of which either all or none can be abandoned then. `now` is the
+    current time unless given.
     """
     query = session_query(
         self._reader,

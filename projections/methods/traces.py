@@ -8,6 +8,7 @@ from ledger.plans import run
 
 from ..folds.traces import Span
 from ..readers.consistency import Consistency
+from ..readers.listing_queries import Statuses
 from ..readers.span_trees import SpanNode, tree
 
 if TYPE_CHECKING:
@@ -21,14 +22,16 @@ def traces(
     tenant: str = "",
     run_id: str | None = None,
     source: str | None = None,
+    status: Statuses | None = None,
+    name: str | None = None,
     limit: int | None = None,
     newest_first: bool = False,
     consistency: Consistency = "strong",
 ) -> list[Span]:
     """Return the pieces of work of a session or run in the order in which they began.
 
-    `source` is run, turn, call, span or step; None is all. `limit` keeps the oldest, or the newest
-    with `newest_first`; None is all.
+    `source` is run, turn, call, span or step; None is all, as it is of the other filters. Of several
+    statuses a piece has one. `limit` keeps the oldest, or the newest with `newest_first`; None is all.
     """
     return run(
         self._reader.listed(
@@ -39,6 +42,8 @@ def traces(
             newest_first=newest_first,
             run_id=run_id,
             source=source,
+            status=status,
+            name=name,
         )
     )
 

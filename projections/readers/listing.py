@@ -64,7 +64,8 @@ def page(
     of_session = query.bucket is not None
     key = table.key[2:] if of_session else table.key[1:]
     order = ("first_sequence" if of_session else "created_at", *key)
-    asked = (_plain(query.equal), _plain(query.at_least), _plain(query.below), descending)
+    bounds = _plain(query.at_least), _plain(query.below)
+    asked = (_plain(query.equal), *bounds, descending, *query.one_of)
     cursors = ListCursors(reader.ledger_id, table.projection.name, asked)
     first: Any = int if of_session else datetime
     after = cursors.place(cursor, tuple[(first, *[str] * len(key))])  # type: ignore[misc] # made at run time

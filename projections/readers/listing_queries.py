@@ -17,6 +17,11 @@ from .search_words import marked
 TENANT_LIMIT_MAX = 10_000
 #: How many members may be asked for at once.
 MEMBERS_MAX = 64
+#: How many statuses may be asked for at once.
+STATUSES_MAX = 64
+
+#: One status or several, of which a row has one; of none no row has one.
+Statuses = str | Sequence[str]
 
 
 def tenant_query(
@@ -33,16 +38,13 @@ def tenant_query(
     words: tuple[str, ...] = (),
     **filters: Any,
 ) -> RowQuery:
-    """Return the query for rows of a tenant, those in which the `absent` fields are None.
-
-    Filters that are None are no condition.
-    """
-    equal = [("tenant", tenant)]
-    equal += [text_filter(*item) for item in filters.items() if item[1] is not None]
+    """Return the query for rows of a tenant, those in which the `absent` fields are None."""
+    equal, one_of = text_filters(filters)
     return RowQuery(
         table=table,
         bucket=None,
-        equal=(*equal, *((field, None) for field in absent), *table.present),
+        equal=(("tenant", tenant), *equal, *((field, None) for field in absent), *table.present),
+        one_of=one_of,
         at_least=at_least,
         below=below,
         words=words,
@@ -73,6 +75,37 @@ def moment_bound(
     """Return the condition on a field that an argument sets, none if it is None."""
     checked = moment(bound, argument)
     return () if checked is None else ((field, checked),)
+
+
+def text_filters(
+    filters: Mapping[str, Any],
+) -> tuple[list[tuple[str, str]], tuple[tuple[str, tuple[str, ...]], ...]]:
+    """Return what columns equal, and the column that has one of several values, if one has.
+
+    Filters that are None are no condition.
+    """
+    equal = []
+    one_of: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    for name, value in filters.items():
+        if name == "status" and type(value) is not str and value is not None:
+            wanted = statuses(value)
+            if len(wanted) == 1:
+                equal.append((name, wanted[0]))
+            else:
+                one_of = ((name, wanted),)
+        elif value is not None:
+            equal.append(text_filter(name, value))
+    return equal, one_of
+
+
+def statuses(asked: Statuses | None) -> tuple[str, ...]:
+    """Return the statuses that are asked for, each once and in one order."""
+    if asked is None:
+        return ()
+    listed = [asked] if type(asked) is str else several(asked, "status", "texts")
+    if len(listed) > STATUSES_MAX:
+        raise InvalidArgument("status", f"expected at most {STATUSES_MAX}, got {len(listed)}")
+    return tuple(sorted({text_filter("status", one)[1] for one in listed}))
 
 
 def text_filter(name: str, value: Any) -> tuple[str, Any]:

@@ -41,7 +41,7 @@ from .arguments import (
 from .consistency import Consistency, SessionKey, check_present, strong
 from .history import History, check_of_sessions
 from .history_places import Moment, check_moment
-from .listing_queries import tenant_limit, tenant_query, text_filter
+from .listing_queries import tenant_limit, tenant_query, text_filter, text_filters
 from .many_sessions import ManySessions
 from .moments import check_all_of_sessions
 from .one_session import OneSession
@@ -202,6 +202,7 @@ class Reader(SubjectRows):
         name: str,
         session: SessionKey,
         consistency: Consistency,
+        /,
         *,
         order: tuple[str, ...] | None = None,
         limit: int | None = None,
@@ -210,7 +211,7 @@ class Reader(SubjectRows):
         absent: tuple[str, ...] = (),
         **filters: Any,
     ) -> Plan[list[Any]]:
-        """Return the views of a session, by `order` or by key; filters that are None are absent.
+        """Return the views of a session, by `order` or by key, for filters see `text_filters`.
 
         The `absent` fields must be None.
         """
@@ -219,7 +220,7 @@ class Reader(SubjectRows):
         check_has_sessions(table)
         count = count_limit(limit)
         flag(newest_first, "newest_first")
-        equal = tuple(text_filter(*item) for item in filters.items() if item[1] is not None)
+        equal, one_of = text_filters(filters)
         bucket = self.bucket(session)
         query = RowQuery(
             table=table,
@@ -230,6 +231,7 @@ class Reader(SubjectRows):
                 *((field, None) for field in absent),
                 *table.present,
             ),
+            one_of=one_of,
             order=order or table.key[2:],
             descending=newest_first,
             after=after,

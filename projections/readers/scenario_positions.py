@@ -1,7 +1,7 @@
 """Finding the sessions that stand at a step, by scenario, version and content hash.
 
 The steps are found through an index. Whether their sessions are active, and whether a filter lets
-them pass, is then read from the sessions' own rows, a page at a time.
+them pass, is then read from the sessions' own rows, a page of them at a time.
 """
 
 from __future__ import annotations
@@ -69,13 +69,19 @@ def scenario_positions(
     tables = yield from reader.settle(tables, None, consistency)
     query = msgspec.structs.replace(query, table=tables[0])
     found: list[ScenarioPosition] = []
+    seen: set[str] = set()
     while len(found) < limit:
-        page: list[Scenario] = yield from reader.select(query)
-        joined = yield from _joined(reader, tables[1:], page)
-        found += [one for one in joined if _is_found(one, scope, moment)]
-        if len(page) < PAGE_ROWS:
+        count = max(PAGE_ROWS, limit - len(found))
+        rows: list[Scenario] = yield from reader.select(msgspec.structs.replace(query, limit=count))
+        # Who enters the step again meanwhile is behind all others again.
+        unseen = [one for one in rows if one.session_id not in seen]
+        seen |= {one.session_id for one in unseen}
+        for start in range(0, len(unseen), PAGE_ROWS):
+            joined = yield from _joined(reader, tables[1:], unseen[start : start + PAGE_ROWS])
+            found += [one for one in joined if _is_found(one, scope, moment)]
+        if len(rows) < count or not unseen:
             break
-        query = msgspec.structs.replace(query, after=_place(page[-1]))
+        query = msgspec.structs.replace(query, after=_place(rows[-1]))
     return found[:limit]
 
 
@@ -114,7 +120,6 @@ def _query(
         ),
         order=("last_active_at", "session_id"),
         after=None if after is None else _place(after.scenario),
-        limit=PAGE_ROWS,
     )
 
 

@@ -1,9 +1,11 @@
 """The words by which text is found: the same for every storage. Pure.
 
-Text is brought to NFKC and casefolded. A word is a run of letters and digits; accents count.
-Chinese characters and kana, which are written without spaces, are words of one and of two
-characters each, and what is asked for in them is found by its pairs. Words are cut after
-WORD_CHARS_MAX characters, in the text and in what is asked for alike.
+Text is brought to NFKC and casefolded. A word is a run of letters and digits; accents count where
+NFKC makes one character of them and their letter. A mark that is left over (Mn, Mc, Me) ends a word,
+as a space does, and is in none: to let a word go on behind it, the words of all rows would have to be
+made anew, and no database keeps how they were made. Chinese characters and kana, which are written
+without spaces, are words of one and of two characters each, and what is asked for in them is found by
+its pairs. Words are cut after WORD_CHARS_MAX characters, in the text and in what is asked for alike.
 
 The databases get these words, not the text: left to their own tokenisers, SQLite and PostgreSQL
 would find different things, and a text of some size would be refused by PostgreSQL.

@@ -23,7 +23,14 @@ from .arguments import flag, instance, moment, one_of, seconds
 from .consistency import Consistency, strong
 from .found_rows import found_rows
 from .listing_cursors import ListCursors, ViewPage
-from .listing_queries import members, moment_bound, page_limit, tenant_query, text_filter
+from .listing_queries import (
+    Statuses,
+    members,
+    moment_bound,
+    page_limit,
+    statuses,
+    tenant_query,
+)
 from .reading import Reader
 
 SessionOrder = Literal[
@@ -74,11 +81,12 @@ _SUMS = (
 class SessionFilters(TypedDict, total=False):
     """What sessions are found by; all of them must hold, and those that are None say nothing.
 
-    `since` is included and `until` is not, both by last activity. A session has all the `tags` and
-    all the `labels`. Archived ones are left out unless `archived`.
+    A session has one of several statuses. `since` is included and `until` is not, both by last
+    activity. A session has all the `tags` and all the `labels`. Archived ones are left out unless
+    `archived`.
     """
 
-    status: str | None
+    status: Statuses | None
     agent_id: str | None
     owner_id: str | None
     channel: str | None
@@ -101,7 +109,7 @@ def session_query(
     reader: Reader,
     tenant: str,
     *,
-    status: str | None = None,
+    status: Statuses | None = None,
     agent_id: str | None = None,
     owner_id: str | None = None,
     channel: str | None = None,
@@ -119,24 +127,28 @@ def session_query(
     abandoned_after_s: float | None = None,
     now: datetime | None = None,
 ) -> RowQuery:
-    """Return the query for sessions, without an order; "abandoned" is one of several statuses."""
-    if status is not None:
-        text_filter("status", status)
+    """Return the query for sessions, without an order; "abandoned" stands for several statuses."""
     flag(archived, "archived")
     moment(now, "now")
     at_least = moment_bound("last_activity_at", "since", since)
     below = moment_bound("last_activity_at", "until", until)
-    statuses: tuple[str, ...] = ()
-    if status == ABANDONED and abandoned_after_s is None:
+    wanted = statuses(status)
+    if ABANDONED in wanted and len(wanted) > 1:
+        raise InvalidArgument("status", f"{ABANDONED} is asked for alone")
+    if ABANDONED in wanted and abandoned_after_s is None:
         abandoned_after_s = ABANDONED_AFTER_S
     if abandoned_after_s is not None:
         last = _last(now, abandoned_after_s)
-        if status == ABANDONED:
-            status, statuses = None, tuple(sorted(ABANDONABLE))
+        if ABANDONED in wanted:
+            status = sorted(ABANDONABLE)
             below = (("last_activity_at", last if until is None else min(last, until)),)
-        elif status in ABANDONABLE:
+        elif wanted and ABANDONABLE.issuperset(wanted):
             at_least = (("last_activity_at", last if since is None else max(last, since)),)
-    query = tenant_query(
+        elif not ABANDONABLE.isdisjoint(wanted):
+            raise InvalidArgument(
+                "status", "with abandoned_after_s, some that can be abandoned and some that cannot"
+            )
+    return tenant_query(
         reader.table(SESSIONS.name),
         reader.tenant(tenant),
         absent=() if archived else ("archived_at",),
@@ -154,7 +166,6 @@ def session_query(
         dataset_id=dataset_id,
         parent_session_id=parent_session_id,
     )
-    return msgspec.structs.replace(query, one_of=(("status", statuses),) if statuses else ())
 
 
 @outlives_drops
@@ -179,23 +190,13 @@ def sessions(
         limit=limit,
         after=after,
     )
-    if not query.one_of and not query.words:
+    if not query.words:
         return (yield from reader.answer(query, consistency))
     [table] = yield from reader.settle([query.table], None, consistency)
-    query = msgspec.structs.replace(query, table=table)
-    if not query.one_of:
-        found: list[Session] = yield from found_rows(reader, query)
-        return found
-    # Each status has its order in the index, several together would have to be sorted.
-    merged: dict[str, Session] = {}
-    [(field, values)] = query.one_of
-    for value in values:
-        equal = (*query.equal, (field, value))
-        # One may have moved from one status to the next between two of these reads.
-        one = msgspec.structs.replace(query, equal=equal, one_of=())
-        merged |= {row.session_id: row for row in (yield from found_rows(reader, one))}
-    ordered = sorted(merged.values(), key=place(order_by), reverse=descending)
-    return ordered[:limit]
+    found: list[Session] = yield from found_rows(
+        reader, msgspec.structs.replace(query, table=table)
+    )
+    return found
 
 
 def sessions_page(
@@ -216,6 +217,8 @@ def sessions_page(
     count = page_limit(limit)
     asked: dict[str, Any] = {**filters}
     session_query(reader, tenant, **filters)  # what cannot be asked for is not in a cursor either
+    if type(asked.get("status")) is not str and asked.get("status") is not None:
+        asked["status"] = statuses(asked["status"])
     cursors = ListCursors(reader.ledger_id, "sessions", (tenant, order_by, descending, {**asked}))
     value: Any = datetime if order_by in _MOMENTS else int
     found = cursors.place(cursor, tuple[value, str, datetime])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -23,30 +23,40 @@ def tree(spans: Sequence[Span]) -> list[SpanNode]:
     it is the first one.
     """
     nodes = {span.span_id: SpanNode(span=span, children=[]) for span in spans}
+    firsts = _firsts_of_circles(nodes)
     roots = []
     for span in spans:
         parent = nodes.get(span.parent_span_id or "")
-        if parent is None or _first_of_circle(span, nodes):
+        if parent is None or span.span_id in firsts:
             roots.append(nodes[span.span_id])
         else:
             parent.children.append(nodes[span.span_id])
     return roots
 
 
-def _first_of_circle(span: Span, nodes: dict[str, SpanNode]) -> bool:
-    """Whether a span is inside itself, and none on the way around comes before it."""
-    seen = {span.span_id}
-    above = span
+def _firsts_of_circles(nodes: dict[str, SpanNode]) -> set[str]:
+    """Return the first span of each circle; every span is gone up from once."""
+    firsts = set()
+    # From where the way up came by each.
+    seen: dict[str, str] = {}
+    for start in nodes:
+        above = start
+        while above in nodes and above not in seen:
+            seen[above] = start
+            above = nodes[above].span.parent_span_id or ""
+        if seen.get(above) == start:
+            firsts.add(min(_around(above, nodes), key=_place).span_id)
+    return firsts
+
+
+def _around(span_id: str, nodes: dict[str, SpanNode]) -> Iterator[Span]:
+    """Yield the spans of a circle."""
+    above = nodes[span_id].span
     while True:
-        parent = nodes.get(above.parent_span_id or "")
-        if parent is None:
-            return False
-        above = parent.span
-        if above.span_id == span.span_id:
-            return True
-        if above.span_id in seen or _place(above) < _place(span):
-            return False
-        seen.add(above.span_id)
+        yield above
+        above = nodes[above.parent_span_id or ""].span
+        if above.span_id == span_id:
+            return
 
 
 def _place(span: Span) -> tuple[int, str]:

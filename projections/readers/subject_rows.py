@@ -24,6 +24,7 @@ class SubjectRows(ABC):
         name: str,
         session: SessionKey,
         consistency: Consistency,
+        /,
         *,
         order: tuple[str, ...] | None = None,
         limit: int | None = None,
@@ -39,7 +40,7 @@ class SubjectRows(ABC):
         """Return the table of a projection."""
 
     def listed(
-        self, name: str, session: SessionKey, consistency: Consistency, **options: Any
+        self, name: str, session: SessionKey, consistency: Consistency, /, **options: Any
     ) -> Plan[list[Any]]:
         """Return the views of a session in the order in which they were first heard of."""
         key = self.table(name).key[2:]

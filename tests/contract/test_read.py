@@ -114,6 +114,36 @@ def test_u_08_an_argument_that_makes_no_sense_is_refused(
     assert caught.value.argument == option
 
 
+def test_redactions_are_read_as_any_other_type_is(ledger: Any) -> None:
+    # They have an index, and a statement, of their own.
+    def told(number: int, type: str) -> NewEvent:
+        run_id = "r1" if number < 4 else "r2"
+        at = NOON + number * MINUTE
+        return NewEvent({"sequences": [number]}, type, run_id=run_id, occurred_at=at)
+
+    types = ("a", "content.redacted")
+    for session in ("s", "other"):
+        ledger.append(session, [told(number, types[number % 2]) for number in range(8)])
+    ledger.delete("s")
+    ledger.append("s", [told(number, types[number % 2]) for number in range(8)])
+    for options in (
+        {},
+        {"deleted": True},
+        {"after": 11, "before": 17},
+        {"after": 3, "before": 13, "deleted": True},
+        {"run_id": "r2"},
+        {"since": NOON + 3 * MINUTE, "until": NOON + 7 * MINUTE},
+        {"limit": 2},
+        {"newest_first": True, "limit": 3, "before": 17},
+    ):
+        limit = options.pop("limit", None)
+        found = ledger.read("s", **options)
+        expected = [one for one in found if one.type == "content.redacted"][:limit]
+        assert expected
+        assert ledger.read("s", types=["content.redacted"], limit=limit, **options) == expected
+    assert ledger.read("nobody", types=["content.redacted"]) == []
+
+
 def test_a_bound_may_be_as_large_as_a_sequence(filled: Any) -> None:
     for value in (2**31, 2**63 - 1):
         assert sequences(filled.read("s", after=value)) == []

@@ -37,6 +37,7 @@ WRONG: dict[str, list[Any]] = {
     "Consistency": ["", "weak", 7, True, [], Awkward()],
     "SessionOrder": ["", "session_id", 7, [], Awkward()],
     "Sequence[str]": ["text", b"x", 7, [7], [None], ["a\0b"], {"a"}, Awkward(), [Awkward()]],
+    "Statuses": [b"x", 7, "a\0b", [7], [None], ["a\0b"], {"a"}, {"a": 1}, Awkward(), [Awkward()]],
     "Sequence[UsageBy]": ["model", 7, ["week"], [7], [[]], {"model"}, Awkward(), [Awkward()]],
     "Mapping[str, str]": ["x", 7, ["a"], {"a": 1}, {1: "a"}, {"a": "\0"}, Awkward()],
     "Mapping[str, Mapping[str, str]]": [

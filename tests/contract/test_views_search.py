@@ -313,6 +313,23 @@ def test_asked_words_are_pairs_where_there_are_no_spaces() -> None:
     assert asked_words("東京都 Tokyo 東") == ("東京", "京都", "tokyo", "東")
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("हिन्दी", ("ह", "न", "द")),
+        ("x\u0302y", ("x", "y")),
+        ("\u05e9\u05c1\u05dc\u05d5\u05b9\u05dd", ("\u05e9", "\u05dc\u05d5", "\u05dd")),
+        ("ภาษาไทยนี้", ("ภาษาไทยน",)),
+        ("İstanbul", ("i", "stanbul")),
+        ("e\u20dd1", ("e", "1")),
+        ("cafe\u0301", ("café",)),
+    ],
+)
+def test_a_mark_that_no_letter_takes_in_ends_a_word(text: str, found: tuple[str, ...]) -> None:
+    assert asked_words(text) == found
+    assert {*words(text)} == {*found}
+
+
 @pytest.mark.parametrize("text", ["It's snake_case 4U2", "A-b_c\x1fD\x7fe", "", " _ "])
 def test_plain_letters_are_split_as_any_are(text: str) -> None:
     assert [*words(text + " é")] == [*words(text), "é"]

@@ -175,7 +175,9 @@ rows = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(made=rows)
 def test_all_ways_of_reading_give_what_the_fold_made(ledger: Any, made: dict[str, Any]) -> None:

@@ -1,11 +1,13 @@
 """Reading how the work was done, what was said of it and what was kept, on every backend."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from ledger import NewEvent
-from projections import FEEDBACK, SNAPSHOTS, TRACES, SpanNode
+from ledger.catalogue import Catalogue
+from projections import FEEDBACK, SNAPSHOTS, TRACES, TURNS, SpanNode
 from tests.support.views import views_of
 
 
@@ -46,6 +48,40 @@ def test_traces_are_read_by_source_and_steps_from_the_end(ledger: Any, views: An
     assert views.steps("s", last_n=0) == views.steps("nobody") == []
     assert [one.own_id for one in views.traces("s", source="span")] == ["a"]
     assert [one.attributes["session_feedback"] for one in views.steps("s", last_n=1)] == ["fine"]
+
+
+def test_calls_of_a_tool_are_read_by_how_they_stand(ledger: Any, views: Any) -> None:
+    for call_id, tool in (("a", "t"), ("b", "t"), ("c", "u"), ("d", "t")):
+        ledger.append("s", NewEvent({"call_id": call_id, "tool_name": tool}, "tool.started"))
+    ledger.append("s", NewEvent({"call_id": "a"}, "tool.finished"))
+
+    def read(**filters: Any) -> list[str]:
+        return [one.own_id for one in views.traces("s", **filters)]
+
+    assert read(status="running") == ["b", "c", "d"]
+    assert read(status="running", name="t") == ["b", "d"]
+    assert read(status="running", name="t", limit=1) == ["b"]
+    assert read(name="t", newest_first=True) == ["d", "b", "a"]
+    assert read(status="running", name="v") == read(source="span", name="t") == []
+
+
+@pytest.mark.parametrize("latency_ms", [1e16, 1e308, 2**63 - 1])
+def test_a_latency_that_is_no_time_stops_nobody(open_ledger: Any, latency_ms: float) -> None:
+    """Stored as by a ledger whose catalogue lets it in."""
+    ledger = open_ledger(buckets=1, catalogue=Catalogue())
+    ledger.append("s", NewEvent({"call_id": "c", "tool_name": "f"}, "tool.started"))
+    ledger.append("s", NewEvent({"call_id": "c", "latency_ms": latency_ms}, "tool.finished"))
+    finished = NewEvent({"turn_id": "t", "latency_ms": latency_ms}, "turn.finished")
+    ledger.append("s", finished, tenant="other")
+    ledger.append("s", started("s"))
+    views = views_of(ledger, TRACES, TURNS)
+    views.catch_up()
+    call, span = views.traces("s")
+    assert (call.status, call.anomaly_count, span.status) == ("ok", 1, "running")
+    assert call.duration_us == (call.ended_at - call.started_at) // timedelta(microseconds=1)
+    [turn] = views.traces("s", tenant="other")
+    assert (turn.status, turn.duration_us, turn.anomaly_count) == ("ok", None, 1)
+    assert [one.type for one in views.anomalies(tenant="other")] == ["turn.finished"]
 
 
 def test_feedback_is_read_as_it_was_given(ledger: Any, views: Any) -> None:

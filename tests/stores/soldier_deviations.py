@@ -8,9 +8,12 @@ A-03  An id is searched within a tenant: the store's, or the one named in the ca
 A-05  A save of a session that was changed since it was read is refused, and so is one of a session
       that was never read in the place of a stored one. `update` repeats.
 A-07  Of the caller's object `version` moves; `last_activity_at` is set only where the caller says
-      a later time than is stored, or creates the session.
+      a later time than is stored, or creates the session. What is saved behind the end is no
+      activity: of a closed session it stays, whatever the caller says, until it is opened again.
 A-12  Variables are JSON: ids and times within them come back as text, NaN is refused. Their names
-      are not blank and have at most 512 bytes. Of the step history the last 1,000 are kept; all of
+      are not blank and have at most 512 bytes, and one has at most 1 MiB with its name. Beyond the
+      first 1,000 variables of a session all others are kept in one fact, of at most 1 MiB together
+      with rules beyond 1,000 and whatever else no fact says. Of the step history the last 1,000 are kept; all of
       it is in the views, unless one save tells more than 5,000 new steps, the last of which are.
 A-13  Moments need a time zone and are within the years 1 to 9999 in UTC, numbers are not negative,
       unknown fields are refused, and so are rule ids in `rule_fires` that are blank or over 512

@@ -17,6 +17,7 @@ from projections.backends.session_rows import SessionRows
 from projections.backends.sqlite.backend import SqliteViews
 from projections.backends.sqlite.statements import TableStatements as SqliteStatements
 from projections.session_stores.conversation import ConversationStore
+from projections.session_stores.conversation.models import OPEN
 from projections.session_stores.conversation.reading import PAGE_SESSIONS
 from projections.session_stores.conversation.rows import PROJECTIONS, REMAINDER
 from tests.contract.test_views_plans import is_scanned, is_sorted, noting
@@ -33,6 +34,10 @@ ASKED: dict[str, tuple[Callable[[Any], Any], str]] = {
         "scenarios_v1_i1",
     ),
     "channel": (lambda s: [s.get_by_channel(T1, "webchat", "user 7")], "sessions_v1_i15"),
+    "channel, open": (
+        lambda s: [s.get_by_channel(T1, "webchat", "user 7", statuses=OPEN)],
+        "sessions_v1_i15",
+    ),
     "agent": (lambda s: s.list_by_agent(T1, AGENT, limit=5), "sessions_v1_i7"),
     "customer": (lambda s: s.list_by_customer(T1, uuid(63), limit=5), "sessions_v1_i10"),
 }
@@ -152,5 +157,5 @@ def test_a_37_what_is_found_comes_out_of_its_index(
     for plan in found:
         # What belongs to one session is a handful of rows of its own.
         assert not is_scanned(plan), plan
-    if seen[0][0].limit != PAGE_SESSIONS:  # what is all read anyway may be sorted, too
+    if seen[0][0].limit < PAGE_SESSIONS:  # what is all read anyway may be sorted, too
         assert not is_sorted(found[0]), found[0]

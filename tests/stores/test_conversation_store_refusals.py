@@ -215,3 +215,29 @@ def test_a_12_a_13_a_name_that_is_blank_or_long_is_refused_and_nothing_is_stored
     saved.rule_last_fire_turn[name] = 1
     store.save(saved)
     assert store.get(uuid(100)).rule_last_fire_turn[name] == 1
+
+
+def test_a_12_of_what_is_too_large_it_is_said_what_it_is(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = session_of(active_scenarios=[instance()])
+    store.save(saved)
+    place = f"session.active_scenarios.{saved.active_scenarios[0].scenario_id}.variables.large"
+    large: dict[str, Callable[[Session], object]] = {
+        "session.variables.large": lambda one: one.variables.update(a=1, large="x" * 2**20),
+        place: lambda one: one.active_scenarios[0].variables.update(large="x" * 2**20),
+        # Those behind the first thousand are in one fact together.
+        "session": lambda one: one.variables.update({f"v{n}": "x" * 2_048 for n in range(1_600)}),
+    }
+    for field, change in large.items():
+        one, new = store.get(uuid(100)), session_of(101, active_scenarios=[instance()])
+        for save, session in ((store.save, one), (store.save, new), (store.get_or_create, new)):
+            change(session)
+            with pytest.raises(InvalidEvent, match="bytes") as caught:
+                save(session)
+            assert caught.value.field == field
+            assert "1048576" in caught.value.reason
+    assert "beyond the first 1000" in caught.value.reason
+    with pytest.raises(InvalidEvent) as caught:  # of the caller's own events nothing is known
+        store.save(saved, events=[NewEvent({"text": "x" * 2**20}, "note")])
+    assert caught.value.field == "payload"
+    assert store.get(uuid(100)) == saved

@@ -18,6 +18,7 @@ from projections.session_stores.conversation import (
 from projections.session_stores.conversation.models import STEP_HISTORY_MAX
 from tests.support.builders import on_memory, only_sync
 from tests.support.conversations import (
+    AGENT,
     OTHER_TENANT,
     SCENARIO,
     TENANT,
@@ -350,3 +351,20 @@ def test_what_cannot_be_saved_is_refused_by_name_and_nothing_is_stored(ledger: A
     with pytest.raises(InvalidArgument, match="tenant_id"):
         store_of(ledger, tenant_id=None).get(uuid(100))
     assert ledger.list_session_ids(tenant=str(TENANT)).session_ids == []
+
+
+def test_a_07_what_is_saved_behind_the_end_is_no_activity(ledger: Any) -> None:
+    store = store_of(ledger, clock=clock_from(200))
+    store.save(session_of())
+    for status, moment, expected in (
+        ("closed", at(500), at(500)),
+        ("closed", at(900), at(500)),
+        ("active", at(950), at(950)),
+    ):
+        session = store.get(uuid(100))
+        session.status, session.last_activity_at = status, moment
+        session.turn_count += 1
+        store.save(session)
+        assert store.get(uuid(100)).last_activity_at == expected
+    [found] = store.list_by_agent(TENANT, AGENT)
+    assert found.last_activity_at == at(950)

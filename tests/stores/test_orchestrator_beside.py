@@ -26,7 +26,7 @@ from tests.stores.orchestrator_cases import (
     session,
 )
 from tests.support.agent_sessions import store_of as snapshots_of
-from tests.support.builders import DEADLINE_S, background, on_memory
+from tests.support.builders import DEADLINE_S, FOREVER_S, background, on_memory
 from tests.support.cognee import store_of as answers_of
 
 
@@ -66,7 +66,8 @@ def test_what_was_said_and_done_is_in_every_view(store: Store, snapshots: Snapsh
 def test_what_a_snapshot_store_saves_is_a_session_with_events(
     store: Store, snapshots: SnapshotStore
 ) -> None:
-    waiting = background(lambda: store.get_events("s", wait_timeout_ms=20_000, limit=1))
+    wait_ms = int(FOREVER_S * 1_000)
+    waiting = background(lambda: store.get_events("s", wait_timeout_ms=wait_ms, limit=1))
     said = ChatMessage.user("hi"), ChatMessage.assistant("ho")
     saved = snapshots.save(AgentSession(id=SessionId("s")).with_message(*said))
     assert [one.type for one in waiting.result(DEADLINE_S)] == ["message_sent"]

@@ -190,7 +190,7 @@ def test_c_07_external_ids_are_claimed_in_a_tenant_of_any_length(ledger: Any) ->
 @only_sync
 def test_c_15_c_16_what_is_nested_without_end_is_refused_or_emptied(ledger: Any) -> None:
     deep = "[" * 100_000
-    for text in (deep, '{"chat_messages": [{"User": {"content": "x"}, "more": 1}]}', b"\xff"):
+    for text in (deep, f'{{"chat_messages": {deep}', b"\xff"):
         with pytest.raises(InvalidArgument):
             session_of_json(text)
     message = ChatMessage.assistant(tool_calls=[ToolCall("c", "t", deep)])

@@ -8,7 +8,7 @@ from ledger import InvalidArgument, InvalidEvent, NewEvent, SequenceConflict
 from ledger.catalogue import ApprovalDecided, ApprovalRequested, RunStarted
 from projections.session_stores.snapshot import ChatMessage
 from tests.support.agent_sessions import contents, runtime_event, session_of, store_of
-from tests.support.builders import background, take
+from tests.support.builders import DEADLINE_S, FOREVER_S, background, take
 from tests.support.views import views_of
 
 ASKED = {"title": "Mail?", "message": "To Ann", "action_key": "mail", "risk_level": "Sensitive"}
@@ -170,6 +170,43 @@ def test_c_w1_a_save_and_its_events_are_stored_together_or_not_at_all(ledger: An
         store.save(saved, events=[NewEvent({"role": "user"}, "message.appended")])
 
 
+def test_c_09_an_end_finds_its_call_whatever_was_said_since(ledger: Any) -> None:
+    store = store_of(ledger)
+    started = runtime_event("toolCallStarted", tool_name="t", args_json="{}")
+    ended = runtime_event("toolCallFinished", tool_name="t", summary="ok")
+    for call_id in ("first", "second", "third"):
+        store.append_event("s", started, call_id=call_id)
+    for number in range(0, 600, 200):
+        others = [f"{number + n}" for n in range(200)]
+        calls = [
+            NewEvent({"call_id": one, "tool_name": "u"}, f"tool.{fact}")
+            for one in others
+            for fact in ("started", "finished")
+        ]
+        ledger.append("s", calls)
+    # What was taken away is no call to be ended.
+    ledger.append("s", NewEvent({"span_ids": ["second"]}, "content.redacted"))
+    for _ in range(3):
+        store.append_event("s", ended)
+    ends = [event.data["call_id"] for event in store.events("s")[-3:]]
+    last = store.events("s")[-1].event_id
+    assert ends == ["first", "third", last]  # and the one that none was open for is of its own
+
+
+def test_c_w1_an_event_of_a_save_ends_a_call_that_runs(ledger: Any) -> None:
+    store = store_of(ledger)
+    started = runtime_event("toolCallStarted", tool_name="t", args_json="{}")
+    ended = runtime_event("toolCallFinished", tool_name="t", summary="ok")
+    for call_id in ("first", "second"):
+        store.append_event("s", started, call_id=call_id)
+    named = NewEvent({"call_id": "first"}, "tool.failed")
+    session = store.load("s").with_message(ChatMessage.user("go on"))
+    store.save(session, events=[named, ended, started, ended])
+    spans = views_of(ledger).traces("s", source="call")
+    assert [(one.own_id, one.status) for one in spans[:2]] == [("first", "error"), ("second", "ok")]
+    assert [one.status for one in spans[2:]] == ["ok"]
+
+
 def test_c_w6_a_slow_reader_loses_nothing(ledger: Any) -> None:
     store = store_of(ledger)
     ledger.append(
@@ -177,9 +214,9 @@ def test_c_w6_a_slow_reader_loses_nothing(ledger: Any) -> None:
     )
     assert len(store.events("s")) == 3_000  # the original held 2,048 for a subscriber
     last = store.events("s")[-1].sequence
-    waiting = background(lambda: store.events("s", after=last, wait=10))
+    waiting = background(lambda: store.events("s", after=last, wait=FOREVER_S))
     store.append_event("s", runtime_event("runFinished"))
-    assert [event.type for event in waiting.result(20)] == ["run.finished"]
+    assert [event.type for event in waiting.result(DEADLINE_S)] == ["run.finished"]
 
 
 def test_c_17_what_is_allowed_always_survives(ledger: Any) -> None:

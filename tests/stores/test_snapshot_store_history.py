@@ -166,12 +166,38 @@ def test_c_15_sessions_of_the_last_agent_base_are_understood(ledger: Any) -> Non
     assert saved.run_state.truncation_strikes == 1
 
 
-@pytest.mark.parametrize(
-    "text", ["[]", "{", '{"id": 7}', '{"chat_messages": [{"Nobody": {}}]}', '{"run_state": 1}']
-)
+@pytest.mark.parametrize("text", ["[]", "{", "{}", "7", '"text"', "null"])
 def test_c_15_what_is_no_session_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument):
         session_of_json(text)
+
+
+EMPTY = {"chat_messages": [], "always_allowed_actions": [], "total_tool_calls": 0}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_c_15_an_object_without_what_is_always_written_is_no_session(name: str) -> None:
+    assert session_of_json(EMPTY) == AgentSession()
+    with pytest.raises(InvalidArgument, match=rf"it has no {name}\."):
+        session_of_json({key: value for key, value in EMPTY.items() if key != name})
+    with pytest.raises(InvalidArgument, match=rf"it has no {', '.join(EMPTY)}\."):
+        session_of_json('{"hello": 1}')
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"id": 7},
+        {"chat_messages": [{"Nobody": {}}]},
+        {"chat_messages": [{"User": {"content": "x"}, "more": 1}]},
+        {"chat_messages": None},
+        {"run_state": 1},
+    ],
+    ids=str,
+)
+def test_c_15_what_is_always_written_must_be_understood(said: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument):
+        session_of_json(EMPTY | said)
 
 
 @each_backend_crossed

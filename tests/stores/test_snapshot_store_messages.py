@@ -15,8 +15,8 @@ from projections.session_stores.snapshot import (
     SessionId,
     ToolCall,
 )
-from projections.session_stores.snapshot.facts import open_call
 from projections.session_stores.snapshot.message_changes import Window, changes, placed
+from projections.session_stores.snapshot.tool_calls import open_call
 from tests.support.agent_sessions import SYSTEM, contents, session_of, turn
 from tests.support.folds import events_of, fold
 

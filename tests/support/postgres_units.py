@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import psycopg
 
 from ledger.backends.base import FeedQuery, Place, SessionQuery
@@ -12,7 +13,7 @@ from ledger.digests import bucket_of, genesis
 from ledger.records import Draft, Part, Unit
 
 BUCKETS = 64
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def draft(event_id: str, **fields: Any) -> Draft:
@@ -63,6 +64,7 @@ def hot_calls(backend: PostgresBackend) -> dict[str, tuple[Callable[[], object],
     ids = itertools.count()
     read = SessionQuery(bucket=bucket, tenant="", session_id="s", limit=10)
     newest = SessionQuery(bucket=bucket, tenant="", session_id="s", limit=1, newest_first=True)
+    redactions = msgspec.structs.replace(read, types=("content.redacted",))
     feed = FeedQuery(ranges=((bucket, 0, 100), (bucket + 1, 5, 9)), limit=10)
 
     def fresh() -> list[str]:
@@ -97,6 +99,7 @@ def hot_calls(backend: PostgresBackend) -> dict[str, tuple[Callable[[], object],
             {"events_sequence", "events_event_id", "events_deleted"},
         ),
         "read": (lambda: backend.read(read), {"events_sequence", "events_deleted"}),
+        "redactions": (lambda: backend.read(redactions), {"events_redacted", "events_deleted"}),
         "newest": (lambda: backend.read(newest), {"events_sequence", "events_deleted"}),
         "get": (lambda: backend.get(bucket, "", "s", "e"), {"events_event_id"}),
         "head": (lambda: backend.head(bucket, "", "s"), {"events_sequence", "events_deleted"}),
@@ -117,6 +120,6 @@ def hot_calls(backend: PostgresBackend) -> dict[str, tuple[Callable[[], object],
 def end_connections(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )

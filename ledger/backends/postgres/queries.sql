@@ -120,6 +120,23 @@ WHERE e.bucket = %(bucket)s AND e.tenant = %(tenant)s AND e.session_id = %(sessi
     AND (%(until_us)s::bigint IS NULL OR e.occurred_us < %(until_us)s::bigint)
 ORDER BY e.sequence LIMIT %(limit)s
 
+-- name: read_redactions
+-- The same of the one type that has an index, which the planner takes if it is not a parameter.
+SELECT {event} FROM {schema}.events AS e
+WHERE e.bucket = %(bucket)s AND e.tenant = %(tenant)s AND e.session_id = %(session_id)s
+    AND e.type = 'content.redacted'
+    AND e.sequence > greatest(%(after)s, CASE WHEN NOT %(deleted)s THEN (
+        SELECT d.sequence FROM {schema}.events AS d
+        WHERE d.bucket = %(bucket)s AND d.tenant = %(tenant)s AND d.session_id = %(session_id)s
+            AND d.type = 'session.deleted'
+        ORDER BY d.sequence DESC LIMIT 1
+    ) END)
+    AND e.sequence < %(before)s
+    AND (%(run_id)s::text IS NULL OR e.run_id = %(run_id)s::text)
+    AND (%(since_us)s::bigint IS NULL OR e.occurred_us >= %(since_us)s::bigint)
+    AND (%(until_us)s::bigint IS NULL OR e.occurred_us < %(until_us)s::bigint)
+ORDER BY e.sequence LIMIT %(limit)s
+
 -- name: read_newest_first
 -- The same backwards; a direction cannot be a parameter.
 SELECT {event} FROM {schema}.events AS e

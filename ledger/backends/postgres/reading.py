@@ -27,6 +27,8 @@ def read(statements: Statements, query: SessionQuery) -> tuple[bytes, dict[str, 
     """Return the statement for a query and its parameters."""
     before = _FOR_EVER if query.before is None else query.before
     statement = statements.read_newest_first if query.newest_first else statements.read
+    if query.of_redactions:
+        statement = statements.read_redactions
     return statement, {
         **session(query.bucket, query.tenant, query.session_id),
         "after": Int8(query.after),

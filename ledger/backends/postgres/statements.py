@@ -34,6 +34,7 @@ class Statements:
         self.append_events = found["append_events"]
         self.append_within = found["append_within"]
         self.read = found["read"]
+        self.read_redactions = found["read_redactions"]
         self.read_newest_first = found["read_newest_first"]
         self.get = found["get"]
         self.head = found["head"]

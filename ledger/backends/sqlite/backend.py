@@ -74,6 +74,8 @@ class SqliteBackend:
 
     def read(self, query: SessionQuery) -> list[Record]:
         statement = _SQL["read_newest_first" if query.newest_first else "read"]
+        if query.of_redactions:
+            statement = _SQL["read_redactions"]
         bindings = {
             "bucket": query.bucket,
             "tenant": query.tenant,

@@ -94,6 +94,22 @@ WHERE bucket = :bucket AND tenant = :tenant AND session_id = :session_id
     AND (:until_us IS NULL OR occurred_us < :until_us)
 ORDER BY sequence LIMIT :limit
 
+-- name: read_redactions
+-- The same of the one type that has an index, which the planner takes if it is not a parameter.
+SELECT * FROM main.events
+WHERE bucket = :bucket AND tenant = :tenant AND session_id = :session_id
+    AND type = 'content.redacted'
+    AND sequence > max(:after, CASE WHEN :deleted THEN 0 ELSE coalesce((
+        SELECT max(sequence) FROM main.events
+        WHERE bucket = :bucket AND tenant = :tenant AND session_id = :session_id
+            AND type = 'session.deleted'
+    ), 0) END)
+    AND sequence < :before
+    AND (:run_id IS NULL OR run_id = :run_id)
+    AND (:since_us IS NULL OR occurred_us >= :since_us)
+    AND (:until_us IS NULL OR occurred_us < :until_us)
+ORDER BY sequence LIMIT :limit
+
 -- name: read_newest_first
 -- The same backwards: a direction cannot be a parameter.
 SELECT * FROM main.events

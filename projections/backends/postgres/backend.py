@@ -33,6 +33,7 @@ from ..base import (
     RowPlace,
     Standing,
 )
+from ..marks import Mark, MarksQuery
 from ..row_queries import RowQuery, key_query
 from ..session_rows import SessionRows
 from ..side_by_side import in_threads, in_turn
@@ -121,6 +122,9 @@ class PostgresViews:
 
     def count(self, query: RowQuery) -> int:
         return self._run(lambda send: self._storing.count(send, query), [query.table])
+
+    def marks(self, wanted: MarksQuery) -> list[Mark]:
+        return self._run(lambda send: self._storing.marks(send, wanted), wanted.tables)
 
     def totals(self, wanted: TotalsQuery) -> list[Totals]:
         return self._run(lambda send: self._storing.totals(send, wanted), [wanted.rows.table])

@@ -30,6 +30,7 @@ from ..base import (
     RowPlace,
     Standing,
 )
+from ..marks import Mark, MarksQuery
 from ..row_queries import RowQuery, key_query
 from ..session_rows import SessionRows
 from ..side_by_side import in_tasks, in_turn_async
@@ -123,6 +124,9 @@ class AsyncPostgresViews:
 
     async def count(self, query: RowQuery) -> int:
         return await self._run(lambda send: self._storing.count(send, query), [query.table])
+
+    async def marks(self, wanted: MarksQuery) -> list[Mark]:
+        return await self._run(lambda send: self._storing.marks(send, wanted), wanted.tables)
 
     async def totals(self, wanted: TotalsQuery) -> list[Totals]:
         return await self._run(lambda send: self._storing.totals(send, wanted), [wanted.rows.table])

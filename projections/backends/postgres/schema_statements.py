@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from psycopg import sql
 
+from ...engine.tables import BUCKET, key_line
 from .calls import Call
 from .composing import TEMPLATES, composed
+from .statements import layout_line
+
+
+def layouts_of(rows: Iterable[Any]) -> dict[str, frozenset[str]]:
+    """Return what tables look like, by name: a line for each column behind the bucket and the key."""
+    found: dict[str, set[str]] = {}
+    keys: dict[str, dict[int, str]] = {}
+    for table, column, type_, not_null, place in rows:
+        lines, key = found.setdefault(table, set()), keys.setdefault(table, {})
+        if column == BUCKET:
+            continue
+        lines.add(layout_line(column, type_, not_null))
+        if place is not None:
+            key[place] = column
+    return {
+        table: frozenset([*lines, key_line(column for _, column in sorted(keys[table].items()))])
+        for table, lines in found.items()
+    }
 
 
 class SchemaStatements:

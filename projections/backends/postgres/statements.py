@@ -16,12 +16,13 @@ from psycopg import sql
 
 from ...engine.projection import Index
 from ...engine.shapes import Shapes
-from ...engine.tables import BUCKET, SEARCH_WORDS, Column, Key, Kind, Row, Table
+from ...engine.tables import SEARCH_WORDS, Column, Key, Kind, Row, Table, key_line
 from ..row_queries import RowQuery
 from .ahead import ahead_parameters, ahead_statement
 from .calls import Call
 from .composing import composed, composed_part, joined, listed, of_v, template
 from .exact import exact_numbers, ordered_keys
+from .selects import parameters_of, select
 
 _TYPES = {
     Kind.TEXT: "text",
@@ -69,13 +70,13 @@ class TableStatements:
 
     @property
     def layout(self) -> frozenset[str]:
-        """How the table's columns look when PostgreSQL is asked for them; their order is free."""
+        """How the table looks when PostgreSQL is asked for its columns, in any order, and its key."""
         engine = () if self.table.words is None else (_SEARCH_COLUMN,)
         lines = (
             layout_line(column.name, _TYPES[column.kind], not column.optional)
             for column in self.table.columns
         )
-        return frozenset([*lines, *engine])
+        return frozenset([*lines, *engine, key_line(self.table.key)])
 
     def load(self, bucket: int, keys: Sequence[Key]) -> Call:
         """Return the call that reads rows by their keys."""
@@ -111,13 +112,13 @@ class TableStatements:
         """Return the call for a reader's query."""
         statement, is_key = self._statement("rows", query)
         plain = not (query.order or query.after or _is_special(query))
-        return Call(statement, _parameters(query), prepare=is_key if plain else False)
+        return Call(statement, parameters_of(query), prepare=is_key if plain else False)
 
     def current(self, query: RowQuery) -> Call:
         """Return the call for a plain query of one bucket that also asks if it is up to date."""
         statement, is_key = self._statement("current", query)
         before = [query.bucket, *self.table.identity]
-        return Call(statement, [*before, *_parameters(query)], prepare=is_key)
+        return Call(statement, [*before, *parameters_of(query)], prepare=is_key)
 
     def ahead(self, bucket: int, key: Key, events_max: int) -> Call:
         """Return the call for a row under its whole key and what is not folded into it yet."""
@@ -129,7 +130,7 @@ class TableStatements:
     def count(self, query: RowQuery) -> Call:
         """Return the call that counts what a reader's query asks for."""
         query = msgspec.structs.replace(query, after=None, order=(), limit=None)
-        return Call(self._statement("count", query)[0], _parameters(query), prepare=False)
+        return Call(self._statement("count", query)[0], parameters_of(query), prepare=False)
 
     def _statement(self, what: str, query: RowQuery) -> tuple[bytes, bool]:
         """Return a query's statement, and whether it asks for a row by its whole key.
@@ -142,46 +143,8 @@ class TableStatements:
             named = {name for name, value in query.equal if value is not None}
             # One row by its whole key is found in one way, however large the table is.
             is_key = query.bucket is not None and set(self.table.key) <= named
-            found = self._composed[shape] = (self._compose(self._wanted[what], query), is_key)
+            found = self._composed[shape] = (select(self._name, self._wanted[what], query), is_key)
         return found
-
-    def _compose(self, columns: sql.Composable, query: RowQuery) -> bytes:
-        conditions: list[sql.Composable] = [sql.SQL("true")]
-        equal = query.equal if query.bucket is None else ((BUCKET, query.bucket), *query.equal)
-        for name, value in equal:
-            condition = sql.SQL("{} IS NULL" if value is None else "{} = %s")
-            conditions.append(condition.format(of_v(name)))
-        for name, values in query.one_of:
-            several = joined(", ", [sql.SQL("%s")] * len(values))
-            conditions.append(sql.SQL("{} IN ({})").format(of_v(name), several))
-        conditions += [sql.SQL("{} > 0").format(of_v(name)) for name in query.positive]
-        for limited, pairs in (("{} >= %s", query.at_least), ("{} < %s", query.below)):
-            conditions += [sql.SQL(limited).format(of_v(name)) for name, _ in pairs]
-        order = [of_v(name) for name in query.order]
-        if query.after is not None:
-            compared = sql.SQL("({}) < ({})" if query.descending else "({}) > ({})")
-            marks = [sql.SQL("%s")] * len(order)
-            conditions.append(compared.format(joined(", ", order), joined(", ", marks)))
-        found = sql.SQL("{} @@ %s::tsquery").format(of_v(SEARCH_WORDS))
-        if query.words and query.among is None:
-            conditions.append(found)
-        direction = sql.SQL("{} DESC" if query.descending else "{}")
-        ordered = joined(", ", (direction.format(name) for name in order))
-        chosen = "select_found" if query.words and order else "select"
-        parts = [
-            template(chosen if query.among is None else "select_among").format(
-                columns=columns,
-                table=self._name,
-                conditions=joined(" AND ", conditions),
-                order=ordered,
-                found=found,
-            )
-        ]
-        if order:
-            parts.append(template("order").format(order=ordered))
-        if query.limit is not None:
-            parts.append(sql.Composed([sql.SQL("LIMIT %s")]))
-        return joined("\n", parts).as_bytes(None)
 
     def row(self, values: Row) -> Row:
         """Return a row from what PostgreSQL returned."""
@@ -284,24 +247,6 @@ class TableStatements:
                 (assign.format(sql.Identifier(n), sql.Identifier("excluded", n)) for n in others),
             ),
         )
-
-
-def _parameters(query: RowQuery) -> list[Any]:
-    """Return the parameters of a query's statement, in the order in which they are composed."""
-    parameters: list[Any] = [] if query.bucket is None else [query.bucket]
-    parameters += [value for _, value in query.equal if value is not None]
-    for _, values in query.one_of:
-        parameters += values
-    parameters += [value for _, value in (*query.at_least, *query.below)]
-    if query.after is not None:
-        parameters += query.after
-    if query.among is not None:
-        parameters.append(query.among)
-    if query.words:
-        parameters.append(" & ".join(f"'{word}'" for word in query.words))
-    if query.limit is not None:
-        parameters.append(query.limit)
-    return parameters
 
 
 def _is_special(query: RowQuery) -> bool:

@@ -30,11 +30,13 @@ CREATE INDEX {index} ON {table} USING gin (search_words) WHERE search_words IS N
 ALTER TABLE {table} ADD PRIMARY KEY (bucket, {key})
 
 -- name: layouts
--- What the tables that were there before look like.
-SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull
+-- What the tables that were there before look like, and at which place of its key a column is.
+SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    array_position(k.conkey, a.attnum)
 FROM pg_catalog.pg_attribute AS a
 JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'p'
 WHERE n.nspname = %s AND c.relname = ANY (%s) AND c.relkind IN ('r', 'p')
     AND a.attnum > 0 AND NOT a.attisdropped
 
@@ -73,6 +75,16 @@ SELECT {columns} FROM (SELECT * FROM {table} AS v WHERE {conditions} OFFSET 0) A
 SELECT {columns} FROM (
     SELECT * FROM {table} AS v WHERE {conditions} ORDER BY {order} LIMIT %s
 ) AS v WHERE {found}
+
+-- name: select_part
+-- The first rows that have one of several values.
+(SELECT * FROM {table} AS v WHERE {conditions} ORDER BY {order} LIMIT %s)
+
+-- name: select_merged
+-- The first rows of all of them, at one moment; those that have words, if that is asked.
+SELECT {columns} FROM (
+    SELECT * FROM ({parts}) AS v ORDER BY {order} LIMIT %s
+) AS v WHERE {condition}
 
 -- name: is_current
 -- A column in front of a reader's, of the same snapshot: nothing is left to be folded before them.

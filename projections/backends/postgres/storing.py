@@ -12,7 +12,7 @@ from ledger.plans import Plan
 from ...engine.folding import Change
 from ...engine.kinds import check_kinds
 from ...engine.stops import Failure, Skip
-from ...engine.tables import BUCKET, Identity, Key, Row, Table, table_name
+from ...engine.tables import Identity, Key, Row, Table, key_line, table_name
 from ...errors import TableMismatch, VersionDropped
 from ..backlogs import checkpoints_of
 from ..base import (
@@ -27,6 +27,7 @@ from ..base import (
     RowPlace,
     Standing,
 )
+from ..marks import Mark, MarksQuery
 from ..row_queries import RowQuery
 from ..session_rows import SessionRows
 from ..totals import Totals, TotalsQuery
@@ -34,7 +35,8 @@ from . import stops
 from .ahead import ahead_of, behind_call, behind_of, behind_statement
 from .calls import Call, Results, Send
 from .many_sessions import ManySessions, instants, views_of_each
-from .schema_statements import SchemaStatements
+from .marks import marks_call, marks_of
+from .schema_statements import SchemaStatements, layouts_of
 from .statements import TableStatements, layout_line
 from .storing_few import StoringFew
 from .together import Together
@@ -51,7 +53,7 @@ _CHECKPOINT_COLUMNS = frozenset(
         ("built", "boolean"),
         ("fold_digest", "text"),
     )
-)
+) | {key_line(("projection", "version"))}
 _BEGIN_READING = Call(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 BEGIN = Call(b"BEGIN ISOLATION LEVEL READ COMMITTED")
 _COMMIT = Call(b"COMMIT")
@@ -269,6 +271,11 @@ class Storing:
         results: Results = yield send([call])
         return totals(results[0][0])
 
+    def marks(self, send: Send, wanted: MarksQuery) -> Plan[list[Mark]]:
+        """Find marks of consumers."""
+        results: Results = yield send([marks_call(self._schema, wanted)])
+        return marks_of(results[0][0])
+
     def together(
         self, send: Send, bucket: int, session: Key, wanted: SessionRows
     ) -> Plan[list[list[Any]] | None]:
@@ -366,12 +373,7 @@ class Storing:
     def _layouts(self, send: Send, tables: Sequence[Table]) -> Plan[dict[str, frozenset[str]]]:
         names = [_CHECKPOINTS, *stops.TABLES, *(table.name for table in tables)]
         results: Results = yield send([Call(self._statements.layouts, (self._schema, names))])
-        found: dict[str, set[str]] = {}
-        for table, column, type_, not_null in results[0][0]:
-            lines = found.setdefault(table, set())
-            if column != BUCKET:
-                lines.add(layout_line(column, type_, not_null))
-        return {table: frozenset(lines) for table, lines in found.items()}
+        return layouts_of(results[0][0])
 
     def _check(self, tables: Sequence[Table], layouts: Mapping[str, frozenset[str]]) -> None:
         for table in tables:

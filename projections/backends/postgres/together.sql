@@ -13,12 +13,13 @@ SELECT (
 
 -- name: rows
 -- The rows of one view as a JSON array; NULL is none. Names are short here, because what is longer
--- than 4,096 bytes is taken apart anew by the driver whenever it is sent.
-(SELECT json_agg(r)::text FROM (SELECT {columns} {found} ORDER BY {order} {limit}) r)
+-- than 4,096 bytes is taken apart anew by the driver whenever it is sent, and in capitals, because
+-- no field is: a row is called by its column where one has its name.
+(SELECT json_agg("R")::text FROM (SELECT {columns} {found} ORDER BY {order} {limit}) "R")
 
 -- name: row
 -- The only one of a view as a JSON object; without a sort and an aggregate, a third less.
-(SELECT to_json(r)::text FROM (SELECT {columns} {found}) r)
+(SELECT to_json("R")::text FROM (SELECT {columns} {found}) "R")
 
 -- name: found
 -- Where they are.

@@ -17,7 +17,7 @@ from ledger.records import Record
 from ...engine.folding import Change
 from ...engine.kinds import check_kinds
 from ...engine.stops import Failure, Skip
-from ...engine.tables import Identity, Key, Row, Table, table_name
+from ...engine.tables import Identity, Key, Row, Table, key_line, table_name
 from ...errors import TableMismatch, VersionDropped
 from ..backlogs import checkpoints_of, next_events
 from ..base import (
@@ -32,12 +32,14 @@ from ..base import (
     RowPlace,
     Standing,
 )
+from ..marks import Mark, MarksQuery
 from ..row_queries import RowQuery, of_session
 from ..session_rows import SessionRows
 from ..side_by_side import in_turn
 from ..totals import Totals, TotalsQuery
 from . import stops
 from .current_views import current, current_row
+from .marks import marks
 from .rows_behind import behind
 from .statements import TableStatements, totals_of_row
 from .storing import store_rows
@@ -238,6 +240,9 @@ class SqliteViews:
         found = self._read([wanted.rows.table], lambda reader: reader.execute(*call).fetchall())
         return [totals_of_row(row) for row in found]
 
+    def marks(self, wanted: MarksQuery) -> list[Mark]:
+        return self._read(wanted.tables, lambda reader: marks(reader, wanted))
+
     def together(self, bucket: int, session: Key, wanted: SessionRows) -> list[list[Any]] | None:
         return self._together.views(bucket, session, wanted)
 
@@ -364,8 +369,12 @@ def _one_moment(connection: apsw.Connection) -> Iterator[None]:
 
 
 def _layout(connection: apsw.Connection, table: Table) -> frozenset[str]:
+    """Return what a table looks like; nothing if there is none."""
     rows: list[Any] = connection.execute(SQL["layout"], (table.name,)).fetchall()
-    return frozenset(definition(name, type_, bool(not_null)) for name, type_, not_null in rows)
+    if not rows:
+        return frozenset()
+    columns = {definition(name, type_, bool(null)) for name, type_, null, _ in rows if type_}
+    return frozenset([*columns, key_line(name for name, type_, _, _ in rows if not type_)])
 
 
 def _check_layout(table: Table, found: frozenset[str]) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 
-from ...engine.column_values import moment_value
 from ...engine.row_documents import document_reader
 from ...engine.rows import columns_of
 from ...engine.shapes import Shapes
@@ -22,13 +21,14 @@ from ...engine.tables import SEARCH_WORDS, Kind, Row, Table
 from ..row_queries import RowQuery
 from ..session_rows import FIRST_SEQUENCE
 from ..totals import Totals, TotalsQuery
+from .moment_texts import moment_texts
+from .selects import bound, parameters_of, select
 from .tables import SQL, listed, quoted, search_name
 
 #: What a statement stores at most: apsw looks it up anew for each time, by all its characters.
 _STORED_ROWS_MAX = 64
 #: Those of nearly all tables are then short enough for apsw to keep them compiled.
 _PARAMETERS_MAX = 4_000
-_MOMENT_CHARS = len("2026-01-01T00:00:00.000000Z")
 #: A column is up to three arguments of a function, and SQLite takes 1,000.
 DOCUMENT_COLUMNS_MAX = 200
 _DOCUMENT_PARTS = {Kind.JSON: "document_json", Kind.BOOLEAN: "document_flag"}
@@ -155,7 +155,7 @@ class TableStatements:
             table=self._names["table"],
             columns=listed(tuple(ordered)),
             document=_document(self.table),
-            present=" AND ".join(present) or "true",
+            present=" AND ".join(present) or "1",
         )
         # A table that was made anew from another struct has the name of the one before.
         return quoted(f"documents_{sha256(of.encode()).hexdigest()[:16]}"), of
@@ -168,15 +168,18 @@ class TableStatements:
 
     def select(self, query: RowQuery) -> tuple[str, list[Any]]:
         """Return the statement of a reader's query and its parameters."""
-        return self._statement("rows", query), _parameters(query)
+        return self._statement("rows", query), parameters_of(query)
 
     def read(self, query: RowQuery) -> tuple[str, list[Any]]:
         """Return the statement of what `views` makes views of, and its parameters."""
-        return self._statement("views", query), _parameters(query)
+        return self._statement("views", query), parameters_of(query)
 
     def current(self, query: RowQuery) -> tuple[str, list[Any]]:
         """Return the same for a query without words that finds nothing where it is behind."""
-        return self._statement("current", query), [*self.is_current(query)[1], *_parameters(query)]
+        return self._statement("current", query), [
+            *self.is_current(query)[1],
+            *parameters_of(query),
+        ]
 
     def is_current(self, query: RowQuery) -> tuple[str, list[Any]]:
         """Return the statement of whether nothing is left to be folded, and its parameters."""
@@ -187,7 +190,7 @@ class TableStatements:
     def count(self, query: RowQuery) -> tuple[str, list[Any]]:
         """Return the statement that counts what a reader's query asks for, and its parameters."""
         query = msgspec.structs.replace(query, after=None, order=(), limit=None)
-        return self._statement("count", query), _parameters(query)
+        return self._statement("count", query), parameters_of(query)
 
     def totals(self, wanted: TotalsQuery) -> tuple[str, list[Any]]:
         """Return the statement that adds up a reader's rows, and its parameters."""
@@ -204,47 +207,20 @@ class TableStatements:
             ),
             rows=self._statement("rows", wanted.rows),
         )
-        return statement, [_bound(wanted.before[1]), *_parameters(wanted.rows)]
+        return statement, [bound(wanted.before[1]), *parameters_of(wanted.rows)]
 
     def _statement(self, what: str, query: RowQuery) -> str:
         """Compose a statement once for each shape: that takes as long as the query itself."""
         shape = (what, *query.shape)
         found = self._composed.get(shape)
         if found is None:
-            found = self._composed[shape] = self._compose(what, query)
+            found = self._composed[shape] = self._select(what, query)
         return found
 
-    def _compose(self, what: str, query: RowQuery) -> str:
-        # First, for its parameters have numbers, which those behind it go on from.
-        conditions = [f"({self.is_current(query)[0]})" if what == "current" else "true"]
-        if query.bucket is not None:
-            conditions.append("v.bucket = ?")
-        for name, value in query.equal:
-            conditions.append(f"v.{quoted(name)} {'IS NULL' if value is None else '= ?'}")
-        for name, values in query.one_of:
-            conditions.append(f"v.{quoted(name)} IN ({', '.join('?' * len(values))})")
-        # As it stands in the index of those rows: SQLite proves nothing about parameters.
-        conditions.extend(f"v.{quoted(name)} > 0" for name in query.positive)
-        for sign, pairs in ((">=", query.at_least), ("<", query.below)):
-            conditions.extend(f"v.{quoted(name)} {sign} ?" for name, _ in pairs)
-        if query.after is not None:
-            sign = "<" if query.descending else ">"
-            marks = ", ".join("?" * len(query.order))
-            conditions.append(f"({listed(query.order, 'v.')}) {sign} ({marks})")
-        direction = " DESC" if query.descending else ""
-        order = ", ".join(f"v.{quoted(name)}{direction}" for name in query.order)
-        template = "select_found" if query.words else "select"
-        statement = SQL[template if query.among is None else "select_among"].format(
-            columns=self._wanted["views" if what == "current" else what],
-            table=quoted(self.table.name),
-            search=self._names["search"],
-            conditions=" AND ".join(conditions),
-            order=order,
-            found=" AND ".join([SQL["has_word"]] * len(query.words)),
-        )
-        if query.order:
-            statement += "\n" + SQL["order"].format(order=order)
-        return statement if query.limit is None else statement + "\nLIMIT ?"
+    def _select(self, what: str, query: RowQuery) -> str:
+        is_current = self.is_current(query)[0] if what == "current" else None
+        columns = self._wanted["views" if what == "current" else what]
+        return select(columns, query, is_current)
 
     def inserts(self, bucket: int, rows: Sequence[Row]) -> Iterator[Stored]:
         """Yield statements that insert rows, each with its parameters, often several."""
@@ -313,31 +289,6 @@ def _bound_rows(
     return bound
 
 
-def _parameters(query: RowQuery) -> list[Any]:
-    """Return the parameters of a query's statement, in the order in which they are composed."""
-    parameters: list[Any] = []
-    if query.words and query.among is None:
-        parameters.append(" AND ".join(f'"{word}"' for word in query.words))
-    if query.bucket is not None:
-        parameters.append(query.bucket)
-    parameters += [
-        value if type(value) is str else _bound(value)
-        for _, value in query.equal
-        if value is not None
-    ]
-    for _, values in query.one_of:
-        parameters += map(_bound, values)
-    if query.at_least or query.below:
-        parameters += [_bound(value) for _, value in (*query.at_least, *query.below)]
-    if query.after is not None:
-        parameters += map(_bound, query.after)
-    if query.among is not None:
-        parameters += (query.among, *query.words)
-    if query.limit is not None:
-        parameters.append(query.limit)
-    return parameters
-
-
 def totals_of_row(row: Row) -> Totals:
     """Return the totals in a row of what `totals` asks for; each sum is in two parts."""
     by, is_before, count, *parts = row
@@ -345,33 +296,6 @@ def totals_of_row(row: Row) -> Totals:
         high * _PART + low for high, low in zip(parts[::2], parts[1::2], strict=True)
     )
     return Totals(by, bool(is_before), count, lasting_us, sums)
-
-
-def moment_text(moment: datetime) -> str:
-    """Return UTC with microseconds, always 27 characters: text order is time order."""
-    return _with_fraction(msgspec.to_builtins(moment_value(moment)))
-
-
-def moment_texts(moments: Sequence[datetime | None]) -> Sequence[str | None]:
-    """Return the same of several moments in UTC, and None for None."""
-    # As RFC 3339. isoformat() takes ten times as long, and to look for a moment among those of the
-    # page three times: they are slow to hash.
-    texts: Sequence[str | None] = msgspec.to_builtins(moments)
-    if {*map(len, filter(None, texts))} <= {_MOMENT_CHARS}:
-        return texts
-    return [
-        text if text is None or len(text) == _MOMENT_CHARS else _with_fraction(text)
-        for text in texts
-    ]
-
-
-def _with_fraction(text: str) -> str:
-    """Return a moment as text with the fraction that is left out where it is 0."""
-    return text if len(text) == _MOMENT_CHARS else f"{text[:-1]}.000000Z"
-
-
-def _bound(value: Any) -> Any:
-    return moment_text(value) if isinstance(value, datetime) else value
 
 
 def _document(table: Table) -> str:

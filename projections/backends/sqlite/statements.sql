@@ -78,9 +78,15 @@ DROP TRIGGER main.{trigger}
 INSERT INTO main.{search} ({search}) VALUES ('rebuild')
 
 -- name: layout
--- What a table that was there before looks like.
-SELECT name, type || coalesce(' DEFAULT ' || dflt_value, ''), "notnull"
+-- What a table that was there before looks like; without a type, the columns of its key in order:
+-- where rows have a number of their own, that is not the primary key, but what is UNIQUE.
+SELECT name, type || coalesce(' DEFAULT ' || dflt_value, ''), "notnull", 0 AS place
 FROM pragma_table_xinfo(?1) WHERE name <> 'bucket'
+UNION ALL
+SELECT i.name, NULL, NULL, i.seqno
+FROM pragma_index_list(?1) AS l CROSS JOIN pragma_index_info(l.name) AS i
+WHERE l.origin <> 'c' AND i.name <> 'bucket'
+ORDER BY place
 
 -- name: load
 -- All rows of a page in one statement; CROSS JOIN keeps SQLite from scanning the table first.
@@ -126,10 +132,20 @@ SELECT {columns} FROM main.{search} AS f CROSS JOIN main.{table} AS v ON v.searc
 WHERE f.{search} MATCH ? AND {conditions}
 
 -- name: select_among
--- Rows that have words, of the first of an order.
+-- Rows that have words, of the first of an order. What comes from within has names of its own: those of
+-- fields are no good there, for by "true" and "false" SQLite knows only the columns of tables.
 SELECT {columns} FROM (
-    SELECT * FROM main.{table} AS v WHERE {conditions} ORDER BY {order} LIMIT ?
-) AS v WHERE {found}
+    SELECT v.search_id, {places} FROM main.{table} AS v WHERE {conditions} ORDER BY {order} LIMIT ?
+) AS f CROSS JOIN main.{table} AS v ON v.search_id = f.search_id WHERE {found}
+
+-- name: select_part
+-- The rows that have one of several values.
+SELECT * FROM main.{table} AS v WHERE {conditions}
+
+-- name: select_merged
+-- The first rows of all of them, at one moment; those that have words, if that is asked. SQLite reads
+-- each part in the order of the whole, no further than it needs.
+SELECT {columns} FROM ({parts} ORDER BY {order} LIMIT ?) AS v WHERE {condition}
 
 -- name: has_word
 -- A row's words, with a space between them, as they stand in the table.
@@ -145,16 +161,16 @@ concat('{{', {ready} substr(json_object({plain}), 2))
 CREATE TEMP VIEW IF NOT EXISTS {documents} AS {of}
 
 -- name: documents
--- The rows that there are, each as one JSON object under its key.
-SELECT bucket, {columns}, {document} AS document FROM main.{table} AS v WHERE {present}
+-- The rows that there are, each as one JSON object under its key; no field is called so.
+SELECT bucket, {columns}, {document} AS "whole row" FROM main.{table} AS v WHERE {present}
 
 -- name: current_document
 -- A row as one JSON object, if nothing is left to be folded into it.
-SELECT v.document FROM temp.{documents} AS v WHERE ({is_current}) AND v.bucket = ? AND {conditions}
+SELECT v."whole row" FROM temp.{documents} AS v WHERE ({is_current}) AND v.bucket = ? AND {conditions}
 
 -- name: documents_of
 -- The rows of a session, each as one JSON object.
-SELECT v.document FROM temp.{documents} AS v WHERE {conditions}
+SELECT v."whole row" FROM temp.{documents} AS v WHERE {conditions}
 
 -- name: are_current
 -- Whether several versions are read and nothing is left to be folded into them.
@@ -201,6 +217,29 @@ GROUP BY 1, 2
 -- name: sum_of
 -- Two columns more, the upper and the lower half: the sum of the whole may have more than 64 bits.
 , sum({value} >> 32), sum({value} & 4294967295)
+
+-- name: marks
+-- Those of consumers in sessions that went on, with when the first event behind each was stored. Only
+-- where the views say so the log is asked, and stops at the first event that counts: SQLite reads
+-- the inner select in its order, no further than it needs.
+SELECT * FROM (
+    SELECT c.tenant, c.session_id, c.consumer, c.sequence, coalesce((
+        SELECT e.recorded_us FROM (
+            SELECT type, recorded_us FROM main.events
+            WHERE bucket = c.bucket AND tenant = c.tenant AND session_id = c.session_id
+                AND sequence > max(c.sequence, s.first_sequence - 1)
+            ORDER BY sequence LIMIT ?1
+        ) AS e WHERE e.type <> ?2 LIMIT 1
+    ), CASE
+        WHEN s.last_sequence - max(c.sequence, s.first_sequence - 1) > ?1 THEN 0
+    END) AS oldest_us
+    FROM main.{marks} AS c
+    CROSS JOIN main.{sessions} AS s
+        ON s.bucket = c.bucket AND s.tenant = c.tenant AND s.session_id = c.session_id
+    WHERE s.last_sequence > c.sequence
+        AND NOT (s.last_sequence = c.last_sequence AND c.last_sequence - 1 = c.sequence)
+    ORDER BY oldest_us NULLS LAST LIMIT ?3
+) WHERE oldest_us IS NOT NULL
 
 -- name: is_current
 -- Whether a version is read and nothing is left to be folded into it.

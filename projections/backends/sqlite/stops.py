@@ -13,7 +13,7 @@ from ledger.backends.queries import load_queries
 from ...engine.stops import Failure, Skip
 from ..base import Overview, Standing
 from ..stop_rows import failure_of_row, skip_of_row
-from .statements import moment_text
+from .moment_texts import moment_text
 
 _SQL = load_queries(__package__, "stops.sql")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ledger.backends.queries import load_queries
 
 from ...engine.projection import Index
-from ...engine.tables import SEARCH_ID, SEARCH_WORDS, Column, Kind, Table
+from ...engine.tables import SEARCH_ID, SEARCH_WORDS, Column, Kind, Table, key_line
 
 SQL = load_queries(__package__, "statements.sql")
 
@@ -54,9 +54,10 @@ def without_old_trigger(name: str) -> list[str]:
 
 
 def layout(table: Table) -> frozenset[str]:
-    """Return how a table's columns look when SQLite is asked for them; their order is free."""
+    """Return how a table looks when SQLite is asked for its columns, in any order, and its key."""
     engine = () if table.words is None else _SEARCH_COLUMNS
-    return frozenset([*(_definition(column) for column in table.columns), *engine])
+    columns = (_definition(column) for column in table.columns)
+    return frozenset([*columns, *engine, key_line(table.key)])
 
 
 def drop_table(name: str) -> list[str]:

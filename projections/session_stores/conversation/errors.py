@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from ledger import StopError
+from collections.abc import Mapping
+
+from ledger import InvalidEvent, NewEvent, StopError
+
+from ...folds.scripts import VARIABLES_MAX
+from .rows import REMAINDER
 
 
 class RemainderUnreadable(StopError):
@@ -16,3 +21,16 @@ class RemainderUnreadable(StopError):
             f"What session {session_id!r} kept at sequence {sequence} is none of this store:"
             f" {reason}."
         )
+
+
+def too_large(fact: NewEvent, error: InvalidEvent) -> InvalidEvent:
+    """Return a refusal of a fact's payload by what the fact says of a session."""
+    said = fact.payload if isinstance(fact.payload, Mapping) else {}
+    if fact.type == "variable.set":
+        scenario_id = said.get("scenario_id")
+        of = "" if scenario_id is None else f"active_scenarios.{scenario_id}."
+        return InvalidEvent(f"session.{of}variables.{said['name']}", error.reason)
+    if fact.type == "snapshot.saved" and said.get("name") == REMAINDER:
+        kept = f"variables and rules beyond the first {VARIABLES_MAX} among it"
+        return InvalidEvent("session", f"what no fact says of it, {kept}, has {error.reason}")
+    return error

@@ -20,6 +20,7 @@ from ...folds.sessions import Session as SessionRow
 from ...folds.snapshots import SNAPSHOTS
 from ...folds.step_visits import STEP_VISITS
 from ...readers.arguments import instance, text
+from ...readers.listing_queries import TENANT_LIMIT_MAX
 from ...readers.scenario_positions import ScenarioPosition
 from ...readers.session_lists import SessionFilters
 from ...views import Views
@@ -34,6 +35,8 @@ from .rows import PROJECTIONS, REMAINDER, Rows, is_uuid, rows_of
 #: So often a plan begins anew because others wrote to the session; in each round one of them won.
 ROUNDS_MAX = 1_000
 PAGE_SESSIONS = 500
+#: So many sessions are found at one moment.
+ROWS_MAX = TENANT_LIMIT_MAX
 #: So many rows of each view are asked for; most sessions have fewer, so that one question is enough.
 LIMITS = (128, STEP_HISTORY_MAX, None)
 NAMES = tuple(one.name for one in PROJECTIONS)
@@ -172,40 +175,41 @@ class ConversationReading:
         limit: int,
         after: Session | None,
     ) -> Plan[list[Session]]:
-        tenant = self.tenant_of(tenant_id)
-        found: list[Session] = []
-        place = None if after is None else _row_at(instance(after, "after", Session))
-        while tenant is not None and len(found) < limit:
-            count = min(PAGE_SESSIONS, limit - len(found))
-            page = yield from self._page(tenant, filters, statuses, count, place)
-            rows = yield from self.rows_of_each(tenant, [row.session_id for row in page])
-            for row in page:
-                one = self.session_of(rows[row.session_id])
-                # It is read behind its row, and may have become another one meanwhile.
-                if one is not None and _fits(one, filters, statuses):
-                    found.append(one)
-            if len(page) < count:
-                break
-            place = page[-1]
-        return found
+        """Return the first sessions of an order, from rows that are of one moment.
 
-    def _page(
-        self,
-        tenant: str,
-        filters: SessionFilters,
-        statuses: list[SessionStatus] | None,
-        limit: int,
-        after: SessionRow | None,
-    ) -> Plan[list[SessionRow]]:
-        """Return the next rows, of one status or another, in one order."""
-        merged: dict[str, SessionRow] = {}
-        for status in _meant(statuses):
-            asked: SessionFilters = {**filters, "status": status}
+        Were the rows read a page at a time, or one status behind another, a session that moved
+        meanwhile would be in none of these reads, although it was to be found all the time.
+        """
+        tenant = self.tenant_of(tenant_id)
+        asked: SessionFilters = {**filters, "status": _meant(statuses)}
+        place = None if after is None else _row_at(instance(after, "after", Session))
+        found: list[Session] = []
+        seen: set[str] = set()
+        rows_max = limit
+        while tenant is not None and len(found) < limit:
+            count = min(rows_max, ROWS_MAX)
             rows: list[SessionRow] = yield self.views.sessions(
-                tenant=tenant, limit=limit, after=after, **asked
+                tenant=tenant, limit=count, after=place, **asked
             )
-            merged |= {one.session_id: one for one in rows}
-        return sorted(merged.values(), key=_place, reverse=True)[:limit]
+            unseen = [row for row in rows if row.session_id not in seen]
+            seen |= {row.session_id for row in unseen}
+            ids = [row.session_id for row in unseen if is_conversation(row)]
+            while ids and len(found) < limit:
+                page = ids[: min(PAGE_SESSIONS, limit - len(found))]
+                ids = ids[len(page) :]
+                read = yield from self.rows_of_each(tenant, page)
+                listed = (self.session_of(read[session_id]) for session_id in page)
+                # Each is read behind its row, and may have become another one meanwhile.
+                found += [
+                    one for one in listed if one is not None and _fits(one, filters, statuses)
+                ]
+            if len(rows) < count:
+                break
+            if count == ROWS_MAX:
+                place, seen = rows[-1], {str(one.session_id) for one in found}
+            # What fills a gap may have moved, too, so it is looked for among all again.
+            rows_max *= 2
+        return sorted(found, key=_place, reverse=True)
 
     def find_sessions_by_step_hash(
         self,
@@ -218,7 +222,7 @@ class ConversationReading:
         """Return the sessions that stand at a step, the longest inactive first, then by id."""
         tenant = self.tenant_of(tenant_id)
         asked = id_text(scenario_id, "scenario_id"), scenario_version, step_content_hash
-        found: list[Session] = []
+        found: dict[str, Session | None] = {}
         now, last = self.clock(), None
         while True:
             # A tenant that is not this store's has nothing, but what is asked for is checked.
@@ -227,19 +231,22 @@ class ConversationReading:
                 tenant=tenant or "",
                 scope_filter=scope_filter,
                 now=now,
-                limit=0 if tenant is None else PAGE_SESSIONS,
+                limit=0 if tenant is None else ROWS_MAX,
                 after=last,
             )
-            read = yield from self.rows_of_each(
-                tenant or "", [position.session.session_id for position in page]
-            )
-            for rows in read.values():
-                one = self.session_of(rows) if stands(rows, *asked) else None
-                found += [] if one is None else [one]
-            if len(page) < PAGE_SESSIONS:
+            ids = [position.session.session_id for position in page]
+            unseen = [session_id for session_id in dict.fromkeys(ids) if session_id not in found]
+            for start in range(0, len(unseen), PAGE_SESSIONS):
+                some = unseen[start : start + PAGE_SESSIONS]
+                read = yield from self.rows_of_each(tenant or "", some)
+                for session_id, rows in read.items():
+                    one = self.session_of(rows) if stands(rows, *asked) else None
+                    found[session_id] = one
+            # Who enters the step again is behind the page again: those would be read without end.
+            if len(page) < ROWS_MAX or not unseen:
                 break
             last = page[-1]
-        return sorted(found, key=lambda one: (one.last_activity_at, str(one.session_id)))
+        return sorted((one for one in found.values() if one is not None), key=_place)
 
 
 def _is_whole(found: dict[str, list[Any]], limit: int | None) -> bool:
@@ -317,15 +324,15 @@ def _fits(session: Session, filters: SessionFilters, statuses: list[SessionStatu
     return said == filters and (statuses is None or session.status in statuses)
 
 
-def _meant(wanted: list[SessionStatus] | None) -> list[str | None]:
+def _meant(wanted: list[SessionStatus] | None) -> list[str] | None:
     """Return the statuses of rows that are one of soldier's; None is any."""
     if wanted is None:
-        return [None]
+        return None
     return [one for status in wanted for one in _MEANT.get(status, (status.value,))]
 
 
-def _place(row: SessionRow) -> tuple[datetime, str]:
-    return row.last_activity_at, row.session_id
+def _place(session: Session) -> tuple[datetime, str]:
+    return session.last_activity_at, str(session.session_id)
 
 
 def _row_at(session: Session) -> SessionRow:

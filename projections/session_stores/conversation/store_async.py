@@ -51,7 +51,8 @@ class AsyncConversationStore:
 
         All or nothing, together with `events` that happened meanwhile, and which the session
         already reflects. Without them it is one append, and nothing is read, if the object was read
-        or saved and nobody wrote since. Of the caller's object only `version` changes. Raises SequenceConflict if
+        or saved and nobody wrote since. Of the caller's object only `version` changes. The `last_activity_at` of a
+        closed session stays when it was closed, whatever its object says. Raises SequenceConflict if
         what the session says was changed behind that version: get it again, or use `update`.
         """
         await arun(self._plans.save(session, events))
@@ -115,7 +116,9 @@ class AsyncConversationStore:
     ) -> list[Session]:
         """Return an agent's sessions, the newest activity first, then by id backwards.
 
-        `after` is the last session of the page before.
+        They are found at one moment, up to 10,000, and then read one by one: those that are another
+        agent's or in another status by then are left out. `after` is the last session of the page
+        before.
         """
         agent: SessionFilters = {"agent_id": id_text(agent_id, "agent_id")}
         return await arun(self._plans.list_by(tenant_id, agent, status, limit, after))
@@ -143,7 +146,7 @@ class AsyncConversationStore:
     ) -> list[Session]:
         """Return active sessions that stand at a step, in any active scenario, through an index.
 
-        The longest inactive first, then by id. All conditions of `scope_filter` must hold; ages are
+        The longest inactive first, then by id, each once. All conditions of `scope_filter` must hold; ages are
         whole days and its bounds are included. Raises InvalidArgument if it has
         `custom_conditions`, which nobody evaluates.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -13,6 +13,7 @@ from ledger import (
     Appended,
     EventIdReused,
     InvalidArgument,
+    InvalidEvent,
     NewEvent,
     SequenceConflict,
 )
@@ -26,6 +27,7 @@ from ..snapshot.errors import SessionBusy
 from ..unfit import UNFIT
 from .bases import Base
 from .drafts import AnyFact, Steps, Told
+from .errors import too_large
 from .facts import facts_of_save
 from .fields import HISTORY, SCENARIOS, is_conversation, same
 from .models import STEP_HISTORY_MAX, Session, SessionStatus, base_of, keep
@@ -96,6 +98,8 @@ class ConversationWriting(ConversationReading):
             if planned.append.events:
                 try:
                     answers: list[list[Appended]] = yield self.ledger.append_many([planned.append])
+                except InvalidEvent as error:
+                    self._refuse(planned.append, error)
                 except SequenceConflict as conflict:
                     head = conflict.actual
                     continue
@@ -150,6 +154,8 @@ class ConversationWriting(ConversationReading):
             claiming = Append(claim, [taken], tenant=claims, expected=claimed)
             try:
                 yield self.ledger.append_many([planned.append, claiming])
+            except InvalidEvent as error:
+                self._refuse(planned.append, error)
             except SequenceConflict as conflict:
                 if (conflict.tenant, conflict.session_id) == wanted.key:
                     head = conflict.actual
@@ -181,6 +187,15 @@ class ConversationWriting(ConversationReading):
                 one.type, one.schema_version, decode_json(one.payload)
             )
         return Told(new, one.type, data, new is given)
+
+    def _refuse(self, append: Append, error: InvalidEvent) -> NoReturn:
+        """Raise a refusal, of what is too large by the name that it has in the session."""
+        for fact in append.events if error.field == "payload" else ():
+            try:
+                self.ledger.door.draft(append.tenant, append.session_id, fact)
+            except InvalidEvent as first:
+                raise too_large(fact, first) from error
+        raise error
 
     def _checked(self, session: Session, base: Base | None) -> Wanted:
         known = {} if base is None else base.shown.json

@@ -29,8 +29,8 @@ from ...views import Views
 from ...views_async import AsyncViews
 from . import runs, sessions
 from .errors import StoreRefused, StoreUnavailable
-from .events import from_ledger, to_ledger, types_read
-from .reading import EventFilters, one_or_several, session_events
+from .events import from_ledger, to_ledger
+from .reading import EventFilters, latest_sequence, one_or_several, session_events
 from .records import (
     RUN_STATUSES,
     SESSION_STATUSES,
@@ -121,13 +121,10 @@ class OrchestratorPlans:
         statuses = one_or_several(status, "status", SESSION_STATUSES)
         first, count = natural(offset, "offset"), list_limit(limit)
         end = None if count is None else first + count
-        found: dict[str, Session] = {}
-        # One may have moved from one status to the next between two of these lists.
-        for one in [None] if statuses is None else sessions.view_statuses(statuses):
-            rows = yield from self._sessions(end, agent_id=agent_id, status=one)
-            found |= {row.session_id: row for row in rows}
-        ordered = sorted(found.values(), key=lambda row: (row.created_at, row.session_id))
-        return list(map(sessions.session_record, ordered[first:end]))
+        # All statuses at one moment: between two of them a session could move from one to the other.
+        wanted = None if statuses is None else sessions.view_statuses(statuses)
+        found = yield from self._sessions(end, agent_id=agent_id, status=wanted)
+        return list(map(sessions.session_record, found[first:end]))
 
     def delete_session(self, session_id: str) -> Plan[None]:
         """Hide a session."""
@@ -166,14 +163,9 @@ class OrchestratorPlans:
     ) -> Plan[list[RunRecord]]:
         """Return a session's saved runs."""
         statuses = one_or_several(status, "status", RUN_STATUSES)
-        count = list_limit(limit)
-        found: dict[str, Run] = {}
-        # One may have moved from one status to the next between two of these lists.
-        for one in [None] if statuses is None else sorted(statuses):
-            rows = yield from self._runs(session_id, one, count)
-            found |= {row.run_id: row for row in rows}
-        ordered = sorted(found.values(), key=lambda row: (row.first_sequence, row.run_id))
-        return list(map(runs.run_record, ordered[:count]))
+        wanted = None if statuses is None else sorted(statuses)
+        found = yield from self._runs(session_id, wanted, list_limit(limit))
+        return list(map(runs.run_record, found))
 
     def active_run(self, session_id: str) -> Plan[RunRecord | None]:
         """Return the running run."""
@@ -219,11 +211,8 @@ class OrchestratorPlans:
         return session_events(self.ledger, self.tenant, session_id, filters)
 
     def latest_sequence(self, session_id: str) -> Plan[int]:
-        """Return the number of the newest event."""
-        newest: list[Event] = yield self.ledger.read(
-            session_id, tenant=self.tenant, types=types_read(None), newest_first=True, limit=1
-        )
-        return newest[0].sequence if newest else 0
+        """Return the number of the newest event that is shown."""
+        return latest_sequence(self.ledger, self.tenant, session_id)
 
     def append_decided(self, session_id: str, decide: Decision) -> Plan[None]:
         """Append what is decided about the session as it is; whoever was faster is taken in."""
@@ -328,7 +317,9 @@ class OrchestratorPlans:
                 break
         return found
 
-    def _runs(self, session_id: str, status: str | None, enough: int | None) -> Plan[list[Run]]:
+    def _runs(
+        self, session_id: str, status: list[str] | None, enough: int | None
+    ) -> Plan[list[Run]]:
         """Return so many views of runs of a session that were saved, None is all."""
         # The views do not know what was never saved, so all are read where that is in the way.
         for limit in (None,) if enough is None else (enough + _PAGE_ROWS_MIN, None):

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ledger import AsyncLedger, Event, Ledger
+from ledger import AsyncLedger, Event, Head, Ledger
 from ledger.arguments import list_limit, microseconds, natural
 from ledger.moments import from_microseconds, to_microseconds
 from ledger.plans import Plan
@@ -21,6 +21,7 @@ from .redactions import REDACTED, Redactions
 #: An event as it is stored, and as it is shown.
 Shown = tuple[Event, EventRecord]
 
+_PAGE_EVENTS_MAX = 1_000
 _LAST_US = to_microseconds(datetime.max.replace(tzinfo=UTC))
 
 
@@ -53,6 +54,7 @@ def session_events(
     since_us = microseconds(filters.since, "since")
     types = types_read(filters.type)
     found: list[EventRecord] = []
+    first: int | None = None
     if before is not None and natural(before, "before") <= place + 1:
         return found  # nothing can ever be between them, so there is nothing to wait for
     if since_us is not None and since_us >= _LAST_US:
@@ -74,7 +76,14 @@ def session_events(
             limit=missing,
             wait=0 if found else max(0.0, deadline - time.monotonic()),
         )
+        if first is not None:
+            # A page is of one life alone, and what was found may be of the one before.
+            heads: dict[str, Head] = yield ledger.heads([session_id], tenant=tenant)
+            if heads[session_id].incarnation >= first:
+                found, place, first = [], filters.after, None
+                continue
         if page:
+            first = first or page[0].sequence
             hidden = yield from _redactions(ledger, page[0])
             found += _wanted(page, hidden, filters.type)
             place = page[-1].sequence
@@ -91,6 +100,27 @@ def shown_events(ledger: Ledger | AsyncLedger, tenant: str, session_id: str) -> 
     return _shown(events, hidden)
 
 
+def latest_sequence(ledger: Ledger | AsyncLedger, tenant: str, session_id: str) -> Plan[int]:
+    """Return the number of the newest event that is shown, 0 if there is none."""
+    redactions: list[Event] = []
+    before, limit = None, 1  # mostly the last one is shown
+    while True:
+        # What hides an event comes behind it, so it has been read when the event is.
+        page: list[Event] = yield ledger.read(
+            session_id,
+            tenant=tenant,
+            types=(*types_read(None), REDACTED),
+            before=before,
+            newest_first=True,
+            limit=limit,
+        )
+        redactions += [one for one in page if one.type == REDACTED]
+        shown = _shown(page, Redactions(reversed(redactions)))
+        if shown or len(page) < limit:
+            return shown[0][0].sequence if shown else 0
+        before, limit = page[-1].sequence, min(2 * limit, _PAGE_EVENTS_MAX)
+
+
 def _wanted(page: list[Event], hidden: Redactions, type: str | None) -> list[EventRecord]:
     return [record for _, record in _shown(page, hidden) if type in (None, record.type)]
 
@@ -101,9 +131,12 @@ def _shown(events: list[Event], hidden: Redactions) -> list[Shown]:
 
 
 def _redactions(ledger: Ledger | AsyncLedger, first: Event) -> Plan[Redactions]:
-    """Return what hides events from one on; a redaction comes later."""
+    """Return what hides events from one on; a redaction comes later.
+
+    Asked for alone they are found by their index, wherever they are behind that event.
+    """
     found: list[Event] = yield ledger.read(
-        first.session_id, tenant=first.tenant, types=[REDACTED], after=first.sequence
+        first.session_id, tenant=first.tenant, types=[REDACTED], after=first.sequence, deleted=True
     )
     return Redactions(found)
 

@@ -169,5 +169,5 @@ class OrchestratorStore:
         return answer(self.plans.events(session_id, filters))
 
     def get_latest_sequence(self, session_id: str) -> int:
-        """Return the number of a session's newest event, 0 if it has none."""
+        """Return the number of a session's newest event that `get_events` shows, 0 if there is none."""
         return answer(self.plans.latest_sequence(session_id))

@@ -23,18 +23,17 @@ from ledger.plans import Plan
 
 from ...engine.projection import payload
 from ...folds.sessions import Session
-from ...readers.listing_cursors import ViewPage
 from ...views import Views
 from ...views_async import AsyncViews
+from ..all_sessions import PAGE_SESSIONS, all_sessions
 from ..snapshot.errors import SessionBusy
 from .clearing import OURS, SIGNED, cleared
-from .ids import NAMES, Key, Place, place_of, place_of_row
+from .ids import NAMES, Key, Place, place_of
 
 Clock = Callable[[], datetime]
 
 #: So often a plan begins anew because others wrote to the session; in each round one of them won.
 ROUNDS_MAX = 1_000
-PAGE_SESSIONS = 1_000
 EXPIRED = "expired"
 BEGINNINGS = ("session.created", SESSION_FORKED)
 
@@ -265,29 +264,13 @@ class QACore:
 
     def rows(self, *, expired: bool = False, **filters: Any) -> Plan[list[Session]]:
         """Return the rows of all sessions, each once, archived ones too, `expired` ones if asked."""
-        found: dict[str, Session] = {}
-        cursor: str | None = None
-        while True:
-            page: ViewPage[Session] = yield self.views.sessions_page(
-                tenant=self.tenant, archived=True, limit=PAGE_SESSIONS, cursor=cursor, **filters
-            )
-            shown = page.items if expired else (yield from self.alive(page.items))
-            found |= {one.session_id: one for one in shown}
-            cursor = page.cursor
-            if cursor is None:
-                return list(found.values())
-
-    def owned_rows(
-        self, user_id: Key | None, *, everyone: bool, **filters: Any
-    ) -> Plan[list[Session]]:
-        """Return the rows of one owner, by last activity; nobody is an owner too."""
-        if everyone:
-            if user_id is not None:
-                raise InvalidArgument("user_id", "expected none together with `everyone`")
-            return (yield from self.rows(**filters))
-        user = None if user_id is None else place_of("s", user_id).user_id
-        rows = yield from self.rows(owner_id=user, **filters)
-        return [row for row in rows if place_of_row(row).user_id == user]
+        found = yield from all_sessions(self.views, self.tenant, archived=True, **filters)
+        if expired:
+            return found
+        shown: list[Session] = []
+        for start in range(0, len(found), PAGE_SESSIONS):
+            shown += yield from self.alive(found[start : start + PAGE_SESSIONS])
+        return shown
 
 
 def ttl_of(seconds: Any, name: str) -> timedelta | None:

@@ -306,7 +306,7 @@ class AsyncQAStore:
     ) -> list[Recalled]:
         """Return what has a word of a text in the sessions of one owner, or of `everyone`.
 
-        Ranked as in `recall`, of the 200 newest answers that have each word.
+        Ranked as in `recall`, of the 200 newest answers that have each word. Reads as `search` does.
         """
         plan = recall.recall_across(self.core, text, user_id, everyone=everyone, limit=limit)
         return await arun(plan)
@@ -323,7 +323,9 @@ class AsyncQAStore:
     ) -> ViewPage[SessionQAEntry]:
         """Return a page of one owner's answers in which all words occur, in one session or all.
 
-        The newest first, by full text; `everyone` searches those of all users.
+        The newest first, by full text; `everyone` searches those of all users. The full text knows
+        sessions and no owners: without a session the answers of all users that have the words are
+        read, the newest first, until a page is full of the owner's.
         """
         plan = recall.search(
             self.core,

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
 from ledger import NewEvent, new_event_id
-from ledger.codec import decode_json
-from ledger.events import JSON_CONTENT_TYPE
-from ledger.records import Draft
 
 from ...folds.approvals import Approval
 from .agent_sessions import AgentSession, SessionId
 from .bases import Base
 from .message_changes import Window
 from .records import SNAPSHOT, Stored
-
-TOOL_TYPES = ("tool.started", "tool.finished", "tool.failed")
-
-
-def said_by(draft: Draft) -> dict[str, Any]:
-    """Return what an event that is to be appended says; nothing if that is not JSON. Pure."""
-    said: dict[str, Any] = {}
-    if draft.content_type == JSON_CONTENT_TYPE:
-        said = decode_json(draft.payload)
-    return said
-
-
-def open_call(facts: Iterable[tuple[str | None, Mapping[str, Any]]], tool_name: Any) -> str | None:
-    """Return the oldest call of a tool that was started and has not ended, by its facts. Pure."""
-    calls: dict[str, None] = {}
-    for type_, data in facts:
-        call_id = data.get("call_id")
-        if not isinstance(call_id, str):
-            continue  # not said as JSON, or as an older program did
-        if type_ == "tool.started" and data.get("tool_name") == tool_name:
-            calls[call_id] = None
-        elif type_ in TOOL_TYPES:
-            calls.pop(call_id, None)
-    return next(iter(calls), None)
 
 
 def has_seen(session: AgentSession, stored: Stored | None) -> bool:

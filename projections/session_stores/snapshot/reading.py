@@ -20,6 +20,7 @@ from ...readers.history_places import Moment
 from ...readers.listing_cursors import ViewPage
 from ...views import Views
 from ...views_async import AsyncViews
+from ..all_sessions import all_sessions
 from ..uuid_texts import hyphenated
 from .agent_sessions import AgentSession, SessionId
 from .errors import SessionBusy
@@ -28,7 +29,6 @@ from .message_changes import Window
 from .records import (
     LIMITS,
     MESSAGE_TYPES,
-    PAGE_SESSIONS,
     ROUNDS_MAX,
     SNAPSHOT,
     VIEWS,
@@ -203,19 +203,12 @@ class SnapshotReading:
         rows: ViewPage[Session] = yield self.views.sessions_page(
             tenant=self.tenant, limit=limit, cursor=cursor
         )
-        ids = [SessionId(row.session_id, row.external_id) for row in rows.items]
-        return ViewPage(ids, rows.cursor)
+        return ViewPage(list(map(_id_of, rows.items)), rows.cursor)
 
     def all_ids(self) -> Plan[list[SessionId]]:
-        """Return the ids of all sessions, each once, though they may move from page to page."""
-        found: dict[str, SessionId] = {}
-        cursor: str | None = None
-        while True:
-            page = yield from self.page(PAGE_SESSIONS, cursor)
-            found |= {one.id: one for one in page.items}
-            cursor = page.cursor
-            if cursor is None:
-                return list(found.values())
+        """Return the ids of all sessions, each once, whoever writes to them meanwhile."""
+        rows = yield from all_sessions(self.views, self.tenant)
+        return list(map(_id_of, rows))
 
     def versions(self, key: SessionKey) -> Plan[list[SavedVersion]]:
         """Return the saves of a session, oldest first."""
@@ -253,6 +246,10 @@ class SnapshotReading:
             session_id, tenant=self.tenant, types=types, **options
         )
         return events
+
+
+def _id_of(row: Session) -> SessionId:
+    return SessionId(row.session_id, row.external_id)
 
 
 def _is_change(event: Event) -> bool:

@@ -26,7 +26,6 @@ SNAPSHOT = "agent_session"
 MESSAGE_TYPES = ("message.appended", "message.amended", "message.deleted", "content.redacted")
 #: So often a plan begins anew because others wrote to the session; in each round one of them won.
 ROUNDS_MAX = 1_000
-PAGE_SESSIONS = 1_000
 #: Sessions are trimmed, and their transcripts grow: so many of the last messages are asked for.
 LIMITS = (32, 256, None)
 VIEWS = ("sessions", "messages", "snapshots")

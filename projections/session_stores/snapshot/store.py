@@ -64,12 +64,16 @@ class SnapshotStore:
     def list(self) -> SessionIds:
         """Return the ids of all sessions, the newest activity first, then by id backwards.
 
-        Archived ones are left out. For many sessions ask for pages.
+        Archived ones are left out; none is that is written to meanwhile. For many sessions ask for
+        pages.
         """
         return run(self._plans.all_ids())
 
     def list_page(self, *, limit: int = 100, cursor: str | None = None) -> ViewPage[SessionId]:
-        """Return a page of what `list` returns, and the cursor of the next one."""
+        """Return a page of what `list` returns, and the cursor of the next one.
+
+        A session that is written to between two pages goes to the front, and may be on none.
+        """
         return run(self._plans.page(limit, cursor))
 
     def delete(self, session_id: SessionKey, *, reason: str | None = None) -> bool:

@@ -70,14 +70,18 @@ class AsyncSnapshotStore:
     async def list(self) -> SessionIds:
         """Return the ids of all sessions, the newest activity first, then by id backwards.
 
-        Archived ones are left out. For many sessions ask for pages.
+        Archived ones are left out; none is that is written to meanwhile. For many sessions ask for
+        pages.
         """
         return await arun(self._plans.all_ids())
 
     async def list_page(
         self, *, limit: int = 100, cursor: str | None = None
     ) -> ViewPage[SessionId]:
-        """Return a page of what `list` returns, and the cursor of the next one."""
+        """Return a page of what `list` returns, and the cursor of the next one.
+
+        A session that is written to between two pages goes to the front, and may be on none.
+        """
         return await arun(self._plans.page(limit, cursor))
 
     async def delete(self, session_id: SessionKey, *, reason: str | None = None) -> bool:

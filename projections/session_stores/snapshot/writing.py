@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -28,12 +27,9 @@ from .bases import Base
 from .errors import ExternalIdTaken, SessionBusy
 from .event_ids import id_in_life, incarnation_of, under
 from .facts import (
-    TOOL_TYPES,
     allowed_fact,
     has_seen,
     identity,
-    open_call,
-    said_by,
     snapshot_fact,
     type_of,
 )
@@ -41,10 +37,9 @@ from .message_changes import Window, changes
 from .reading import SnapshotReading
 from .records import MESSAGE_TYPES, ROUNDS_MAX, SessionKey, Stored
 from .runtime_events import ENDS_CALL, RuntimeEvent, kind_of, new_event
+from .tool_calls import oldest_open_call
 
 AnyEvent = RuntimeEvent | NewEvent | Fact
-#: The end of a tool call is looked for among so many of the last facts about tools.
-TOOL_FACTS_MAX = 1_000
 # External ids are claimed in sessions of a tenant of their own, whose only use is that of two who
 # claim one at the same moment the second is refused. Whose it is stands in the sessions view.
 CLAIMS = "\x1fexternal-ids"
@@ -374,22 +369,8 @@ class SnapshotWriting(SnapshotReading):
             if known is not None:
                 repeated: str | None = payload(known).get("call_id")
                 return repeated
-        read: list[Event] = yield self.ledger.read(
-            session_id,
-            tenant=self.tenant,
-            types=TOOL_TYPES,
-            newest_first=True,
-            limit=TOOL_FACTS_MAX,
-        )
-        facts: list[tuple[str | None, Any]]
-        facts = [(one.type, payload(one)) for one in reversed(read)]
-        drafts = [
-            self.ledger.door.draft(self.tenant, session_id, one)
-            for one in before
-            if type_of(one) in TOOL_TYPES
-        ]
-        facts += [(one.type, said_by(one)) for one in drafts]
-        return open_call(facts, event.get("tool_name"))
+        session, tool_name = (self.tenant, session_id), event.get("tool_name")
+        return (yield from oldest_open_call(self.ledger, self.views, session, tool_name, before))
 
 
 def _needs_call(event: AnyEvent, call_id: str | None) -> bool:
