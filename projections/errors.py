@@ -67,10 +67,10 @@ class HandlerSuperseded(StopError):
 
 
 class TableMismatch(StopError):
-    """Raise the projection's version: the table of this one was made for other columns.
+    """Raise the projection's version: the table of this one was made for other columns or another key.
 
     As is that of a struct that had other fields, or fields of types that another release of this
-    library stores in another way.
+    library stores in another way. The order of a key's fields counts.
     """
 
     def __init__(self, table: str, expected: frozenset[str], found: frozenset[str]) -> None:

@@ -25,6 +25,9 @@ from ..limits import ID_BYTES_MAX, SESSION_ID_BYTES_MAX
 # maximum of a count and 92,000 at the maximum of a cost.
 COUNT_MAX = 10**12
 COST_USD_MAX = 100_000.0
+# 285,000 years: views keep microseconds in signed 64 bits. No less, for logs that hold odd numbers,
+# such as a clock's, are imported by the same rule, and views could always keep these.
+MILLISECONDS_MAX = 9 * 10**15
 
 #: The context of a validation of what is known to consist of plain JSON values; its text is looked
 #: at when it is encoded. An empty mapping, for the validators of other people's models look into it.
@@ -115,7 +118,7 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(_json)]
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 # Signed 64 bits, because views keep it in a column.
 Sequence = Annotated[int, Field(ge=1, le=2**63 - 1)]
-Milliseconds = Annotated[float, Field(ge=0)]
+Milliseconds = Annotated[float, Field(ge=0, le=MILLISECONDS_MAX)]
 CostUsd = Annotated[float, Field(ge=0, le=COST_USD_MAX)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Score = Annotated[int, Field(ge=1, le=5)]

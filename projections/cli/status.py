@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ledger import InvalidArgument
 
+from ..engine.consumer_lags import ConsumersBehind
 from ..engine.health import LAG_SECONDS_MAX, Status, ViewStatus, judged
 from ..views import Views
 from .app import app
@@ -51,7 +52,7 @@ def status(
     names = chosen_names(known, projection, (view.projection for view in found.views))
     if names is not None:
         views = tuple(view for view in found.views if view.projection in names)
-        found = judged(found.at, views, (), bound)
+        found = judged(found.at, views, ConsumersBehind(), bound)
     if prometheus:
         typer.echo(_prometheus(found), nl=False)
     elif as_json:

@@ -18,8 +18,8 @@ from .fold_values import WHOLE, FoldValues, Place, is_generic, origin
 from .nested_values import Untold
 from .projection import Projection
 
-#: How often an import may lead to another one before it is taken to lead nowhere.
-_HOPS_MAX = 32
+#: A module, a path of attributes, and whether it is the module's own code that takes it.
+_Way = tuple[str, tuple[str, ...], bool]
 
 
 def fold_digest(projection: Projection) -> str:
@@ -30,6 +30,10 @@ def fold_digest(projection: Projection) -> str:
     and blank lines; what is registered with functions of functools.singledispatch; and the values
     that they carry: in closures, defaults, partial objects and the attributes of objects, for which
     see FoldValues. "" if there is no source, or too much is carried.
+
+    A module that is in no package is a top-level package of its own: another one in the same
+    directory is not covered. Whether that is the fold's or somebody else's, which comes in other
+    versions with every installation, is not to be told from where it lies.
     """
     parts = {"keys": projection.keys, "apply": projection.apply, "view": projection.view}
     if projection.apply_all is not None:
@@ -125,42 +129,55 @@ def _needed(place: Place) -> tuple[Sequence[str], Sequence[Place]] | None:
         names = {used for one in statements for used in one.names}
     else:
         return None
-    found = {one for used in names for one in _places(module, used.split("."), inside=True)}
+    found = {one for used in names for one in _places(module, tuple(used.split(".")), inside=True)}
     return [one.text for one in statements], sorted(found)
 
 
 def _places(
-    module: str, path: Sequence[str], *, inside: bool = False, hops: int = 0
+    module: str,
+    path: tuple[str, ...],
+    *,
+    inside: bool = False,
+    known: dict[_Way, list[Place]] | None = None,
 ) -> list[Place]:
     """Return where the names are that a path of attributes leads to, from a module's own names.
 
-    Nothing outside the top-level package, and nothing for what is no name there at all: seen from
-    `inside` that is a builtin or a local variable.
+    A name that is imported and said otherwise, too, is in all of these places: which of them the
+    module took is not known. Nothing outside the top-level package, and nothing for what is no name
+    there at all: seen from `inside` that is a builtin or a local variable.
     """
+    known = {} if known is None else known
+    way = (module, path, inside)
+    if way not in known:
+        known[way] = []  # modules that import from each other lead nowhere
+        known[way] = _looked_up(module, path, inside, known)
+    return known[way]
+
+
+def _looked_up(
+    module: str, path: tuple[str, ...], inside: bool, known: dict[_Way, list[Place]]
+) -> list[Place]:
     source = _source(module)
-    if source is None or hops > _HOPS_MAX:
+    if source is None:
         return []
     if not path:
         return [(module, WHOLE)]
     name, rest = path[0], path[1:]
-    if name in source.statements:
-        return [(module, name)]
-    if name in source.imports:
-        written, attribute = source.imports[name]
+    found = [(module, name)] if name in source.statements else []
+    for written, attribute in source.imports.get(name, ()):
         target = _absolute(module, written)
-        if not _same_package(module, target):
-            return []
-        return _places(target, [*([attribute] if attribute else []), *rest], hops=hops + 1)
+        if _same_package(module, target):
+            found += _places(target, (attribute, *rest) if attribute else rest, known=known)
+    if name in source.statements or name in source.imports:
+        return found
     for written in source.stars:
         target = _absolute(module, written)
-        if _same_package(module, target) and (
-            found := _places(target, path, inside=True, hops=hops + 1)
-        ):
-            return found
-    if inside:
-        return []
+        if _same_package(module, target):
+            found += _places(target, path, inside=True, known=known)
+    if inside or found:
+        return found
     if _source(f"{module}.{name}") is not None:
-        return _places(f"{module}.{name}", rest, hops=hops + 1)
+        return _places(f"{module}.{name}", rest, known=known)
     return [(module, WHOLE)]
 
 
@@ -186,24 +203,28 @@ def _same_package(module: str, target: str) -> bool:
 def _source(name: str) -> Source | None:
     """Return what a module's text says; None if there is no such module or no text."""
     text = _text(name, sys.modules.get(name))
-    return read_source(text) if text else None
+    return None if text is None else read_source(text)
 
 
-def _text(name: str, loaded: ModuleType | None) -> str:
+def _text(name: str, loaded: ModuleType | None) -> str | None:
+    """Return a module's text; "" is one, too: of most packages, and of all without a file."""
     spec = vars(loaded).get("__spec__") if loaded is not None else _spec(name)
+    if spec is not None and spec.loader is None and spec.submodule_search_locations is not None:
+        return ""  # a package without a file, which gets a loader when it is loaded
     read = getattr(spec and spec.loader, "get_source", None)
     if spec is not None and read is not None:
         try:
-            return read(spec.name) or ""
+            text: str | None = read(spec.name)
         except ImportError:  # its text is not there
-            return ""
+            return None
+        return text
     if loaded is None:
-        return ""
+        return None
     try:
         file = inspect.getsourcefile(loaded)
     except TypeError:  # made by hand, or built in
-        return ""
-    return "".join(linecache.getlines(file, vars(loaded))) if file else ""
+        return None
+    return "".join(linecache.getlines(file, vars(loaded))) or None if file else None
 
 
 @functools.cache

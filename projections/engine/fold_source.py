@@ -61,12 +61,13 @@ class Statement(msgspec.Struct, frozen=True):
 class Source(msgspec.Struct, frozen=True):
     """By name, the statements that say what the name is, and whence it is imported.
 
+    A name may have several of both: `try` imports it, and `except` imports or makes another.
     Imports are modules as they are written, relative ones with their dots, with a name in them or
     "" for the module itself; `stars` are modules of which everything is imported.
     """
 
     statements: dict[str, list[Statement]]
-    imports: dict[str, tuple[str, str]]
+    imports: dict[str, list[tuple[str, str]]]
     stars: list[str]
 
 
@@ -218,11 +219,9 @@ def _take_import(found: Source, match: re.Match[str]) -> None:
         if module is None:
             # `import a.b` binds a, and `import a.b as c` what it says.
             top = words[0].partition(".")[0]
-            found.imports[bound if len(words) > 1 else top] = (
-                words[0] if len(words) > 1 else top,
-                "",
-            )
+            name, target = (bound, words[0]) if len(words) > 1 else (top, top)
+            found.imports.setdefault(name, []).append((target, ""))
         elif words[0] == "*":
             found.stars.append(module)
         else:
-            found.imports[bound] = (module, words[0])
+            found.imports.setdefault(bound, []).append((module, words[0]))

@@ -13,7 +13,7 @@ from ledger.records import Record
 
 from ..backends.base import AsyncViewBackend, Overview, Standing, ViewBackend
 from ..readers.arguments import moment, seconds
-from .consumer_lags import ConsumerLag, ConsumerLags
+from .consumer_lags import ConsumerLag, ConsumerLags, ConsumersBehind
 from .handling.places import follows_nothing, is_superseded
 from .made_by import made_by
 from .row_snapshots import ROW_SNAPSHOTS
@@ -69,7 +69,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How all stored views stand against the log, and in `reasons` what is not well.
 
     `at` is the moment that ages are counted to. `consumers` are those of sessions that say how far
-    they have come and are behind; the furthest behind in time first.
+    they have come and are behind; the furthest behind in time first, at most CONSUMERS_MAX. Of one
+    that left so many marks of others lying that nobody knows, `reasons` say so, if lag counts.
     """
 
     at: datetime
@@ -171,12 +172,15 @@ class Health:
 def judged(
     at: datetime,
     views: tuple[ViewStatus, ...],
-    consumers: tuple[ConsumerLag, ...],
+    consumers: ConsumersBehind,
     lag_seconds_max: float | None,
 ) -> Status:
     """Return the status with its verdict; without a bound only failures are unhealthy."""
-    reasons = (*_failed(views), *_late(views, consumers, lag_seconds_max))
-    return Status(at=at, healthy=not reasons, reasons=reasons, views=views, consumers=consumers)
+    late = () if lag_seconds_max is None else _late(views, consumers, lag_seconds_max)
+    reasons = (*_failed(views), *late)
+    return Status(
+        at=at, healthy=not reasons, reasons=reasons, views=views, consumers=consumers.lags
+    )
 
 
 def check_bound(lag_seconds_max: object) -> None:
@@ -195,22 +199,21 @@ def _failed(views: Iterable[ViewStatus]) -> Iterator[str]:
 
 
 def _late(
-    views: Iterable[ViewStatus], consumers: Iterable[ConsumerLag], lag_seconds_max: float | None
+    views: Iterable[ViewStatus], consumers: ConsumersBehind, lag_seconds_max: float
 ) -> Iterator[str]:
-    if lag_seconds_max is None:
-        return
     for view in views:
         if view.active and view.lag_seconds > lag_seconds_max:
             yield (
                 f"{view.projection} version {view.version} is {view.lag_events} events and"
                 f" {view.lag_seconds:.1f} s behind"
             )
-    for one in consumers:
+    for one in consumers.lags:
         if one.lag_seconds > lag_seconds_max:
             yield (
                 f"consumer {one.consumer!r} of session {one.session_id!r} of tenant {one.tenant!r}"
                 f" is {one.lag_events} events and {one.lag_seconds:.1f} s behind"
             )
+    yield from consumers.unknown
 
 
 def _firsts(standings: Iterable[Standing], heads: Sequence[int]) -> list[tuple[int, int]]:

@@ -1,4 +1,9 @@
-"""How much of a row an index can hold, on every backend as on the one that can hold least. Pure."""
+"""How much of a row an index can hold, on every backend as on the one that can hold least. Pure.
+
+The views that every ledger has index tenant, session and up to two other ids together: 2,560 bytes of
+ids fit, the longest tenant, session and one other id, or two of half the length. A run's own id counts
+twice, for its span has it in its name. Longer ones stop the view at their event.
+"""
 
 from __future__ import annotations
 

@@ -27,6 +27,9 @@ class Index(msgspec.Struct, frozen=True):
     all fields alike, so there is no direction to declare. Fields behind those that are filtered
     and ordered by make an index that counts are read from alone. A row of some 2,600 bytes of text
     in one index is too long: that stops the view at its event.
+
+    Indexes are made with a version's table, so one that is declared later needs the next version:
+    `accept` ends the warning that the projection was changed, and makes none.
     """
 
     fields: tuple[str, ...]

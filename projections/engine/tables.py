@@ -10,7 +10,7 @@ import enum
 import functools
 import re
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -240,6 +240,11 @@ def table_name(identity: Identity) -> str:
     """Return the name of the table of a projection's version."""
     name, version = identity
     return _name(f"view_{name}_v{version}")
+
+
+def key_line(names: Iterable[str]) -> str:
+    """Return a table's key as one line of what it looks like, beside the lines of its columns."""
+    return f"key ({', '.join(names)})"
 
 
 # Resolving the hints of 19 views takes 15 ms, and a program opens them as often as its ledger.

@@ -22,7 +22,7 @@ from .stops import said
 from .tables import Key, Table
 
 #: PostgreSQL refuses index rows over 2,704 bytes, and with them the whole page; the longest
-#: tenant, session and other id fit.
+#: tenant, session and one other id fit. What else a row has in indexes counts too, see index_sizes.
 KEY_BYTES_MAX = 2_600
 #: A key of so many characters is never too long: none takes more than four bytes.
 KEY_CHARS_SHORT = KEY_BYTES_MAX // 4

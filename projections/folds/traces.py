@@ -9,7 +9,8 @@ have views of their own to keep them):
 - the first result stands, a later one or later progress changes nothing;
 - a call or span that nobody had started is made by what comes instead, unless its end says when;
 - a start after the end, or a second one, only fills what is still empty;
-- the first step of an id stands, for steps are never changed.
+- the first step of an id stands, for steps are never changed;
+- a latency that no column holds is left out, and marked here for turns, too: start and end tell.
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ from ledger.events import Event
 from ..engine.projection import Index, Projection, payload
 from .anomalies import Anomaly, anomaly
 from .changes import EMPTY, Changes, filled
-from .durations import duration_us
+from .durations import duration_us, whole_us
 
 RUNNING = "running"
-_MILLISECOND_US = 1_000
 # Starts may be repeated; what is here already is then all there will be.
 ATTRIBUTES_MAX = 1_000
 
@@ -204,10 +204,13 @@ def _end(span: Span, event: Event, data: Changes, status: str, told: Changes) ->
     changes["ended_at"] = ended_at
     latency_ms = data.get("latency_ms")
     started_at = changes.get("started_at", span.started_at)
-    if latency_ms is not None:
-        changes["duration_us"] = round(latency_ms * _MILLISECOND_US)
+    latency_us = None if latency_ms is None else whole_us(latency_ms)
+    if latency_us is not None:
+        changes["duration_us"] = latency_us
     elif started_at is not None:
         changes["duration_us"] = duration_us(started_at, ended_at)
+    if latency_ms is not None and latency_us is None:
+        changes |= anomaly(span, event, "applied without its latency, which is no time")
     return changes
 
 

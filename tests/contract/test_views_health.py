@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from ledger import InvalidArgument, NewEvent
-from ledger.catalogue import ConsumerOffsetAdvanced
+from ledger import Append, InvalidArgument, NewEvent
+from ledger.catalogue import Catalogue, ConsumerOffsetAdvanced
 from projections import CONSUMERS, SESSIONS, ProjectionFailed, Rebuild, Status, ViewStatus
+from projections.engine.consumer_lags import CONSUMERS_MAX, EVENTS_MAX
 from tests.support.builders import sessions_in_buckets
 from tests.support.rebuilds import V1, sync_twin
 from tests.support.views import TALLY, Poisoned, counted, tally, views_of
@@ -188,6 +189,78 @@ def test_marks_are_no_events_that_a_consumer_is_behind(ledger: Any, consumed: An
     consumed(3, "index")
     views.catch_up()
     assert views.status().consumers == ()
+
+
+def marked(sequence: int, consumer: str = "summary") -> NewEvent:
+    """Return an event that moves a consumer's mark."""
+    return NewEvent({"consumer": consumer, "sequence": sequence}, "consumer.offset_advanced")
+
+
+OTHERS = [f"other {number}" for number in range(CONSUMERS_MAX + 1)]
+
+
+def test_a_consumer_that_stopped_is_found_among_many_that_spoke_later(ledger: Any) -> None:
+    views = views_of(ledger, SESSIONS, CONSUMERS)
+    left = ledger.append("s", [marked(0), counted()])[1].event
+    ledger.append_many([Append(other, [counted(), marked(1)]) for other in OTHERS])
+    views.catch_up()
+    found = views.status(now=at(left, 4.1))
+    assert [(lag.session_id, lag.lag_events) for lag in found.consumers] == [("s", 1)]
+    assert found.reasons == (
+        "consumer 'summary' of session 's' of tenant '' is 1 events and 4.1 s behind",
+    )
+
+
+def test_the_longest_lags_are_told_where_too_many_are_behind(ledger: Any) -> None:
+    views = views_of(ledger, SESSIONS, CONSUMERS)
+    ledger.append_many([Append(other, [marked(0)]) for other in OTHERS])
+    left = ledger.append("s", [marked(0), counted()])[1].event
+    ledger.append_many([Append(other, [counted()]) for other in OTHERS])
+    views.catch_up()
+    found = views.status(now=at(left, 100))
+    assert len(found.consumers) == CONSUMERS_MAX
+    assert (found.consumers[0].session_id, found.consumers[0].lag_events) == ("s", 1)
+
+
+def test_what_lies_behind_very_many_marks_is_not_called_healthy(ledger: Any) -> None:
+    views = views_of(ledger, SESSIONS, CONSUMERS)
+    ledger.append("s", [counted(), marked(1), *(marked(9_999, "other") for _ in range(EVENTS_MAX))])
+    views.catch_up()
+    unknown = (
+        "consumer 'summary' of session 's' of tenant '' left 1000 marks lying,"
+        " and what lies behind them is not known",
+    )  # perhaps nothing
+    assert views.status().reasons == unknown
+    ledger.append("s", counted())
+    views.catch_up()
+    assert (views.status().reasons, views.status().consumers) == (unknown, ())
+    assert views.status(lag_seconds_max=None).healthy
+    ledger.append("s", marked(EVENTS_MAX))
+    views.catch_up()
+    [lag] = views.status().consumers
+    assert (lag.consumer, lag.lag_events) == ("summary", 1)
+
+
+def test_what_a_session_had_before_it_was_deleted_is_left_by_nobody(ledger: Any) -> None:
+    views = views_of(ledger, SESSIONS, CONSUMERS)
+    ledger.append("s", [counted(), counted(), marked(0)])
+    ledger.delete("s")
+    ledger.append("s", marked(0))
+    views.catch_up()
+    assert views.status().consumers == ()
+    ledger.append("s", counted())
+    views.catch_up()
+    assert [lag.lag_events for lag in views.status().consumers] == [1]
+
+
+@pytest.mark.parametrize("sequence", [-(2**63), 2**63 - 1])
+def test_a_mark_may_be_any_number_of_64_bits(open_ledger: Any, sequence: int) -> None:
+    """Of a ledger whose catalogue lets it in."""
+    ledger = open_ledger(catalogue=Catalogue())
+    views = views_of(ledger, SESSIONS, CONSUMERS)
+    ledger.append("s", [counted(), marked(sequence)])
+    views.catch_up()
+    assert len(views.status().consumers) == (sequence < 0)
 
 
 def test_what_is_no_bound_and_no_moment_is_refused(ledger: Any) -> None:

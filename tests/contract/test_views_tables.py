@@ -66,7 +66,9 @@ seen = NewEvent({}, "thing.seen")
 
 @pytest.mark.filterwarnings("ignore::projections.FoldChanged")  # each example is another fold
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(row=rows)
 def test_every_value_comes_back_as_it_was(ledger: Any, row: Everything) -> None:
@@ -168,6 +170,28 @@ def test_a_table_of_another_struct_is_refused(ledger: Any) -> None:
     with pytest.raises(TableMismatch, match="color") as caught:
         views.catch_up()
     assert (caught.value.table, caught.value.surplus) == ("view_tally_v1", [])
+
+
+@pytest.mark.parametrize("members", [(), ("sequences",)], ids=["plain", "found by words"])
+@pytest.mark.parametrize(
+    "key",
+    [("tenant", "session_id"), ("tenant", "name", "session_id"), (*TALLY.key, "color")],
+    ids=["coarser", "in another order", "finer"],
+)
+def test_a_table_of_another_key_is_refused(
+    ledger: Any, key: tuple[str, ...], members: tuple[str, ...]
+) -> None:
+    class Colored(Tally, frozen=True, kw_only=True):
+        color: str = ""
+
+    colored = msgspec.structs.replace(TALLY, view=Colored, members=members)
+    views_of(ledger, colored).catch_up()
+    views_of(ledger, colored).catch_up()
+    views = views_of(ledger, msgspec.structs.replace(colored, key=key))
+    with pytest.raises(TableMismatch, match="another key") as caught:
+        views.catch_up()
+    assert caught.value.missing == [f"key ({', '.join(key)})"]
+    assert caught.value.surplus == ["key (tenant, session_id, name)"]
 
 
 def test_a_new_version_has_a_table_of_its_own(ledger: Any) -> None:

@@ -32,6 +32,7 @@ from ledger.catalogue import (
     SessionForked,
     SpanFinished,
     ToolCall,
+    ToolFinished,
     UsageRecorded,
     default_catalogue,
 )
@@ -325,6 +326,13 @@ def test_costs_and_counts_stay_within_what_views_can_add_up() -> None:
         UsageRecorded(cost_usd=100_000.01)
     with pytest.raises(ValidationError):
         ArtifactRegistered(artifact_id="a", key="k", byte_size=-1)
+
+
+@pytest.mark.parametrize("latency_ms", [-1, 9 * 10**15 + 2, 1e16, 1e308, 2**63 - 1])
+def test_how_long_something_took_stays_within_what_views_can_keep(latency_ms: float) -> None:
+    assert ToolFinished(call_id="c", latency_ms=9e15).latency_ms == 9e15
+    with pytest.raises(ValidationError):
+        ToolFinished(call_id="c", latency_ms=latency_ms)
 
 
 def test_examples_of_the_wider_facts_round_trip() -> None:

@@ -25,6 +25,8 @@ from ledger.catalogue import (
     TurnFinished,
     TurnStarted,
 )
+from ledger.catalogue.base import MILLISECONDS_MAX
+from projections.folds.anomalies import Anomaly
 from projections.folds.traces import TRACES, Span
 from tests.support.folds import at, event_of, events_of, fold, only, unmarked
 
@@ -174,6 +176,35 @@ def test_a_start_after_its_end_fills_in_what_is_empty() -> None:
         ended_at=at(1),
         duration_us=0,
     )
+
+
+@pytest.mark.parametrize("latency_ms", [2**63 // 1_000 + 1, 1e16, 1e308, 2**63 - 1, 2**64 - 1])
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (TurnStarted(turn_id="1"), TurnFinished(turn_id="1")),
+        (ToolStarted(call_id="1", tool_name="f"), ToolFinished(call_id="1")),
+        (ToolStarted(call_id="1", tool_name="f"), ToolFailed(call_id="1")),
+        (SpanStarted(span_id="1", name="n"), SpanFinished(span_id="1")),
+    ],
+    ids=["turn", "tool", "tool that failed", "span"],
+)
+def test_a_latency_that_no_column_holds_is_left_out_and_marked(
+    start: Fact, end: Fact, latency_ms: float
+) -> None:
+    """As were taken before they had a bound."""
+    said = end.model_dump(exclude_unset=True) | {"latency_ms": latency_ms}
+    span = only(TRACES, [event_of(start, 1), event_of(end, 3, data=said)])
+    reason = "applied without its latency, which is no time"
+    assert (span.ended_at, span.duration_us) == (at(3), 2_000_000)
+    assert (span.anomaly_count, span.anomalies) == (1, [Anomaly(3, end.event_type, reason)])
+
+
+@pytest.mark.parametrize("latency_ms", [MILLISECONDS_MAX, 2**63 // 1_000])
+def test_the_longest_latency_that_is_taken_or_fits_a_column_is_kept(latency_ms: int) -> None:
+    said = {"call_id": "c", "latency_ms": latency_ms}
+    span = only(TRACES, [event_of(ToolFinished(call_id="c"), 1, data=said)])
+    assert span.duration_us == latency_ms * 1_000
 
 
 def test_spans_form_a_tree_and_merge_their_attributes() -> None:
