@@ -247,9 +247,6 @@ def _conversation(item: Any, line: int, name: str) -> Conversation:
         _refuse(line, "neither a conversation nor a list of messages")
     talk = "traj" if "traj" in item else "messages"
     about = {key: value for key, value in item.items() if key not in (talk, "reward")}
-    reward = item.get("reward")
-    if reward is not None and (isinstance(reward, bool) or not isinstance(reward, int | float)):
-        _refuse(line, "reward: expected a number")
     session_id = name
     if "task_id" in item:
         session_id = "/".join(str(item[key]) for key in ("task_id", "trial") if key in item)
@@ -257,9 +254,20 @@ def _conversation(item: Any, line: int, name: str) -> Conversation:
         session_id=session_id,
         messages=_messages(item.get(talk), line),
         line=line,
-        reward=None if reward is None else float(reward),
+        reward=_reward(item.get("reward"), line),
         about=about,
     )
+
+
+def _reward(value: Any, line: int) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _refuse(line, "reward: expected a number")
+    try:
+        return float(value)
+    except OverflowError:
+        _refuse(line, "reward: more than a float can be")
 
 
 def _messages(value: Any, line: int) -> list[Json]:

@@ -6,6 +6,7 @@ must act · 130 interrupted. A traceback would bury the sentence that says what 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -35,6 +36,7 @@ from .safe_text import safe
 
 def main() -> None:
     """Run the command in sys.argv and exit with its code."""
+    _escape_what_cannot_be_written()
     try:
         with _plain_warnings():
             app(prog_name="ledger")
@@ -43,9 +45,17 @@ def main() -> None:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             # Whoever read from us has enough; a second error at exit would say nothing new.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if sys.stdout is not None:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         _fail(f"{error.filename or 'file'}: {error.strerror or error}", 2)
+
+
+def _escape_what_cannot_be_written() -> None:
+    """Let a character that the terminal's encoding lacks show as its code, as in errors of Python."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
@@ -56,7 +66,7 @@ def _plain_warnings() -> Iterator[None]:
 
         def show(message: Any, category: type[Warning], *rest: Any, **options: Any) -> None:
             if issubclass(category, FoldChanged):
-                print(f"ledger: {safe(str(message))}", file=sys.stderr)
+                _tell(str(message))
             else:
                 before(message, category, *rest, **options)
 
@@ -73,5 +83,11 @@ def exit_code(error: LedgerError) -> int:
 
 
 def _fail(problem: str, code: int) -> None:
-    print(f"ledger: {safe(problem)}", file=sys.stderr)
+    _tell(problem)
     sys.exit(code)
+
+
+def _tell(problem: str) -> None:
+    # Without a stream, print() writes among the results.
+    if sys.stderr is not None:
+        print(f"ledger: {safe(problem)}", file=sys.stderr)

@@ -6,7 +6,7 @@ import re
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 from rich.console import Console
@@ -61,6 +61,13 @@ def place(text: str, name: str) -> int | datetime:
     return int(text) if _SEQUENCE.fullmatch(text) else _moment(text, name, "a sequence or ")
 
 
+def stdin_bytes(argument: str) -> BinaryIO:
+    """Return what "-" names; some shells and services start programs with their stdin closed."""
+    if sys.stdin is None:
+        raise InvalidArgument(argument, "stdin is closed; name a file, or give the text itself")
+    return sys.stdin.buffer
+
+
 def output() -> Console:
     """Return the console for results; piped tables get a width of their own."""
     return _console(stderr=False)
@@ -72,8 +79,9 @@ def notices() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
+    # None if it is closed: a console without a stream writes nothing.
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else NO_TTY_WIDTH
+    width = None if stream is not None and stream.isatty() else NO_TTY_WIDTH
     return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 

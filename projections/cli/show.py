@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
 
@@ -52,31 +53,52 @@ def show(
 
 
 def show_session(ledger: Ledger, session_id: str, tenant: str, as_of: Moment | None = None) -> None:
-    """Print the views of one session, as they are or as they were."""
+    """Print the views of one session, as they are or as they were, of each SHOWN_MAX rows at most."""
     views = Views(ledger)
     session = views.session(session_id, tenant=tenant, as_of=as_of)
     if session is None:
         then = "" if as_of is None else " then"
         raise InvalidArgument("session", f"there is no session {session_id!r}{then}")
-    if as_of is None:
-        runs = views.runs(session_id, tenant=tenant, limit=SHOWN_MAX)
-        answers = views.qa(session_id, tenant=tenant, last_n=SHOWN_MAX)
-        spans = views.traces(session_id, tenant=tenant, limit=SHOWN_MAX)
-    else:
-        runs, answers, spans = (
-            _in_order(views.rows(name, session_id, tenant=tenant, as_of=as_of))
-            for name in ("runs", "qa", "traces")
-        )
+    found = (
+        _now(views, session_id, tenant)
+        if as_of is None
+        else _then(views, session_id, tenant, as_of)
+    )
     console = output()
     title = Text.assemble("Session ", cell(session_id))
     console.print(_section(title, _session(session)))
-    for name, table in (
-        ("Runs", _runs(runs[:SHOWN_MAX])),
-        ("Questions and answers", _qa(answers[-SHOWN_MAX:])),
-        ("Traces", _traces(spans[:SHOWN_MAX])),
-    ):
-        if table.row_count:
-            console.print(_section(Text(name), table))
+    for (name, table_of_rows, others), (rows, more) in zip(_SECTIONS, found, strict=True):
+        if rows:
+            console.print(_section(Text(name), table_of_rows(rows)))
+        if more:
+            console.print(f"and {more} more {others}")
+
+
+def _now(views: Views, session_id: str, tenant: str) -> list[tuple[list[Any], int]]:
+    """Return what is shown of each view, and how many rows are left out."""
+    runs = views.runs(session_id, tenant=tenant, limit=SHOWN_MAX)
+    answers = views.qa(session_id, tenant=tenant, last_n=SHOWN_MAX)
+    spans = views.traces(session_id, tenant=tenant, limit=SHOWN_MAX)
+    return [
+        (runs, _more(runs, lambda: views.count_runs(session_id=session_id, tenant=tenant))),
+        (answers, _more(answers, lambda: views.count_qa(session_id=session_id, tenant=tenant))),
+        (spans, _more(spans, lambda: len(views.traces(session_id, tenant=tenant)))),
+    ]
+
+
+def _then(views: Views, session_id: str, tenant: str, as_of: Moment) -> list[tuple[list[Any], int]]:
+    runs, answers, spans = (
+        _in_order(views.rows(name, session_id, tenant=tenant, as_of=as_of))
+        for name in ("runs", "qa", "traces")
+    )
+    shown = (runs[:SHOWN_MAX], answers[-SHOWN_MAX:], spans[:SHOWN_MAX])
+    every = (runs, answers, spans)
+    return [(some, len(rows) - len(some)) for some, rows in zip(shown, every, strict=True)]
+
+
+def _more(shown: list[Any], count: Callable[[], int]) -> int:
+    # Counted where there may be more only; some may have come, or gone, meanwhile.
+    return 0 if len(shown) < SHOWN_MAX else max(0, count() - len(shown))
 
 
 def _in_order(found: list[Any]) -> list[Any]:
@@ -216,6 +238,14 @@ def _depth(span_id: str, parents: dict[str, str | None]) -> int:
         depth += 1
         parent = parents[parent]
     return depth
+
+
+#: What follows the session: a title, a table of rows, and which rows are left out.
+_SECTIONS: tuple[tuple[str, Callable[[list[Any]], Table], str], ...] = (
+    ("Runs", _runs, "behind them"),
+    ("Questions and answers", _qa, "before them"),
+    ("Traces", _traces, "behind them"),
+)
 
 
 def _usd(cost: float | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +12,21 @@ from typing import Annotated, BinaryIO
 import msgspec
 import typer
 
-from ledger import ImportReport, InvalidArgument, Ledger
+from ledger import (
+    EventIdReused,
+    ImportReport,
+    InvalidArgument,
+    InvalidEvent,
+    InvalidImport,
+    Ledger,
+)
+from ledger.refusals import shown
 
-from ..chat_import import conversations, facts, incarnation
+from ..chat_import import Conversation, conversations, facts, incarnation
 from .app import app
-from .options import DEFAULT_URL, Url, notices, open_existing, open_ledger
+from .options import DEFAULT_URL, Url, notices, open_existing, open_ledger, stdin_bytes
 from .show import show_session
+from .whole_files import written
 
 #: What an import with --show prints; a large file would fill the terminal for minutes.
 SHOWN_SESSIONS_MAX = 5
@@ -95,18 +103,40 @@ def _import_chat(
         raise InvalidArgument("file", f"larger than {TRANSCRIPT_BYTES_MAX} bytes; split it")
     report = ImportReport()
     for conversation in conversations(data, "stdin" if file == "-" else Path(file).stem):
-        session_id = conversation.session_id
-        current = incarnation(ledger, session_id, tenant)
-        events = facts(conversation, current)
-        seen[tenant, session_id] = None
-        for first in range(0, len(events), APPEND_EVENTS):
-            part = events[first : first + APPEND_EVENTS]
-            answers = ledger.append(session_id, part, tenant=tenant, incarnation=current)
-            stored = sum(answer.stored for answer in answers)
-            report = ImportReport(
-                report.stored + stored, report.already_stored + len(answers) - stored
-            )
+        seen[tenant, conversation.session_id] = None
+        with _its_place(conversation):
+            report = _append_chat(ledger, conversation, tenant, report)
     return report
+
+
+def _append_chat(
+    ledger: Ledger, conversation: Conversation, tenant: str, report: ImportReport
+) -> ImportReport:
+    session_id = conversation.session_id
+    current = incarnation(ledger, session_id, tenant)
+    events = facts(conversation, current)
+    for first in range(0, len(events), APPEND_EVENTS):
+        part = events[first : first + APPEND_EVENTS]
+        answers = ledger.append(session_id, part, tenant=tenant, incarnation=current)
+        stored = sum(answer.stored for answer in answers)
+        report = ImportReport(report.stored + stored, report.already_stored + len(answers) - stored)
+    return report
+
+
+@contextmanager
+def _its_place(conversation: Conversation) -> Iterator[None]:
+    """Say of what the ledger refuses where the file has it: those before it are stored."""
+    where = f"session {shown(conversation.session_id)}"
+    try:
+        yield
+    except InvalidEvent as error:
+        if error.field == "tenant":
+            raise  # no fault of the file
+        reason = f"{where}, {error.field}: {error.reason}"
+        raise InvalidImport(conversation.line, reason) from error
+    except EventIdReused as error:
+        reason = f"{where} has event {error.event_id!r} with other content"
+        raise InvalidImport(conversation.line, reason) from error
 
 
 def _progress(report: ImportReport) -> None:
@@ -131,7 +161,7 @@ def _lines(source: BinaryIO) -> Iterator[bytes]:
 @contextmanager
 def _opened(file: str) -> Iterator[BinaryIO]:
     if file == "-":
-        yield sys.stdin.buffer
+        yield stdin_bytes("file")
     else:
         with Path(file).open("rb") as source:
             yield source
@@ -139,19 +169,13 @@ def _opened(file: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _written(file: str) -> Iterator[BinaryIO]:
-    """A whole file or none: the name appears when the last line is on disk."""
-    if file == "-":
-        if sys.stdout.isatty():
-            raise InvalidArgument("file", "an export is no text for a terminal; name a file")
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    unfinished = Path(f"{file}.{os.getpid()}.part")
-    try:
-        with unfinished.open("xb") as out:
+    if file != "-":
+        with written(file) as out:
             yield out
-            out.flush()
-            os.fsync(out.fileno())
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        return
+    if sys.stdout is None:
+        raise InvalidArgument("file", "stdout is closed; name a file")
+    if sys.stdout.isatty():
+        raise InvalidArgument("file", "an export is no text for a terminal; name a file")
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from ledger import InvalidEvent, NewEvent, new_event_id
 from ledger.codec import parse_json_object
 
 from .app import app
-from .options import DEFAULT_URL, Session, Tenant, Url, open_ledger
+from .options import DEFAULT_URL, Session, Tenant, Url, open_ledger, stdin_bytes
 from .safe_text import safe
 
 STDIN_BYTES_MAX = 16_777_216
@@ -60,7 +59,7 @@ def append(
 
 
 def _stdin() -> bytes:
-    data = sys.stdin.buffer.read(STDIN_BYTES_MAX + 1)
+    data = stdin_bytes("payload").read(STDIN_BYTES_MAX + 1)
     if len(data) > STDIN_BYTES_MAX:
         raise InvalidEvent("payload", f"more than {STDIN_BYTES_MAX} bytes on stdin")
     return data

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Collection
+from contextlib import ExitStack
 from typing import NamedTuple
 from unittest import mock
 
@@ -18,19 +20,27 @@ class Done(NamedTuple):
     err: str
 
 
-def run_cli(*arguments: str, stdin: bytes = b"", tty: bool = False) -> Done:
-    """Call `ledger` with arguments and return its exit code and what it wrote."""
-    streams = [_Stream(tty), _Stream(tty)]
+def run_cli(
+    *arguments: str,
+    stdin: bytes = b"",
+    tty: bool = False,
+    encoding: str = "utf-8",
+    closed: Collection[str] = (),
+) -> Done:
+    """Call `ledger` with arguments and return its exit code and what it wrote.
+
+    Streams that are `closed`, by their names in `sys`, are None, as Python has them then.
+    """
     given = io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")
-    with (
-        mock.patch.object(sys, "argv", ["ledger", *arguments]),
-        mock.patch.object(sys, "stdin", given),
-        mock.patch.object(sys, "stdout", streams[0]),
-        mock.patch.object(sys, "stderr", streams[1]),
-    ):
+    written = {name: _Stream(tty, encoding) for name in ("stdout", "stderr")}
+    streams: dict[str, io.TextIOWrapper] = {"stdin": given, **written}
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(sys, "argv", ["ledger", *arguments]))
+        for name, stream in streams.items():
+            there = None if name in closed else stream
+            patches.enter_context(mock.patch.object(sys, name, there))
         code = _exit_code()
-        out, err = (stream.written() for stream in streams)
-    return Done(code, out, err)
+    return Done(code, *(stream.written() for stream in written.values()))
 
 
 def _exit_code() -> int:
@@ -44,14 +54,14 @@ def _exit_code() -> int:
 
 
 class _Stream(io.TextIOWrapper):
-    def __init__(self, tty: bool) -> None:
+    def __init__(self, tty: bool, encoding: str) -> None:
         self._bytes = io.BytesIO()
         self._tty = tty
-        super().__init__(self._bytes, encoding="utf-8", newline="")
+        super().__init__(self._bytes, encoding=encoding, newline="")
 
     def isatty(self) -> bool:
         return self._tty
 
     def written(self) -> str:
         self.flush()
-        return self._bytes.getvalue().decode()
+        return self._bytes.getvalue().decode(self.encoding)

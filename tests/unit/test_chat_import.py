@@ -76,6 +76,7 @@ def test_json_lines_are_read_line_by_line() -> None:
         (b'[{"content":"x"}]', 1),
         (b'{"messages":[]}\n{"messages":[1]}', 2),
         (b'{"messages":[],"reward":true}', 1),
+        (b'{"messages":[]}\n{"messages":[],"reward":-' + b"9" * 400 + b"}", 2),
         (b'{"messages":[{"role":"assistant","tool_calls":{}}]}', 1),
         (b"[" * 100_000, 1),
     ],

@@ -198,6 +198,40 @@ def test_chats_are_imported_with_their_format(url: str, tmp_path: Path) -> None:
     assert run_cli(*call).out.startswith("Imported 7 events; 0 were there already.\n")
 
 
+SAID = '{"messages":[{"role":"user","content":"one"}]}\n'
+
+
+@pytest.mark.parametrize(
+    ("wrong", "session", "says"),
+    [
+        ('{"messages":[{"role":"user","content":"a\\ud800"}]}', "c-00003", "payload.user_message"),
+        ('{"messages":[{"role":"user","x":"%s"}]}' % ("x" * 20_000), "c-00003", "metadata: 20"),
+        ('{"task_id":" ","messages":[]}', " ", "session_id: must not be empty"),
+        ('{"task_id":"c-00001","messages":[]}', "c-00001", "event 'chat/session' with other"),
+    ],
+)
+def test_a_refused_chat_is_named_with_its_line_and_those_before_it_stay(
+    url: str, tmp_path: Path, wrong: str, session: str, says: str
+) -> None:
+    file = tmp_path / "c.jsonl"
+    file.write_text(f"{SAID}\n{SAID}{wrong}\n{SAID}")
+    call = ("import", str(file), "--format", "openai-chat", "--url", url)
+    for _ in range(2):
+        problem = refused(run_cli(*call), 2)
+        assert problem.startswith(f"ledger: Line 4: session '{session}'")
+        assert says in problem
+        assert "earlier batches stay imported" in problem
+    with Ledger.open(url) as ledger:
+        assert sorted(ledger.list_session_ids().session_ids) == ["c-00001", "c-00002"]
+
+
+def test_a_tenant_that_no_chat_can_have_is_no_fault_of_a_line(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "c.jsonl"
+    file.write_text(SAID)
+    call = ("import", str(file), "--format", "openai-chat", "--tenant", "t" * 2_000, "--url", url)
+    assert "ledger: tenant: longer than" in refused(run_cli(*call), 2)
+
+
 def test_show_lists_sessions_and_shows_one(url: str) -> None:
     assert run_cli("init", "--url", url).code == 0
     assert run_cli("show", "--url", url).out == "no sessions\n"

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger, NewEvent
+from projections import Views
+from projections.cli import show
 from tests.support.cli import run_cli
 
 
@@ -37,6 +39,35 @@ def test_show_takes_a_time(url: str) -> None:
     assert run_cli("show", "s", "--as-of", last, "--url", url).out == (
         run_cli("show", "s", "--url", url).out
     )
+
+
+@pytest.mark.parametrize("as_of", [[], ["--as-of", "15"]])
+@pytest.mark.parametrize(("most", "more"), [(2, 3), (4, 1), (5, 0), (9, 0)])
+def test_show_says_how_many_rows_it_leaves_out(
+    url: str, monkeypatch: pytest.MonkeyPatch, as_of: list[str], most: int, more: int
+) -> None:
+    def qa(number: int) -> dict[str, str]:
+        return {"qa_id": f"q{number}", "question": f"question {number}", "answer": ""}
+
+    with Ledger.open(url) as ledger:
+        for n in range(5):
+            run_id = f"run-{n}"
+            ledger.append("t", NewEvent({}, "run.started", run_id=run_id))
+            ledger.append("t", NewEvent(qa(n), "qa.recorded"))
+            ledger.append("t", NewEvent({}, "run.finished", run_id=run_id))
+        assert len(Views(ledger).traces("t")) == 5
+    monkeypatch.setattr(show, "SHOWN_MAX", most)
+    shown = run_cli("show", "t", *as_of, "--url", url).out
+    assert re.findall(r"^and .*$", shown, re.MULTILINE) == (
+        [f"and {more} more {where}" for where in ("behind them", "before them", "behind them")]
+        if more
+        else []
+    )
+    least = min(most, 5)
+    assert re.findall(r"^run-\d", shown, re.MULTILINE) == [f"run-{n}" for n in range(least)]
+    assert re.findall(r"^question \d", shown, re.MULTILINE) == [
+        f"question {n}" for n in range(5 - least, 5)
+    ]
 
 
 def test_diff_prints_the_fields_that_changed(url: str) -> None:

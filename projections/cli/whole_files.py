@@ -1,0 +1,61 @@
+"""Files that commands write: whole or not at all, and never another thing in their place."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+_NEW_MODE = 0o666
+
+
+@contextmanager
+def written(file: str) -> Iterator[BinaryIO]:
+    """Yield what is written to a file: under its name is all of it in the end, or what was before.
+
+    Links are followed; mode and owner stay, as far as this process may give them. What is there and
+    is no regular file - a FIFO, a device, a descriptor of a process - is written into as it stands.
+    """
+    there = _status(file)
+    target = os.path.realpath(file)
+    # The descriptor of a file that was removed has no name that could be given to another.
+    if there is not None and not (stat.S_ISREG(there.st_mode) and _is_same(target, there)):
+        with open(os.open(file, os.O_WRONLY | os.O_TRUNC), "wb") as out:
+            yield out
+        return
+    unfinished = f"{target}.{os.getpid()}.part"
+    try:
+        with open(_make(unfinished, there), "wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(unfinished, target)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(unfinished)
+
+
+def _status(file: str) -> os.stat_result | None:
+    try:
+        return os.stat(file)
+    except FileNotFoundError:
+        return None
+
+
+def _is_same(target: str, there: os.stat_result) -> bool:
+    found = _status(target)
+    return found is not None and os.path.samestat(found, there)
+
+
+def _make(file: str, like: os.stat_result | None) -> int:
+    """Make a file, never readable by anybody who could not read the one that it replaces."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    if like is None:
+        return os.open(file, flags, _NEW_MODE)
+    made = os.open(file, flags, 0o600)
+    with suppress(PermissionError):
+        os.fchown(made, like.st_uid, like.st_gid)
+    os.fchmod(made, stat.S_IMODE(like.st_mode))
+    return made
