@@ -1,4 +1,4 @@
-"""What the events of an import must fulfil together: chains, forks, ids, the store's answers."""
+"""What the events of an import must fulfil together: chains, forks, ids, models."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..codec import decode_json
 from ..digests import genesis
-from ..errors import CallError, IntegrityError, InvalidEvent, InvalidImport
+from ..errors import InvalidEvent, InvalidImport
 from ..events import JSON_CONTENT_TYPE, SESSION_FORKED
+from ..lineage import fork_place
 from ..payloads import check_stored
-from ..records import Outcome, Record
-from ..rounds import numbers_or_raise
+from ..records import Record
 from ..verify import recompute
 from .format import Imported
 
@@ -21,30 +20,52 @@ if TYPE_CHECKING:
     from ..catalogue import Catalogue
 
 Session = tuple[str, str]
+#: An event's: its session and its sequence.
+Place = tuple[str, str, int]
 
 
 class Chain(msgspec.Struct, frozen=True):
-    """How far a session is verified, and how far it goes in this ledger."""
+    """How far a session is verified, and how far it goes in this ledger with what waits.
+
+    It is `whole` if the file has all of it, from its first event on.
+    """
 
     sequence: int
     event_hash: bytes
     recorded_us: int
     head: int
+    whole: bool
 
 
 class Fork(msgspec.Struct, frozen=True):
-    """A fork on its line: whose, from where, and the hash it claims to start from."""
+    """A fork on its line: what from where, and the hash it claims to start from."""
 
     number: int
     tenant: str
+    session_id: str
     parent: str
     at: int
     prev_hash: bytes
+
+    @property
+    def session(self) -> Session:
+        """The session that begins with the fork."""
+        return self.tenant, self.session_id
+
+    @property
+    def place(self) -> Place:
+        """The parent's event."""
+        return self.tenant, self.parent, self.at
 
 
 def session_of(record: Record) -> Session:
     """Return the identity of an event's session."""
     return record.tenant, record.session_id
+
+
+def place_of(record: Record) -> Place:
+    """Return the place of an event, by which forks name it."""
+    return record.tenant, record.session_id, record.sequence
 
 
 def check_next(event: Imported, chain: Chain) -> None:
@@ -74,23 +95,14 @@ def fork_of(event: Imported) -> Fork | None:
     record = event.record
     if record.type != SESSION_FORKED:
         return None
-    fork = decode_json(record.payload) if record.content_type == JSON_CONTENT_TYPE else {}
-    parent, at = fork.get("parent"), fork.get("at")
-    if (
-        event.prev_hash is None
-        or type(parent) is not str
-        or type(at) is not int
-        or at < 1
-        or parent == record.session_id
-    ):
+    place = fork_place(record.payload) if record.content_type == JSON_CONTENT_TYPE else None
+    if event.prev_hash is None or place is None or place[0] == record.session_id:
         raise InvalidImport(event.number, "no fork: it needs a parent and a place, and sequence 1")
-    return Fork(event.number, record.tenant, parent, at, event.prev_hash)
+    return Fork(event.number, *session_of(record), *place, event.prev_hash)
 
 
-def check_fork(fork: Fork, parent_hash: bytes | None) -> None:
+def check_fork(fork: Fork, parent_hash: bytes) -> None:
     """Raise InvalidImport unless a fork's chain starts from its parent's event."""
-    if parent_hash is None:
-        raise InvalidImport(fork.number, f"event {fork.at} of session {fork.parent!r} is missing")
     if parent_hash != fork.prev_hash:
         raise InvalidImport(
             fork.number, f"prev_hash is not the hash of event {fork.at} of {fork.parent!r}"
@@ -103,8 +115,13 @@ def check_event_ids(new: Sequence[Imported]) -> None:
     for event in new:
         key = (*session_of(event.record), event.record.event_id)
         if key in seen:
-            raise InvalidImport(event.number, f"event id {event.record.event_id!r} comes twice")
+            raise event_id_again(event)
         seen.add(key)
+
+
+def event_id_again(event: Imported) -> InvalidImport:
+    """Return the error for an event with the id of an earlier one of its session."""
+    return InvalidImport(event.number, f"event id {event.record.event_id!r} comes twice")
 
 
 def check_known(new: Sequence[Imported], catalogue: Catalogue) -> None:
@@ -122,20 +139,3 @@ def check_known(new: Sequence[Imported], catalogue: Catalogue) -> None:
         except InvalidEvent as error:
             reason = f"{record.type}: {error.field}: {error.reason.rstrip('.')}"
             raise InvalidImport(event.number, reason) from error
-
-
-def check_outcome(run: list[Imported], outcome: Outcome) -> None:
-    """Raise unless the store made of these events what the file says they are."""
-    if isinstance(outcome, CallError):
-        raise InvalidImport(
-            run[0].number,
-            f"session {run[0].record.session_id!r} refuses it: {outcome.problem.rstrip('.')}",
-        ) from outcome
-    for event, number in zip(run, numbers_or_raise(outcome), strict=True):
-        if number.event_hash == event.record.event_hash:
-            continue
-        if number.sequence != event.record.sequence:
-            raise InvalidImport(event.number, f"event id {event.record.event_id!r} comes twice")
-        raise IntegrityError(
-            f"Event {number.sequence} of session {event.record.session_id!r} got another hash."
-        )

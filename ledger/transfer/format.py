@@ -96,6 +96,8 @@ class Imported(msgspec.Struct, frozen=True):
     number: int
     record: Record
     prev_hash: bytes | None
+    #: of the line, in bytes
+    size: int
 
 
 #: The order of the lines of an export.
@@ -162,12 +164,16 @@ def decode_event(data: bytes, number: int, payload_bytes_max: int) -> Imported:
     """Return the event in a line, with everything checked that needs no other line."""
     line = decode_line(data, EventLine, number)
     try:
-        return _imported(line, number, payload_bytes_max)
+        record = _record(line, payload_bytes_max)
+        prev_hash = (
+            None if line.prev_hash is None else _hex(line.prev_hash, "prev_hash", HASH_BYTES)
+        )
     except InvalidEvent as error:
         raise InvalidImport(number, f"{error.field}: {error.reason}") from error
+    return Imported(number, record, prev_hash, len(data))
 
 
-def _imported(line: EventLine, number: int, payload_bytes_max: int) -> Imported:
+def _record(line: EventLine, payload_bytes_max: int) -> Record:
     metadata = bytes(line.metadata)
     if len(metadata) > METADATA_BYTES_MAX:
         raise InvalidEvent("metadata", f"longer than {METADATA_BYTES_MAX} bytes")
@@ -179,7 +185,7 @@ def _imported(line: EventLine, number: int, payload_bytes_max: int) -> Imported:
     first = line.sequence == 1
     if (line.prev_hash is not None) != first:
         raise InvalidEvent("prev_hash", "stands on a session's first event and nowhere else")
-    record = Record(
+    return Record(
         0,
         0,
         check_text(line.tenant, "tenant", TENANT_BYTES_MAX, empty=True),
@@ -203,8 +209,6 @@ def _imported(line: EventLine, number: int, payload_bytes_max: int) -> Imported:
         _hex(line.payload_digest, "payload_digest", HASH_BYTES),
         _hex(line.event_hash, "event_hash", HASH_BYTES),
     )
-    prev_hash = None if line.prev_hash is None else _hex(line.prev_hash, "prev_hash", HASH_BYTES)
-    return Imported(number, record, prev_hash)
 
 
 def _payload(line: EventLine, bytes_max: int) -> bytes:

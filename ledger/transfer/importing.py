@@ -3,40 +3,36 @@
 Nothing is believed that can be computed: payload digests, body digests and the chain are made
 anew, on top of what this ledger holds, and the hashes that the store answers are compared again.
 A batch is stored in the order of its lines, in one transaction, so that the imported log can be
-followed in the order in which it happened.
+followed in the order in which it happened. A fork that stands before its parent's event waits for
+it, with all of its session, and is stored behind the batch that brings it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
-from itertools import groupby
+from itertools import islice
 from typing import Any
 
 import msgspec
 
-from ..backends.base import SessionQuery
 from ..batch import Door
-from ..digests import bucket_of, genesis, payload_digest
+from ..digests import bucket_of, payload_digest
 from ..errors import InvalidImport
 from ..plans import Plan
 from ..reading import Storage
-from ..records import Head, Outcome, Part, Record, Unit
-from ..rounds import store_round
+from ..records import Head, Record
 from .checks import (
     Chain,
-    Fork,
     Session,
     check_event_ids,
-    check_fork,
     check_known,
     check_next,
-    check_outcome,
-    fork_of,
+    event_id_again,
     session_of,
 )
-from .drafts import draft_of
+from .event_ids import EventIds
 from .exporting import event_at
 from .format import (
     FORMAT,
@@ -51,6 +47,8 @@ from .format import (
     decode_line,
     key_of,
 )
+from .storing import check_same, sessions_of, store
+from .waiting import Waiting
 
 IMPORT_BATCH_EVENTS = 500
 IMPORT_BATCH_BYTES = 16_777_216
@@ -58,7 +56,6 @@ IMPORT_BATCH_BYTES = 16_777_216
 KNOWN_SESSIONS_MAX = 10_000
 #: How far a recorded time may be ahead: a bucket's clock never goes back, so a far one would stay.
 AHEAD_US_MAX = 86_400_000_000
-RETRY_TIMEOUT_S = 30.0
 
 
 class ImportReport(msgspec.Struct, frozen=True):
@@ -96,7 +93,8 @@ class Importer:
         self._batch: list[Imported] = []
         self._batch_bytes = 0
         self._chains: dict[Session, Chain] = {}
-        self._forks: list[Fork] = []
+        self._event_ids = EventIds()
+        self._waiting = Waiting(backend)
 
     def add(self, line: bytes) -> bool:
         """Check one line by itself and say whether a batch is full."""
@@ -120,9 +118,7 @@ class Importer:
     def flush(self) -> Plan[None]:
         """Verify the batch and store what of it is new; nothing is stored if a line is wrong."""
         batch, self._batch, self._batch_bytes = self._batch, [], 0
-        sessions: dict[Session, list[Imported]] = {}
-        for event in batch:
-            sessions.setdefault(session_of(event.record), []).append(event)
+        sessions = sessions_of(batch)
         chains: dict[Session, Chain] = {}
         for session, events in sessions.items():
             chains[session] = yield from self._verified(session, events)
@@ -134,29 +130,23 @@ class Importer:
         check_event_ids(new)
         if new:
             check_known(new, self._door.catalogue)
-        yield from self._check_forks(new)
-        if new:
-            yield from self._store(new)
-        for session, chain in chains.items():
-            head = max(chain.head, chain.sequence)
-            self._chains[session] = msgspec.structs.replace(chain, head=head)
-        while len(self._chains) > KNOWN_SESSIONS_MAX:
-            del self._chains[next(iter(self._chains))]
-        self.report = ImportReport(
-            self.report.stored + len(new), self.report.already_stored + len(batch) - len(new)
-        )
-        if self._progress is not None:
-            self._progress(self.report)
+        for session, events in sessions.items():
+            yield from self._check_new_ids(session, events, chains[session])
+        admitted = yield from self._waiting.admit(new)
+        released = yield from self._released(batch)
+        stored = yield from store(self._backend, self._sleep, admitted)
+        self._count(stored, len(batch) - len(new) + len(admitted) - stored)
+        for part in _batches(released):
+            stored = yield from store(self._backend, self._sleep, part)
+            self._count(stored, len(part) - stored)
+        self._remember(chains)
 
     def finish(self) -> Plan[ImportReport]:
-        """Store the last batch, if the file is whole, and check forks that stood before parents."""
+        """Store the last batch, if the file is whole and no fork waits for its parent still."""
         if not self._ended:
             self._number += 1
             self._refuse("the file ends here without its last line, so it was cut")
         yield from self.flush()
-        for fork in self._forks:
-            parent = yield from event_at(self._backend, fork.tenant, fork.parent, fork.at)
-            check_fork(fork, None if parent is None else parent.event_hash)
         return self.report
 
     def _refuse(self, reason: str) -> None:
@@ -180,42 +170,37 @@ class Importer:
     def _add_event(self, line: bytes) -> None:
         event = decode_event(line, self._number, self._payload_bytes_max)
         record = event.record
-        if key_of(record) <= self._last:
+        key = key_of(record)
+        if key <= self._last:
             self._refuse("it does not come behind the line before, in the order of an export")
         if record.recorded_us > time.time_ns() // 1_000 + AHEAD_US_MAX:
             self._refuse("recorded_us: more than a day in the future")
         if payload_digest(record.salt, record.payload) != record.payload_digest:
             self._refuse("payload, salt and payload_digest do not fit together")
-        self._last = key_of(record)
+        self._last = key
         self._events += 1
         self._batch.append(event)
-        self._batch_bytes += len(line)
+        self._batch_bytes += event.size
 
     def _verified(self, session: Session, events: list[Imported]) -> Plan[Chain]:
         """Return the session's chain behind these events, with `head` as it was before them."""
         chain = self._chains.pop(session, None)
         if chain is None:
             chain = yield from self._start(session, events[0])
-        last = events[-1].record.sequence
-        stored: dict[int, bytes] = {}
-        if events[0].record.sequence <= chain.head:
-            stored = yield from self._stored(session, events[0].record.sequence, last)
         for event in events:
-            record = event.record
             check_next(event, chain)
-            if stored.get(record.sequence, record.event_hash) != record.event_hash:
-                raise InvalidImport(
-                    event.number,
-                    f"session {record.session_id!r} has another event {record.sequence} here",
-                )
-            chain = Chain(record.sequence, record.event_hash, record.recorded_us, chain.head)
+            record = event.record
+            chain = Chain(
+                record.sequence, record.event_hash, record.recorded_us, chain.head, chain.whole
+            )
+        yield from check_same(self._backend, session, events, chain.head)
         return chain
 
     def _start(self, session: Session, first: Imported) -> Plan[Chain]:
         bucket = bucket_of(*session, self._backend.info.buckets)
         head: Head = yield self._backend.head(bucket, *session)
         if first.prev_hash is not None:
-            return Chain(0, first.prev_hash, 0, head.sequence)
+            return Chain(0, first.prev_hash, 0, head.sequence, True)
         before: Record | None = yield from event_at(
             self._backend, *session, first.record.sequence - 1
         )
@@ -224,59 +209,65 @@ class Importer:
                 first.number,
                 f"event {first.record.sequence - 1} of session {session[1]!r} is missing",
             )
-        return Chain(before.sequence, before.event_hash, before.recorded_us, head.sequence)
+        return Chain(before.sequence, before.event_hash, before.recorded_us, head.sequence, False)
 
-    def _stored(self, session: Session, first: int, last: int) -> Plan[dict[int, bytes]]:
-        records: list[Record] = yield self._backend.read(
-            SessionQuery(
-                bucket=bucket_of(*session, self._backend.info.buckets),
-                tenant=session[0],
-                session_id=session[1],
-                limit=last - first + 1,
-                after=first - 1,
-                before=last + 1,
-                deleted=True,
-            )
-        )
-        return {record.sequence: record.event_hash for record in records}
+    def _check_new_ids(
+        self, session: Session, events: Sequence[Imported], chain: Chain
+    ) -> Plan[None]:
+        """Raise InvalidImport if an event has the id of one that is here already.
 
-    def _check_forks(self, new: Sequence[Imported]) -> Plan[None]:
-        hashes = {(*session_of(e.record), e.record.sequence): e.record.event_hash for e in new}
-        for event in new:
-            fork = fork_of(event)
-            if fork is None:
+        Of a session that came whole so far only ids that came before can be; others are asked for.
+        """
+        met = self._event_ids.add(session, events)
+        if not chain.head:
+            return
+        bucket = bucket_of(*session, self._backend.info.buckets)
+        for event in met if chain.whole else events:
+            if event.record.sequence <= chain.head:
                 continue
-            known = hashes.get((fork.tenant, fork.parent, fork.at))
-            if known is None:
-                parent = yield from event_at(self._backend, fork.tenant, fork.parent, fork.at)
-                known = None if parent is None else parent.event_hash
-            if known is None:
-                # Clocks of different servers may have put a fork before what it was forked from.
-                self._forks.append(fork)
-            else:
-                check_fork(fork, known)
+            known: Record | None = yield self._backend.get(bucket, *session, event.record.event_id)
+            if known is not None and known.event_hash != event.record.event_hash:
+                raise event_id_again(event)
 
-    def _store(self, new: list[Imported]) -> Plan[None]:
-        runs = [list(run) for _, run in groupby(new, lambda event: session_of(event.record))]
-        outcomes: Sequence[Outcome] = yield from store_round(
-            self._backend.append,
-            self._sleep,
-            [Unit((self._part(run),)) for run in runs],
-            wait=True,
-            retry_timeout_s=RETRY_TIMEOUT_S,
-            lock_timeout_s=self._backend.lock_timeout_s,
+    def _released(self, batch: Sequence[Imported]) -> Plan[list[Imported]]:
+        """Return what waited for events of this batch; at the end nothing may wait still."""
+        if not self._waiting:
+            return []
+        released = self._waiting.release(
+            event.record for event in batch if session_of(event.record) not in self._waiting
         )
-        for run, outcome in zip(runs, outcomes, strict=True):
-            check_outcome(run, outcome)
+        if self._ended:
+            released += yield from self._waiting.release_rest()
+        return released
 
-    def _part(self, run: list[Imported]) -> Part:
-        first = run[0]
-        tenant, session_id = session_of(first.record)
-        return Part(
-            bucket_of(tenant, session_id, self._backend.info.buckets),
-            tenant,
-            session_id,
-            first.record.sequence - 1,
-            first.prev_hash or genesis(tenant, session_id),
-            tuple(draft_of(event.record) for event in run),
+    def _count(self, stored: int, already_stored: int) -> None:
+        self.report = ImportReport(
+            self.report.stored + stored, self.report.already_stored + already_stored
         )
+        if self._progress is not None:
+            self._progress(self.report)
+
+    def _remember(self, chains: dict[Session, Chain]) -> None:
+        for session, chain in chains.items():
+            head = max(chain.head, chain.sequence)
+            self._chains[session] = msgspec.structs.replace(chain, head=head)
+        excess = len(self._chains) - KNOWN_SESSIONS_MAX
+        if excess > 0:
+            # Of what waits nothing is stored from which it could be read again.
+            known = (session for session in self._chains if session not in self._waiting)
+            for session in list(islice(known, excess)):
+                del self._chains[session]
+
+
+def _batches(events: Sequence[Imported]) -> Iterator[list[Imported]]:
+    """Yield events in parts that are not larger than the batches of a file."""
+    part: list[Imported] = []
+    size = 0
+    for event in events:
+        part.append(event)
+        size += event.size
+        if len(part) >= IMPORT_BATCH_EVENTS or size >= IMPORT_BATCH_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part

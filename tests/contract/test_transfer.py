@@ -220,7 +220,7 @@ def test_a_writer_in_between_is_named_not_overrun(ledger: Any) -> None:
     def interfere(report: ImportReport) -> None:
         ledger.append("s", note("mine"))
 
-    with pytest.raises(InvalidImport, match="session 's' refuses it"):
+    with pytest.raises(InvalidImport, match="session 's' has another event 501 here"):
         ledger.import_lines(lines, progress=interfere)
     assert (ledger.head("s"), ledger.verify().findings) == (501, ())
 

@@ -141,6 +141,7 @@ def test_another_spelling_of_base64_is_refused(spelling: bytes) -> None:
         (forged("s", {"type": "session.forked"}), 2, "no fork"),
         (forged("s", FORK | {"payload": b'{"at":true,"parent":"p"}'}), 2, "no fork"),
         (forged("s", FORK | {"content_type": "x/y"}), 2, "no fork"),
+        (forged("s", FORK | {"payload": b'{"at":%d,"parent":"p"}' % (2**63 - 1)}), 2, "no fork"),
         (forged("p", {}) + forged("s", FORK), 3, "prev_hash is not the hash of event 1"),
         (forged("b", {"recorded_us": 2}) + forged("a", {"recorded_us": 1}), 3, "behind the line"),
         (forged("s", {"recorded_us": 2}, {"recorded_us": 1}), 3, "behind the line before"),
@@ -162,7 +163,7 @@ def test_an_id_that_an_earlier_batch_stored_is_refused() -> None:
     events: list[dict[str, Any]] = [{"event_id": f"e{n % 600}"} for n in range(601)]
     with Ledger.open("memory:") as ledger, pytest.raises(InvalidImport) as caught:
         ledger.import_lines(sealed(forged("s", *events)))
-    assert caught.value.line == 502
+    assert (caught.value.line, caught.value.reason) == (602, "event id 'e0' comes twice")
 
 
 def test_a_far_future_is_refused_because_a_clock_never_goes_back() -> None:
@@ -174,7 +175,8 @@ def test_a_fork_whose_parent_never_comes_is_refused() -> None:
     [child] = forged("c", FORK, start=bytes(32))
     with Ledger.open("memory:") as ledger, pytest.raises(InvalidImport) as caught:
         ledger.import_lines(sealed([child]))
-    assert (caught.value.line, caught.value.reason) == (2, "event 1 of session 'p' is missing")
+    assert caught.value.line == 2
+    assert caught.value.reason.startswith("event 1 of session 'p', from which 'c' was forked, is")
 
 
 def test_a_fork_from_an_event_of_the_same_file_is_accepted() -> None:
