@@ -6,13 +6,13 @@ import copy
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from .errors import (
     AppendTimeout,
     BackendUnavailable,
     LedgerError,
-    RetryableError,
     TransactionAborted,
 )
 from .plans import Plan
@@ -20,8 +20,12 @@ from .records import Busy, Numbered, Outcome, Unit
 
 ROUND_EVENTS_MAX = 1_000
 ROUND_BYTES_MAX = 16_777_216
+#: How long the units of a failed round are tried alone, unless twice the time it took is more.
+ALONE_S_MAX = 10.0
 _RETRY_FIRST_S = 0.02
 _RETRY_LONGEST_S = 1.0
+# No unit's fault: whoever is tried next would wait as long for the same.
+_COMMON = (AppendTimeout, BackendUnavailable, TransactionAborted)
 
 
 class _Waiting(Protocol):
@@ -74,17 +78,18 @@ def store_round(
     *,
     wait: bool,
     retry_timeout_s: float,
-    lock_timeout_s: float = 0.0,
+    lock_timeout_s: float | None = None,
 ) -> Plan[Sequence[Outcome]]:
     """Store a round; after a lost connection or a deadlock try again, which fixed ids make safe.
 
     With `wait` a backend waits for locks no longer than a slice, and is asked again until
-    `lock_timeout_s` have passed.
+    `lock_timeout_s` have passed. None is for units of several callers, who ask again themselves.
 
-    A failure that is no outage may be one unit's fault, so the units are then tried alone: a
-    neighbour must not fail with it.
+    A failure that is no outage may be one unit's fault. Those of several callers are then tried
+    alone, since a neighbour must not fail with it, and without waiting for a lock: the server also
+    cancels what has waited too long, and each would wait again instead of hearing that it is taken.
     """
-    started = time.monotonic()
+    started = tried = time.monotonic()
     deadline = started + retry_timeout_s
     pause_s = _RETRY_FIRST_S
     while True:
@@ -95,28 +100,43 @@ def store_round(
             if time.monotonic() + pause_s > deadline:
                 return [error] * len(units)
         except AppendTimeout as error:
-            if time.monotonic() >= started + lock_timeout_s:
+            tried = time.monotonic()
+            if tried >= started + (lock_timeout_s or 0.0):
                 return [error] * len(units)
             continue
-        except RetryableError as error:
-            return [error] * len(units)
         except LedgerError as error:
-            if len(units) == 1:
-                return [error]
+            if lock_timeout_s is not None or (len(units) == 1 and not wait):
+                return [error] * len(units)
+            failure = error
             break
         yield sleep(pause_s)
+        tried = time.monotonic()
         pause_s = min(2 * pause_s, _RETRY_LONGEST_S)
-    alone: list[Outcome] = []
+    store = partial(store_round, append, sleep, wait=False, retry_timeout_s=retry_timeout_s)
+    return (yield from _store_alone(store, units, failure, time.monotonic() - tried))
+
+
+def _store_alone(
+    store: Callable[[Sequence[Unit]], Plan[Sequence[Outcome]]],
+    units: Sequence[Unit],
+    failure: LedgerError,
+    failed_s: float,
+) -> Plan[Sequence[Outcome]]:
+    """Store one unit after the other, and let those fail that there is no time left for.
+
+    On a server that stands still each would take as long to fail as their round did.
+    """
+    until = time.monotonic() + max(ALONE_S_MAX, 2 * failed_s)
+    outcomes: list[Outcome] = []
     for unit in units:
-        alone += yield from store_round(
-            append,
-            sleep,
-            [unit],
-            wait=wait,
-            retry_timeout_s=retry_timeout_s,
-            lock_timeout_s=lock_timeout_s,
-        )
-    return alone
+        if isinstance(failure, _COMMON) or time.monotonic() >= until:
+            outcomes.append(failure)
+            continue
+        [outcome] = yield from store([unit])
+        if isinstance(outcome, _COMMON):
+            failure = outcome
+        outcomes.append(outcome)
+    return outcomes
 
 
 def numbers_or_raise(outcome: Outcome) -> Sequence[Numbered]:

@@ -2,13 +2,30 @@
 
 import signal
 
+import pytest
+
 pytest_plugins = ["tests.support.postgres_plugin"]
 
 
-def pytest_configure() -> None:
-    """Undo that SIGINT is ignored, so that tests can interrupt the processes that they start.
-
-    A shell without job control ignores it for what it runs in the background; children inherit that.
-    """
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the tests run as they should whatever runs them, on however slow a machine."""
+    # A shell without job control ignores SIGINT for what it runs in the background, and children
+    # inherit that; tests interrupt the processes that they start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.pluginmanager.hasplugin("hypothesispytest"):
+        _give_examples_time()
+
+
+def _give_examples_time() -> None:
+    """Let no example fail because it took long: a machine may stall in the middle of any."""
+    from hypothesis import HealthCheck, settings  # takes longer than some runs
+
+    default = settings()
+    settings.register_profile(
+        "patient",
+        default,
+        deadline=None,
+        suppress_health_check=[*default.suppress_health_check, HealthCheck.too_slow],
+    )
+    settings.load_profile("patient")

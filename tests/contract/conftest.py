@@ -11,6 +11,7 @@ from ledger import AsyncLedger, Ledger
 from ledger.backends.base import Place
 from ledger.records import Record
 from tests.support.blocking import Blocking, LoopThread
+from tests.support.builders import DEADLINE_S
 
 BACKENDS = ("memory", "sqlite", "postgres")
 STYLES = ("sync", "async")
@@ -42,7 +43,7 @@ def loop(request: pytest.FixtureRequest) -> Iterator[LoopThread | None]:
 async def remaining_tasks() -> list[str]:
     """The tasks of the loop that do not end by themselves."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    _, left = await asyncio.wait(tasks, timeout=2) if tasks else (set(), set())
+    _, left = await asyncio.wait(tasks, timeout=DEADLINE_S) if tasks else (set(), set())
     for task in left:
         task.cancel()
     if left:

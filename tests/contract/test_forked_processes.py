@@ -13,6 +13,7 @@ import pytest
 from ledger import Append, ForkedProcess, Ledger, StopError
 from tests.support.blocking import LoopThread
 from tests.support.builders import (
+    DEADLINE_S,
     background,
     note,
     on_durable,
@@ -145,7 +146,7 @@ def test_a_child_forked_in_the_middle_of_appends_is_refused_at_once(ledger: Any)
     # Somebody holds the lanes' locks at most of these moments, and nobody in the child gives back.
     errors = [in_a_forked_child(lambda: ledger.append("s", note())) for _ in range(10)]
     over.set()
-    count = sum(writer.result(20) for writer in writers)
+    count = sum(writer.result(DEADLINE_S) for writer in writers)
     assert [type(error) for error in errors] == [ForkedProcess] * 10
     assert sequences(ledger.read("s")) == list(range(1, count + 1))
     assert ledger.verify().ok

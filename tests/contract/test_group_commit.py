@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import apsw
+import psycopg
 import pytest
 
 from ledger import (
@@ -11,13 +13,18 @@ from ledger import (
     Appended,
     AsyncLedger,
     EventIdReused,
+    IntegrityError,
     InvalidEvent,
+    LedgerError,
     NewEvent,
+    RetryableError,
     SequenceConflict,
+    StorageFailed,
 )
 from tests.support.blocking import LoopThread
 from tests.support.builders import (
     note,
+    on_durable,
     only_async,
     sequences,
     texts,
@@ -57,6 +64,53 @@ def test_each_gets_its_own_outcome_and_none_fails_with_its_neighbours(ledger: An
     assert {(one.stored, one.sequence) for one in found["repeat"]} == {(False, 1)}
     assert [sequences(one) for one in found["other"]] == [[1, 2]] * 6
     assert sorted(texts(ledger.read("s"))) == sorted(["taken", *(f"good {n}" for n in range(6))])
+
+
+#: What PostgreSQL may fail a statement with, and what its caller then gets. SQLite's is another.
+FAILURES = [
+    pytest.param("57014", RetryableError, id="cancelled"),
+    pytest.param("53100", StorageFailed, id="disk-full"),
+]
+
+
+def fail_at(url: str, kind: str, state: str) -> None:
+    """Let a statement fail as a whole that stores an event of a type."""
+    if url.startswith("sqlite:"):
+        connection = apsw.Connection(url.removeprefix("sqlite:///"))
+        connection.execute(
+            f"CREATE TRIGGER fails BEFORE INSERT ON events WHEN NEW.type = '{kind}'"
+            " BEGIN SELECT RAISE(ABORT, 'fails'); END"
+        )
+        connection.close()
+        return
+    with psycopg.connect(url) as admin:
+        admin.execute(
+            "CREATE FUNCTION ledger.fail() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$"
+        )
+        admin.execute(
+            "CREATE TRIGGER fails BEFORE INSERT ON ledger.events FOR EACH ROW"
+            f" WHEN (NEW.type = '{kind}') EXECUTE FUNCTION ledger.fail()"
+        )
+
+
+@on_durable
+@pytest.mark.parametrize(("state", "expected"), FAILURES)
+def test_a_statement_that_one_fails_is_none_of_its_neighbours(
+    open_ledger: Open, url: str, state: str, expected: type[LedgerError]
+) -> None:
+    ledger = open_ledger(lanes=1)
+    fail_at(url, "bad", state)
+    calls = [lambda n=n: ledger.append(f"s{n}", note()) for n in range(40)]
+    bad = [lambda n=n: ledger.append(f"s{n}", [note(), note(type="bad")]) for n in (3, 50)]
+    bad.append(lambda: ledger.append_many([Append(f"s{n}", note()) for n in range(50, 53)]))
+    outcomes = together([*calls[:20], *bad, *calls[20:]])
+    failed = {type(one) for one in outcomes[20:22]}
+    assert failed == {IntegrityError if url.startswith("sqlite:") else expected}
+    assert [type(one) for one in outcomes[:20] + outcomes[23:]] == [Appended] * 40
+    assert [sequences(one) for one in outcomes[22]] == [[1]] * 3
+    assert len(whole_feed(ledger)) == 43
+    assert ledger.verify().ok
 
 
 def test_one_of_many_with_the_same_expectation_wins(ledger: Any) -> None:

@@ -15,6 +15,16 @@ from tests.support.rebuilds import sync_twin
 from tests.support.views import TALLY, counted, tally, tally_apply, views_of
 
 KEY = ("", "s", "x")
+
+
+@pytest.fixture(autouse=True)
+def now_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that stands still, so that a row is kept however long the machine takes here."""
+    now_s = [1_000.0]
+    monkeypatch.setattr(rows_at_head, "now_s", lambda: now_s[0])
+    return now_s
+
+
 Decide = Callable[[Any], Sequence[NewEvent]]
 
 
@@ -118,10 +128,8 @@ def test_a_repeat_is_nothing_new(ledger: Any) -> None:
 
 
 def test_another_version_is_noticed_within_a_second(
-    ledger: Any, url: str, monkeypatch: pytest.MonkeyPatch
+    ledger: Any, url: str, now_s: list[float]
 ) -> None:
-    now_s = [1_000.0]
-    monkeypatch.setattr(rows_at_head, "now_s", lambda: now_s[0])
     views_of(ledger, TALLY).catch_up()
 
     def twice(view: Any, event: Any) -> Any:

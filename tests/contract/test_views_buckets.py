@@ -136,7 +136,9 @@ class Meeting:
 def test_a_server_stores_as_many_buckets_at_once_as_there_are_connections_up_to_four(
     open_ledger: Any, monkeypatch: pytest.MonkeyPatch, pool_size: int, at_once: int
 ) -> None:
-    ledger, sessions = grown(open_ledger, pool_size=pool_size, lanes=1, connect_timeout_s=5.0)
+    ledger, sessions = grown(
+        open_ledger, pool_size=pool_size, lanes=1, connect_timeout_s=DEADLINE_S
+    )
     views = views_of(ledger, TALLY, batch_events_max=4)
     target = views._target if isinstance(views, Blocking) else views
     meeting = Meeting(target._reader._views, monkeypatch, at_once)

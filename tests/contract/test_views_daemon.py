@@ -15,8 +15,17 @@ import pytest
 
 from ledger import InvalidArgument, Ledger, NewEvent
 from projections import Daemon, ProjectionFailed, Views
-from tests.support.builders import DEADLINE_S, background, eventually, on_durable, only_sync
+from tests.support.builders import (
+    DEADLINE_S,
+    at_best,
+    background,
+    eventually,
+    on_durable,
+    only_sync,
+)
+from tests.support.processes import child, switching_s
 from tests.support.views import TALLY, Poisoned, counted, stored, tally, views_of
+from tests.support.workers import echo
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLLOW_MEDIAN_MAX_S = 0.05
@@ -58,7 +67,7 @@ def test_a_daemon_folds_what_is_appended(ledger: Ledger) -> None:
     views = views_of(ledger, TALLY)
     with watching(ledger, TALLY):
         for count in range(1, 4):
-            views.wait_for(ledger.append("s", counted()), 20, consistency="eventual")
+            views.wait_for(ledger.append("s", counted()), DEADLINE_S, consistency="eventual")
             [row] = stored(views, TALLY, "s", consistency="eventual").values()
             assert row.count == count
 
@@ -68,7 +77,7 @@ def test_daemons_beside_each_other_fold_every_event_once(ledger: Ledger) -> None
     with watching(ledger, TALLY), watching(ledger, TALLY, batch_events_max=1):
         for _ in range(20):
             last = ledger.append("s", [counted(), counted()])
-        views.wait_for(last, 20, consistency="eventual")
+        views.wait_for(last, DEADLINE_S, consistency="eventual")
     [row] = stored(views, TALLY, "s", consistency="eventual").values()
     assert row.sequences == list(range(1, 41))
 
@@ -80,11 +89,11 @@ def test_poison_is_told_once_and_everything_else_goes_on(ledger: Ledger) -> None
     with watching(ledger, tally("poisoned", fold), TALLY, on_failure=told.append):
         for _ in range(4):
             last = ledger.append("s", counted())
-            views.wait_for(last, 20, projections=["tally"], consistency="eventual")
+            views.wait_for(last, DEADLINE_S, projections=["tally"], consistency="eventual")
         failure = eventually(lambda: told[0] if told else None)
         assert (failure.projection, failure.position) == ("poisoned", 2)
         views.skip("poisoned", bucket=failure.bucket, position=2, reason="rubbish", by="kim")
-        views.wait_for(ledger.append("s", counted()), 20, consistency="eventual")
+        views.wait_for(ledger.append("s", counted()), DEADLINE_S, consistency="eventual")
     assert len(told) == 1
     [row] = stored(views, tally("poisoned", fold), "s", consistency="eventual").values()
     assert row.sequences == [1, 3, 4, 5]
@@ -122,16 +131,18 @@ def test_the_command_follows_within_fifty_milliseconds_and_ends_on_sigterm(
 ) -> None:
     views = Views(ledger)
     views.catch_up()
-    with command(url) as running:
-        views.wait_for(ledger.append("s", NewEvent({}, "note")), 20, consistency="eventual")
+    with command(url) as running, child(echo) as echoing:
+        views.wait_for(ledger.append("s", NewEvent({}, "note")), DEADLINE_S, consistency="eventual")
 
-        # The best of a few: a neighbour on this machine may take the processor for a while.
-        assert min(median_delay_s(ledger, views) for _ in range(3)) <= FOLLOW_MEDIAN_MAX_S
+        def own_delay_s() -> float:
+            return median_delay_s(ledger, views) - switching_s(echoing)
+
+        assert at_best(own_delay_s, FOLLOW_MEDIAN_MAX_S) < FOLLOW_MEDIAN_MAX_S
         running.send_signal(signal.SIGTERM)
         assert running.wait(DEADLINE_S) == 0
         assert running.stderr is not None
         assert running.stderr.read() == ""
-    assert views.status().healthy
+    assert views.status(lag_seconds_max=DEADLINE_S).healthy
 
 
 @on_durable

@@ -71,7 +71,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(kinds=HISTORIES, random=st.randoms(use_true_random=False))
 @pytest.mark.usefixtures("few")

@@ -11,7 +11,7 @@ from ledger import InvalidArgument, NewEvent, SequenceConflict
 from projections import MESSAGES, SESSIONS, USAGE, FoldChanged, ProjectionFailed, Rebuild
 from projections.backends.base import AHEAD_EVENTS_MAX, KEPT_EVENTS_MAX
 from projections.readers.rows_at_head import AtHead
-from tests.support.builders import background, on_durable, together
+from tests.support.builders import DEADLINE_S, background, on_durable, together
 from tests.support.raw import Raw
 from tests.support.rebuilds import sync_twin
 from tests.support.views import TALLY, answer, counted, dropped, tally, tally_apply, views_of
@@ -181,7 +181,7 @@ def test_whoever_folds_and_appends_meanwhile_disturbs_nobody(ledger: Any) -> Non
             seen = found.head
     finally:
         over.set()
-    writer.result(20)
+    writer.result(DEADLINE_S)
 
 
 def failing(at: int, view: Any, event: Any) -> Any:

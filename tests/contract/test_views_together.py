@@ -7,7 +7,7 @@ import pytest
 
 from ledger import InvalidArgument, NewEvent
 from projections import MESSAGES, RUNS, SESSIONS, USAGE
-from tests.support.builders import background, on_durable, only_sync
+from tests.support.builders import DEADLINE_S, background, on_durable, only_sync
 from tests.support.views import TALLY, answer, counted, tally, views_of
 
 NAMES = ("sessions", "messages", "runs")
@@ -120,4 +120,4 @@ def test_a_writer_never_shows_half_of_what_it_wrote(ledger: Any) -> None:
             seen = max(seen, count)
     finally:
         over.set()
-    writer.result(20)
+    writer.result(DEADLINE_S)

@@ -8,7 +8,7 @@ import pytest
 from ledger import Append, InvalidArgument, NewEvent
 from projections import MESSAGES, RUNS, SESSIONS
 from projections.readers.many_sessions import SESSIONS_MAX
-from tests.support.builders import background, on_durable, only_sync
+from tests.support.builders import DEADLINE_S, background, on_durable, only_sync
 from tests.support.views import TALLY, answer, counted, tally, views_of
 
 NAMES = ("sessions", "messages", "runs")
@@ -110,4 +110,4 @@ def test_a_writer_never_shows_half_of_what_it_wrote(open_ledger: Any) -> None:
                 seen = max(seen, count)
     finally:
         over.set()
-    writer.result(20)
+    writer.result(DEADLINE_S)

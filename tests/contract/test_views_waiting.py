@@ -7,7 +7,7 @@ import pytest
 
 from ledger import InvalidArgument
 from projections import RUNS, SESSIONS, ProjectionFailed, ViewsBehind
-from tests.support.builders import background, sessions_in_buckets
+from tests.support.builders import DEADLINE_S, FOREVER_S, background, sessions_in_buckets
 from tests.support.views import TALLY, Poisoned, answer, counted, tally, views_of
 
 
@@ -104,9 +104,9 @@ def test_waiting_for_others_ends_when_they_are_there(ledger: Any) -> None:
     with pytest.raises(ViewsBehind) as caught:
         views.wait_for(appended, 0.01, consistency="eventual")
     assert (caught.value.bucket, caught.value.position) == (appended.event.bucket, 1)
-    waiting = background(lambda: views.wait_for(appended, 20, consistency="eventual"))
+    waiting = background(lambda: views.wait_for(appended, FOREVER_S, consistency="eventual"))
     views_of(ledger, TALLY).catch_up()
-    assert waiting.result(20) is None
+    assert waiting.result(DEADLINE_S) is None
 
 
 def test_waiting_for_what_is_not_in_the_log_yet_ends_when_it_is(ledger: Any) -> None:
@@ -114,9 +114,9 @@ def test_waiting_for_what_is_not_in_the_log_yet_ends_when_it_is(ledger: Any) -> 
     bucket = ledger.append("s", counted()).event.bucket
     with pytest.raises(ViewsBehind, match="The log"):
         views.wait_for((bucket, 2), 0.01)
-    waiting = background(lambda: views.wait_for((bucket, 2), 20))
+    waiting = background(lambda: views.wait_for((bucket, 2), FOREVER_S))
     ledger.append("s", counted())
-    assert waiting.result(20) is None
+    assert waiting.result(DEADLINE_S) is None
     assert views.positions("tally")[bucket] == 2
 
 

@@ -5,10 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eventsourcing.persistence import TrackingRecorder
+from eventsourcing.projection import BaseProjectionRunner
 
 from projections.eventsourcing import LedgerFactory
+from tests.support.builders import DEADLINE_S
 
 MODULE = "projections.eventsourcing"
+#: A case that waits for what does not come, for the second that is the wheel's default.
+IN_VAIN = "test_run_forever_raises_projection_error"
 
 
 class Home:
@@ -28,6 +33,18 @@ class Home:
         yield
         for factory in self._factories:
             factory.close()
+
+    @pytest.fixture(autouse=True)
+    def patience(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the cases wait longer for a projection than the second or the five that they do."""
+        if request.node.name == IN_VAIN:
+            run = BaseProjectionRunner.run_forever
+            monkeypatch.setattr(
+                BaseProjectionRunner, "run_forever", lambda self, timeout: run(self, DEADLINE_S)
+            )
+        else:
+            monkeypatch.setattr(TrackingRecorder.wait, "__defaults__", (DEADLINE_S, None))
+            monkeypatch.setattr(BaseProjectionRunner.wait, "__defaults__", (DEADLINE_S,))
 
     def make_factory(self) -> LedgerFactory:
         """Return a factory that is closed after the test."""

@@ -1,6 +1,7 @@
 """What child processes of these tests do; each function gets its end of a pipe last."""
 
 import time
+from itertools import count as count_from
 from itertools import islice
 from multiprocessing.connection import Connection
 
@@ -22,10 +23,10 @@ def insert(url: str, writer: str, count: int, events: int, pipe: Connection) -> 
     factory = LedgerFactory({"LEDGER_URL": url})
     recorder = factory.application_recorder()
     pipe.send("ready")
+    versions = count_from(1, events)
     while (pause_s := pipe.recv()) is not None:
-        for number in range(count):
+        for first in islice(versions, count):
             time.sleep(pause_s)
-            first = number * events + 1
             ids = recorder.insert_events(
                 [StoredEvent(writer, first + place, "topic", b"{}") for place in range(events)]
             )

@@ -114,7 +114,7 @@ def appends_blocked(url: str) -> Iterator[None]:
 def test_an_interrupted_leader_leaves_its_followers_their_appends(
     open_ledger: Callable[..., Any], url: str, interrupter: Interrupter
 ) -> None:
-    ledger: Ledger = open_ledger(lanes=1)
+    ledger: Ledger = open_ledger(lanes=1, lock_timeout_s=4 * DEADLINE_S)
     # Which thread leads is visible nowhere else.
     [lane] = ledger._commits._lanes
 
@@ -146,7 +146,7 @@ def test_an_interrupted_leader_leaves_its_followers_their_appends(
 def test_what_an_interrupted_caller_left_in_the_queue_is_not_stored_later(
     open_ledger: Callable[..., Any], url: str, interrupter: Interrupter
 ) -> None:
-    ledger: Ledger = open_ledger(lanes=1)
+    ledger: Ledger = open_ledger(lanes=1, lock_timeout_s=4 * DEADLINE_S)
     [lane] = ledger._commits._lanes
     with appends_blocked(url):
         leader = background(lambda: ledger.append("s", note("leader")))
@@ -208,7 +208,7 @@ def test_a_thread_interrupted_at_any_moment_harms_no_other(
 def test_a_cancelled_append_leaves_its_neighbours_theirs(
     open_ledger: Callable[..., Any], url: str, loop: LoopThread
 ) -> None:
-    ledger: AsyncLedger = open_ledger()._target
+    ledger: AsyncLedger = open_ledger(lock_timeout_s=4 * DEADLINE_S)._target
     mine = note("mine")
 
     async def act() -> list[int]:

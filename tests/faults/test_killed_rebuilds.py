@@ -18,7 +18,7 @@ import pytest
 
 from ledger import Ledger
 from projections import Rebuild, RebuildInterrupted, Views
-from tests.support.builders import background, eventually, on_sqlite, only_sync
+from tests.support.builders import DEADLINE_S, background, eventually, on_sqlite, only_sync
 from tests.support.processes import child
 from tests.support.rebuilders import catch_up, rebuild_slowly, switch_halfway
 from tests.support.rebuilds import V1, V2, record_of
@@ -28,6 +28,8 @@ pytestmark = only_sync  # a killed process takes threads and tasks alike
 ROOT = Path(__file__).resolve().parents[2]
 SESSIONS = [f"s{number}" for number in range(24)]
 Open = Callable[..., Any]
+READS_MIN = 10
+READ_S_MAX = 2.0
 
 
 def fill(ledger: Any, seed: int, rounds: int = 10) -> None:
@@ -165,13 +167,13 @@ def test_four_writers_and_a_reader_do_not_wait_for_a_rebuild(filled: Any, url: s
             done.wait(0.01)  # at full speed the rebuild would mostly fold what they just wrote
         return count
 
-    def read() -> float:
-        slowest_s = 0.0
+    def read() -> list[float]:
+        times_s = []
         while not done.is_set():
             before_s = time.monotonic()
             assert views.rows("tally", SESSIONS[0])
-            slowest_s = max(slowest_s, time.monotonic() - before_s)
-        return slowest_s
+            times_s.append(time.monotonic() - before_s)
+        return times_s
 
     writers = [background(partial(write, number)) for number in range(4)]
     reader = background(read)
@@ -183,8 +185,11 @@ def test_four_writers_and_a_reader_do_not_wait_for_a_rebuild(filled: Any, url: s
         done.set()
     assert report.built
     assert compared.same
-    assert min(writer.result(20) for writer in writers) > 0
-    assert reader.result(20) < 2
+    assert min(writer.result(DEADLINE_S) for writer in writers) > 0
+    times_s = reader.result(DEADLINE_S)
+    # One or two may meet a machine that stalls; who waited for the rebuild would read once.
+    assert len(times_s) > READS_MIN
+    assert len([one for one in times_s if one >= READ_S_MAX]) <= 2, times_s
     views.catch_up()
     assert_equal(filled)
 
@@ -252,7 +257,7 @@ def test_ctrl_c_ends_a_rebuild_that_goes_on_when_called_again(
         views = Views(filled, projections=[V1, V2])
         eventually(lambda: sum(record_of(views, 2).positions) > 0)
         os.killpg(running.pid, signal.SIGINT)
-        out, err = running.communicate(timeout=20)
+        out, err = running.communicate(timeout=DEADLINE_S)
     assert (running.returncode, out) == (130, "")
     assert err == "Stopped; the same command goes on from here.\n"
     before = sum(record_of(views, 2).positions)
@@ -270,7 +275,7 @@ def test_workers_whose_parent_is_killed_end_by_themselves(filled: Any, url: str)
         workers = psutil.Process(parent.pid).children(recursive=True)
         assert len(workers) >= 2
         parent.kill()
-    gone, left = psutil.wait_procs(workers, timeout=20)
+    gone, left = psutil.wait_procs(workers, timeout=DEADLINE_S)
     assert (len(gone) >= 2, left) == (True, [])
     assert Rebuild(filled, V2).run().built
     assert_equal(filled)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import BackendUnavailable, Event
-from tests.support.builders import DEADLINE_S, background, eventually, only_sync
+from tests.support.builders import DEADLINE_S, background, eventually, only_sync, repeated
 from tests.support.claims import SESSIONS, Claims, check_numbers, write_until
 from tests.support.postgres import PostgresServer
 
@@ -51,7 +51,8 @@ def gathered(follower: Any, seen: list[Event]) -> bool:
 def test_a_restarted_server_costs_no_acknowledged_event_and_ends_no_follower(
     open_ledger: Callable[..., Any], server: PostgresServer, way: str
 ) -> None:
-    ledger = open_ledger(connect_timeout_s=0.3 if way == "outage" else DEADLINE_S)
+    connect_timeout_s = 0.3 if way == "outage" else DEADLINE_S
+    ledger = repeated(lambda: open_ledger(connect_timeout_s=connect_timeout_s))
     claims, enough = Claims(), threading.Event()
     log, session = ledger.follow(), ledger.follow(SESSIONS[0])
     seen_log: list[Event] = []
@@ -75,15 +76,16 @@ def test_a_restarted_server_costs_no_acknowledged_event_and_ends_no_follower(
     for writer in writers:
         writer.result(2 * DEADLINE_S)
 
-    events = claims.check(ledger)
+    patient = open_ledger(connect_timeout_s=DEADLINE_S)
+    events = claims.check(patient)
     eventually(lambda: len(seen_log) >= len(events))
-    eventually(lambda: len(seen_session) >= ledger.head(SESSIONS[0]))
+    eventually(lambda: len(seen_session) >= patient.head(SESSIONS[0]))
     log.close()
     session.close()
     assert [follower.result(DEADLINE_S) for follower in followers] == [True, True]
     check_numbers(seen_log)
     assert sorted(seen_log, key=place) == sorted(events, key=place)
-    assert seen_session == ledger.read(SESSIONS[0])
+    assert seen_session == patient.read(SESSIONS[0])
 
 
 def place(event: Event) -> tuple[int, int]:

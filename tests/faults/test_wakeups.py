@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.builders import DEADLINE_S
-from tests.support.processes import Child, child
-from tests.support.workers import append_on_demand, follow_idly
+from tests.support.builders import FOREVER_S
+from tests.support.processes import Child, child, switching_s
+from tests.support.workers import append_on_demand, echo, follow_idly
 
 COMMITS = 25
 MEASUREMENTS_MAX = 5
@@ -36,7 +36,7 @@ def median_delay(writer: Child, waited_for: Wait, first: int) -> float:
 
 
 def check_median(url: str, waited_for: Wait, what: str) -> None:
-    with child(append_on_demand, url) as writer:
+    with child(append_on_demand, url) as writer, child(echo) as echoing:
         assert writer.answer() == "ready"
         medians: list[float] = []
         # A busy machine delays everybody; only a machine that is busy all the time fails.
@@ -44,7 +44,7 @@ def check_median(url: str, waited_for: Wait, what: str) -> None:
             first = len(medians) * COMMITS
             medians.append(median_delay(writer, waited_for, first))
             print(f"{what}: {medians[-1] * 1000:.1f} ms from commit to reader, median of {COMMITS}")
-            if medians[-1] < MEDIAN_MAX_S:
+            if medians[-1] - switching_s(echoing) < MEDIAN_MAX_S:
                 return
         raise AssertionError(f"medians in seconds: {medians}")
 
@@ -55,7 +55,7 @@ def test_a_waiting_read_sees_another_process_within_50_ms(
     ledger = open_ledger()
 
     def waited_for(number: int) -> float:
-        events = ledger.read("s", after=number, wait=DEADLINE_S)
+        events = ledger.read("s", after=number, wait=FOREVER_S)
         assert [event.sequence for event in events] == [number + 1]
         return time.monotonic()
 

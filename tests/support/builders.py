@@ -10,13 +10,16 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ledger import Append, Event, Ledger, NewEvent
+from ledger import Append, Event, Ledger, NewEvent, RetryableError
 from ledger.records import Unit
 
 T = TypeVar("T")
 
-#: Longer than any wait that succeeds, so that it only ends what would never end.
-DEADLINE_S = 20.0
+#: Longer than any wait that succeeds, also where the machine stalls: it ends what would never end.
+DEADLINE_S = 60.0
+#: Longer than a test waits: what was told to wait so long and is there has not waited for its end.
+FOREVER_S = 20 * DEADLINE_S
+_MEASUREMENTS_MAX = 5
 
 on_memory = pytest.mark.parametrize("url", ["memory"], indirect=True)
 on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -118,6 +121,34 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
 
     started = [background(partial(at_the_gate, call)) for call in calls]
     return [future.result(4 * DEADLINE_S) for future in started]
+
+
+def repeated(call: Callable[[], T]) -> T:
+    """Return what a call returns, repeated while it says that it may succeed later.
+
+    For calls with time-outs so short that a machine that stalls exceeds them.
+    """
+
+    def attempt() -> tuple[T] | None:
+        try:
+            return (call(),)
+        except RetryableError:
+            return None
+
+    return eventually(attempt)[0]  # type: ignore[index]  # it is true, or eventually raises
+
+
+def at_best(measure: Callable[[], float], enough_s: float) -> float:
+    """Return the shortest of a few measured times, or the first that is short enough.
+
+    A busy machine delays everybody: only what takes long every time is slow.
+    """
+    shortest_s = measure()
+    for _ in range(_MEASUREMENTS_MAX - 1):
+        if shortest_s < enough_s:
+            break
+        shortest_s = min(shortest_s, measure())
+    return shortest_s
 
 
 def eventually(condition: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:

@@ -5,6 +5,8 @@ Their functions live in tests.support.workers, where a child finds them by name.
 """
 
 import multiprocessing
+import statistics
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -14,6 +16,9 @@ from tests.support.builders import DEADLINE_S
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.support.workers"])
+#: From a commit over the server, its notification and the reader's query to the reader, at most.
+_SWITCHES = 10
+_ECHOES = 25
 
 
 class Child:
@@ -58,6 +63,21 @@ class Child:
         self.kill()
         self._process.close()
         self.pipe.close()
+
+
+def switching_s(echo: Child) -> float:
+    """Return what a machine as busy as this one takes for the switches between processes alone.
+
+    That much of the time from a commit to another process is not ours: next to nothing where
+    nobody else computes. `echo` runs tests.support.workers.echo.
+    """
+
+    def there_and_back_s() -> float:
+        start = time.monotonic()
+        echo.ask("echo")
+        return time.monotonic() - start
+
+    return _SWITCHES * statistics.median(there_and_back_s() for _ in range(_ECHOES)) / 2
 
 
 @contextmanager

@@ -74,6 +74,12 @@ def append_on_demand(url: str, pipe: Connection) -> None:
             pipe.send(time.monotonic())
 
 
+def echo(pipe: Connection) -> None:
+    """Send back every message, up to None."""
+    while (message := pipe.recv()) is not None:
+        pipe.send(message)
+
+
 def follow_idly(url: str, style: str, pipe: Connection) -> None:
     """Follow a log in which nothing happens; answer every message with the CPU seconds so far."""
 

@@ -16,8 +16,8 @@ def postgres_url(new_database: None, kept_postgres_url: str) -> str:
 
 @pytest.fixture
 def backend(postgres_url: str) -> Iterator[PostgresBackend]:
-    """An empty ledger on PostgreSQL, with short time-outs."""
-    options = OpenOptions(lock_timeout_s=0.1, connect_timeout_s=5.0)
+    """An empty ledger on PostgreSQL, which waits for no lock for long."""
+    options = OpenOptions(lock_timeout_s=0.1, connect_timeout_s=60.0)
     opened = open_postgres(postgres_url, options)
     yield opened
     opened.close()

@@ -12,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from ledger import AccessDenied, AsyncLedger, BackendUnavailable, Ledger, NewEvent, StopError
+from tests.support.builders import DEADLINE_S
 
 ROLE = "somebody_without_rights"
 
@@ -39,8 +40,8 @@ def open_both(url: str) -> list[Exception]:
     """What opening raises, sync and async."""
     found: list[Exception] = []
     for attempt in (
-        lambda: Ledger.open(url, connect_timeout_s=3),
-        lambda: asyncio.run(AsyncLedger.open(url, connect_timeout_s=3)),
+        lambda: Ledger.open(url, connect_timeout_s=DEADLINE_S),
+        lambda: asyncio.run(AsyncLedger.open(url, connect_timeout_s=DEADLINE_S)),
     ):
         with pytest.raises(Exception) as caught:  # the callers look at it
             attempt()
@@ -93,7 +94,7 @@ from ledger import Ledger, NewEvent
 with Ledger.open(sys.argv[1]) as ledger:
     ledger.append("s", NewEvent({}, "note"))
     with psycopg.connect(sys.argv[1], autocommit=True) as admin:
-        admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        admin.execute("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()")
     ledger.append("s", NewEvent({}, "note"))
     print(ledger.head("s"))

@@ -9,7 +9,15 @@ import pytest
 from ledger import AsyncLedger, Ledger
 from ledger.digests import event_hash, genesis
 from ledger.records import Unit
-from tests.support.builders import background, eventually, note, notes, sequences, texts
+from tests.support.builders import (
+    DEADLINE_S,
+    background,
+    eventually,
+    note,
+    notes,
+    sequences,
+    texts,
+)
 from tests.support.postgres_units import draft, part
 
 BETWEEN = 7
@@ -23,9 +31,10 @@ PAUSE = """FROM (SELECT pg_advisory_xact_lock_shared(7) OFFSET 0) AS paused
 
 
 @pytest.fixture
-def ledger(postgres_url: str) -> Any:
-    """A ledger."""
-    with Ledger.open(postgres_url, lock_timeout_s=20) as opened:
+def ledger(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A ledger whose appends wait for a lock in one go, however slow what holds it is here."""
+    monkeypatch.setattr("ledger.options.LOCK_SLICE_S", DEADLINE_S)
+    with Ledger.open(postgres_url, lock_timeout_s=DEADLINE_S) as opened:
         yield opened
 
 
@@ -92,7 +101,7 @@ def test_who_appended_between_snapshot_and_lock_is_not_numbered_over(
         eventually(lambda: other.execute(WAITING, (BETWEEN,)).fetchone() == (1,))
         assert faster.append("s", note("faster")).sequence == 2
         other.execute("SELECT pg_advisory_unlock(%s)", (BETWEEN,))
-        assert sequences(waiting.result(20)) == [3, 4]
+        assert sequences(waiting.result(DEADLINE_S)) == [3, 4]
     assert names == ["append_few", "append_events"]
     assert [event.position for event in ledger.read("s")] == [1, 2, 3, 4]
     assert sum(ledger.backend.positions()) == ledger.backend.positions()[bucket] == 4

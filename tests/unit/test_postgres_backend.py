@@ -90,7 +90,9 @@ def comparable(outcome: object) -> object:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(ROUNDS, st.booleans())
 def test_append_decides_as_numbering_does(

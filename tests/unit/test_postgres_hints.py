@@ -46,7 +46,7 @@ def test_hints_arrive_also_after_the_connections_broke(
 
 
 def test_a_waiter_looks_again_without_any_hint(backend: PostgresBackend) -> None:
-    assert backend.wait(None, backend.token(None), 2.0)
+    assert backend.wait(None, backend.token(None), PATIENCE_S)
     assert not backend.wait(None, backend.token(None), 0.01)
 
 

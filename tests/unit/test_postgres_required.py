@@ -28,7 +28,7 @@ QUICKLY = ("-p", "no:hypothesispytest", "-p", "no:xdist", "--assert=plain")
 TRACELESS = ("-p", "no:cacheprovider")
 REQUIRED = ({"CI": "true"}, {"LEDGER_REQUIRE_POSTGRES": "1"})
 RED = "\x1b[31m"
-RUN_S_MAX = 60
+RUN_S_MAX = 240
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.support.postgres_plugin import running
 # Every test needs what `server` finds out: whether there is a PostgreSQL at all.
 pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("server")]
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ledger(path: Path) -> Iterator[Ledger]:
-    with Ledger.open(f"sqlite:///{path}", lock_timeout_s=5.0) as opened:
+    with Ledger.open(f"sqlite:///{path}", lock_timeout_s=60.0) as opened:
         yield opened
 
 

@@ -48,7 +48,8 @@ def test_who_waits_gets_what_comes_back(backend: SqliteBackend, path: Path) -> N
     readers.close()
 
 
-def test_many_threads_share_few_and_nobody_shares_one(readers: Readers) -> None:
+def test_many_threads_share_few_and_nobody_shares_one(backend: SqliteBackend, path: Path) -> None:
+    readers = Readers(str(path), backend.files, 2, DEADLINE_S)
     lent: set[int] = set()
 
     def borrow() -> None:
@@ -62,6 +63,7 @@ def test_many_threads_share_few_and_nobody_shares_one(readers: Readers) -> None:
     with ThreadPoolExecutor(8) as pool:
         for done in [pool.submit(borrow) for _ in range(8)]:
             done.result(DEADLINE_S)
+    readers.close()
 
 
 def test_what_comes_back_with_a_statement_open_is_closed_and_made_anew(readers: Readers) -> None:
