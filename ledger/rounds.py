@@ -13,6 +13,7 @@ from .errors import (
     AppendTimeout,
     BackendUnavailable,
     LedgerError,
+    RetryableError,
     TransactionAborted,
 )
 from .plans import Plan
@@ -22,6 +23,8 @@ ROUND_EVENTS_MAX = 1_000
 ROUND_BYTES_MAX = 16_777_216
 #: How long the units of a failed round are tried alone, unless twice the time it took is more.
 ALONE_S_MAX = 10.0
+#: So many of them that the server cancels one after the other mean that it cancels whatever comes.
+CANCELLED_MAX = 3
 _RETRY_FIRST_S = 0.02
 _RETRY_LONGEST_S = 1.0
 # No unit's fault: whoever is tried next would wait as long for the same.
@@ -127,14 +130,15 @@ def _store_alone(
     On a server that stands still each would take as long to fail as their round did.
     """
     until = time.monotonic() + max(ALONE_S_MAX, 2 * failed_s)
+    cancelled = 0
     outcomes: list[Outcome] = []
     for unit in units:
-        if isinstance(failure, _COMMON) or time.monotonic() >= until:
-            outcomes.append(failure)
-            continue
-        [outcome] = yield from store([unit])
-        if isinstance(outcome, _COMMON):
-            failure = outcome
+        outcome: Outcome = failure
+        if cancelled < CANCELLED_MAX and time.monotonic() < until:
+            [outcome] = yield from store([unit])
+            cancelled = cancelled + 1 if isinstance(outcome, RetryableError) else 0
+            if isinstance(outcome, _COMMON):
+                failure, cancelled = outcome, CANCELLED_MAX
         outcomes.append(outcome)
     return outcomes
 

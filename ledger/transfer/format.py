@@ -9,7 +9,7 @@ position are not among them: they belong to one ledger, not to what happened. Th
 (recorded_us, tenant, session_id, sequence). Metadata and JSON payloads stand in the line as the
 bytes that were stored and hashed; other payloads as base64, digests and salt as hexadecimal.
 `prev_hash`, on first events alone, is where the session's chain starts: at its genesis, or for a
-fork at the parent's event.
+fork at the parent's event, which may stand behind it.
 """
 
 from __future__ import annotations

@@ -52,6 +52,15 @@ def test_ids_are_each_sessions_own(ledger: Any) -> None:
     assert list(ledger.export_lines()) == lines
 
 
+def test_ids_that_only_seem_to_come_again_are_stored(
+    ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.transfer.event_ids._PLACES", 2)
+    lines = sealed(with_ids("s", *(f"e{n}" for n in range(20))))
+    assert ledger.import_lines(lines) == ImportReport(stored=20)
+    assert list(ledger.export_lines()) == lines
+
+
 def test_a_file_without_a_sessions_beginning_goes_on_with_it(ledger: Any) -> None:
     lines = with_ids("s", *(f"e{n}" for n in range(20)))
     ledger.import_lines(sealed(lines[:7]))

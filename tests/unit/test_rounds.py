@@ -17,7 +17,7 @@ from ledger import (
 )
 from ledger.plans import run
 from ledger.records import Busy, Numbered, Outcome, Part, Unit
-from ledger.rounds import ALONE_S_MAX, store_round
+from ledger.rounds import ALONE_S_MAX, CANCELLED_MAX, store_round
 
 STORED = [Numbered(1, 1, 0, 0, b"", True)]
 CANCELLED = RetryableError("The server cancelled it.")
@@ -83,32 +83,52 @@ def test_what_is_nobodys_fault_ends_the_tries_unit_by_unit(error: LedgerError) -
     assert storage.tries[1:] == [([1], False), ([2], False)]
 
 
+def stalled(clock: list[float], seconds: float, error: LedgerError) -> Storage:
+    """Return a storage that takes so long to fail."""
+
+    def failure(buckets: list[int], wait: bool) -> LedgerError:
+        clock[0] += seconds
+        return error
+
+    return Storage(failure)
+
+
+def test_a_server_that_cancels_whatever_comes_is_not_asked_for_every_unit(
+    clock: list[float],
+) -> None:
+    storage, started = stalled(clock, 1.0, CANCELLED), clock[0]
+    assert storage.store(*range(1_000)) == [CANCELLED] * 1_000
+    assert len(storage.tries) == 1 + CANCELLED_MAX
+    assert clock[0] - started == (1 + CANCELLED_MAX) * 1.0
+
+
+def test_units_that_are_cancelled_now_and_then_leave_their_neighbours_theirs() -> None:
+    storage = Storage(lambda buckets, wait: None if buckets[0] % 3 == 0 else CANCELLED)
+    assert storage.store(*range(1, 13)) == [CANCELLED, CANCELLED, STORED] * 4
+
+
 @pytest.mark.parametrize("round_s", [0.1, ALONE_S_MAX, 60.0])
 def test_units_are_tried_alone_for_a_bounded_time(clock: list[float], round_s: float) -> None:
-    def stalled(buckets: list[int], wait: bool) -> LedgerError:
-        clock[0] += round_s
-        return CANCELLED
-
-    storage = Storage(stalled)
-    started = clock[0]
-    assert storage.store(*range(1_000)) == [CANCELLED] * 1_000
+    full = StorageFailed("No space.")
+    storage, started = stalled(clock, round_s, full), clock[0]
+    assert storage.store(*range(1_000)) == [full] * 1_000
     assert clock[0] - started <= max(ALONE_S_MAX + 2 * round_s, 4 * round_s) + 1e-6
     assert len(storage.tries) >= 3
 
 
 def test_an_outage_before_a_round_failed_gives_the_units_no_more_time(clock: list[float]) -> None:
-    outage_s = 25.0
+    outage_s, full = 25.0, StorageFailed("No space.")
 
     def failure(buckets: list[int], wait: bool) -> LedgerError:
         if len(storage.tries) == 1:
             clock[0] += outage_s
             return BackendUnavailable("Gone.")
         clock[0] += 1.0
-        return CANCELLED
+        return full
 
     storage = Storage(failure)
     started = clock[0]
-    assert storage.store(*range(100), retry_timeout_s=30.0) == [CANCELLED] * 100
+    assert storage.store(*range(100), retry_timeout_s=30.0) == [full] * 100
     assert clock[0] - started <= outage_s + ALONE_S_MAX + 2.0
 
 
