@@ -87,7 +87,10 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Unit(msgspec.Struct, frozen=True):
-    """What is stored whole or not at all; each session and each event id occurs once in it."""
+    """What is stored whole or not at all; an event id occurs once in it.
+
+    A session may have several parts; what they expect is said of the moment before the unit.
+    """
 
     parts: tuple[Part, ...]
 

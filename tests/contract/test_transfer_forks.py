@@ -135,20 +135,20 @@ def refused(ledger: Any, lines: list[bytes]) -> InvalidImport:
 def test_without_its_parent_nothing_of_a_fork_is_stored(ledger: Any) -> None:
     parent = timed("p", 1, 2)
     child = forked("c", parent, 2, 10, 11, 109, 125)
-    later = forked("d", child, 2, 12, 110)
-    lines = sealed(in_export_order([*child, *later, *FILLER[:-1]]))
+    later = [*forked("d", child, 2, 12, 110), *forked("e", child, 2, 115)]
+    lines = sealed(in_export_order([*child, *later, *FILLER[:-2]]))
     error = refused(ledger, lines)
     assert error.line == 2
     assert error.reason == (
         "event 2 of session 'p', from which 'c' was forked, is neither here nor in the file, so that"
         " nothing of 'c' is stored: import 'p' before, or both in one file"
     )
-    assert [ledger.head(one) for one in ("c", "d")] == [0, 0]
+    assert [ledger.head(one) for one in "cde"] == [0, 0, 0]
     # The last batch, of three events, is refused with it.
-    assert ledger.head("filler") == 26
+    assert ledger.head("filler") == 25
     ledger.import_lines(sealed(parent))
-    assert ledger.import_lines(lines) == ImportReport(stored=9, already_stored=26)
-    assert [ledger.head(one) for one in ("c", "d", "filler")] == [4, 2, 29]
+    assert ledger.import_lines(lines) == ImportReport(stored=10, already_stored=25)
+    assert [ledger.head(one) for one in ("c", "d", "e", "filler")] == [4, 2, 1, 28]
 
 
 def test_a_small_file_with_a_fork_alone_stores_nothing(ledger: Any) -> None:
