@@ -19,6 +19,7 @@ import apsw
 
 from ...errors import StorageFailed
 from ...processes import file_identity
+from .statx import identity
 
 _all = WeakSet["OpenFiles"]()
 
@@ -52,16 +53,12 @@ class OpenFiles:
         _all.discard(self)
 
     def check(self) -> None:
-        """Raise StorageFailed if one of them has another file's name, or none; takes 2 µs."""
+        """Raise StorageFailed if one of them has another file's name, or none; takes 4 µs."""
         try:
-            main, wal = os.stat(self._path), os.stat(self._wal)
+            kept = identity(self._path) == self.main and identity(self._wal) == self._log
         except OSError:
             self.refuse()
-        if (
-            self.lost
-            or (main.st_dev, main.st_ino) != self.main
-            or (wal.st_dev, wal.st_ino) != self._log
-        ):
+        if self.lost or not kept:
             self.refuse()
 
     def refuse(self) -> Never:
