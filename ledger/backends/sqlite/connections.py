@@ -14,13 +14,8 @@ import apsw
 from ...errors import AppendTimeout, InvalidArgument, LedgerClosed, StorageFailed
 from .errors import writer_error
 from .files import OpenFiles
+from .wal import WAL_BYTES_KEPT_MAX, Wal
 
-#: What the -wal file shrinks to after a checkpoint; one big import would leave it big for ever.
-WAL_BYTES_KEPT_MAX = 67_108_864
-#: After so many pages the -wal file goes into the other one, which waits for the disk twice. With
-#: SQLite's own 1,000 every second page of folded events waited, a twentieth of its time; more than
-#: 4,062 would make readers look through a second part of the -wal file's index.
-WAL_PAGES_MAX = 4_000
 _FLUSHED, _UNFLUSHED = "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"
 _SETTINGS = (
     # FULL syncs the log on every commit: with NORMAL a power cut takes acknowledged events.
@@ -90,16 +85,6 @@ def _leave_wal(connection: apsw.Connection) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 
 
-class _WalPages:
-    """How many pages the -wal file has, of which SQLite tells at each commit."""
-
-    count = 0
-
-    def __call__(self, connection: apsw.Connection, database: str, count: int) -> int:
-        self.count = count
-        return apsw.SQLITE_OK
-
-
 class Writer:
     """The one connection that writes, for one thread at a time."""
 
@@ -112,8 +97,7 @@ class Writer:
         self._timeout_s = timeout_s
         self._patience = Patience(timeout_s)
         connection.set_busy_handler(self._patience)
-        self._wal = _WalPages()
-        connection.set_wal_hook(self._wal)  # instead of SQLite's own checkpoints
+        self._wal = Wal(connection)
         # Reentrant only to notice a nested transaction, instead of waiting for oneself.
         self._lock = threading.RLock()
         self._closed = False
@@ -174,17 +158,14 @@ class Writer:
         return result
 
     def _settle(self) -> None:
-        """Raise StorageFailed if what was committed is not stored; else checkpoint if it is time."""
+        """Raise StorageFailed if what was committed is not stored."""
         try:
             self._files.check()
         except StorageFailed:
             # Pages of a -wal file that nobody else has would go over what others have written.
             _leave_wal(self._connection)
             raise
-        if self._wal.count >= WAL_PAGES_MAX:
-            # What is committed stays so; the next commit tries again.
-            with suppress(apsw.Error):
-                self._connection.wal_checkpoint()
+        self._wal.settle(self._connection, self._durable)
 
     def _acquire(self, bucket: int, timeout_s: float) -> None:
         """Take the lock, which the caller releases, for a transaction that is about to begin."""
