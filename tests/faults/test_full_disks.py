@@ -3,6 +3,7 @@
 import os
 import random
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ledger import NewEvent, StorageFailed
+from ledger import Ledger, NewEvent, StorageFailed
 from tests.support.builders import note, only_sync, whole_feed
 from tests.support.postgres import PostgresServer
 
+ROOT = Path(__file__).resolve().parents[2]
 TRIES_MAX = 2_000
 PAYLOAD_BYTES = 60_000
 CHANCE = random.Random(1)
@@ -94,6 +96,50 @@ def test_a_full_disk_under_sqlite_stops_appends_until_there_is_room(
 ) -> None:
     url, make_room = small_file
     check_full_disk(open_ledger(url), make_room)
+
+
+#: Small appends, of which the -wal file has become long, until somebody else fills the disk.
+UNTIL_FULL = """
+import os, sys
+from contextlib import suppress
+from ledger import Ledger, NewEvent, StorageFailed
+url, ballast, begun, end = sys.argv[1:]
+ledger = Ledger.open(url)
+stored = [ledger.append("s", NewEvent({"n": n}, "note")).sequence for n in range(int(begun))]
+with suppress(OSError), open(ballast, "wb", 0) as file:
+    while file.write(bytes(4096)):
+        pass
+try:
+    while True:
+        stored.append(ledger.append("s", NewEvent({"n": 0}, "note")).sequence)
+except StorageFailed as error:
+    print(len(stored), ledger.head("s"), error, flush=True)
+if end == "killed":
+    os._exit(9)
+ledger.close()
+"""
+
+
+@needs_mount
+@pytest.mark.parametrize("end", ["closed", "killed"])
+@pytest.mark.parametrize("begun", [100, 1_000])
+def test_a_disk_that_others_fill_leaves_a_file_that_can_be_opened(
+    tmp_path: Path, begun: int, end: str
+) -> None:
+    with small_disk(tmp_path / "disk", megabytes=64) as disk:
+        url, ballast = f"sqlite:///{disk}/ledger.db", disk / "ballast"
+        command = [sys.executable, "-c", UNTIL_FULL, url, str(ballast), str(begun), end]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+        stored, head, said = done.stdout.split(maxsplit=2)
+        assert stored == head
+        assert "nothing of this call was stored" in said
+        with Ledger.open(url) as ledger:
+            assert ledger.head("s") == int(stored)
+        ballast.unlink()
+        with Ledger.open(url) as ledger:
+            assert ledger.head("s") == int(stored)
+            assert ledger.append("s", note("again")).sequence == int(stored) + 1
+            assert ledger.verify().ok
 
 
 @only_sync

@@ -97,7 +97,7 @@ class Writer:
         self._timeout_s = timeout_s
         self._patience = Patience(timeout_s)
         connection.set_busy_handler(self._patience)
-        self._wal = Wal(connection)
+        self._wal = Wal(connection, files.wal)
         # Reentrant only to notice a nested transaction, instead of waiting for oneself.
         self._lock = threading.RLock()
         self._closed = False

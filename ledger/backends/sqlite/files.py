@@ -38,12 +38,11 @@ class OpenFiles:
     """A file and its -wal file, as a connection that stays open has them; shared by all others."""
 
     def __init__(self, connection: apsw.Connection) -> None:
-        self._path = connection.filename
-        self._wal = connection.filename_wal
+        self._path, self._wal_path = connection.filename, connection.filename_wal
         #: Whether a check has failed: there is no way back for what is open.
         self.lost = False
         try:
-            self.main, self._log = file_identity(self._path), file_identity(self._wal)
+            self.main, self.wal = file_identity(self._path), file_identity(self._wal_path)
         except OSError:
             self.refuse()
         _all.add(self)
@@ -53,9 +52,9 @@ class OpenFiles:
         _all.discard(self)
 
     def check(self) -> None:
-        """Raise StorageFailed if one of them has another file's name, or none; takes 4 µs."""
+        """Raise StorageFailed if one of them has another file's name, or none; behind a flush it takes 12 µs."""
         try:
-            kept = identity(self._path) == self.main and identity(self._wal) == self._log
+            kept = identity(self._path) == self.main and identity(self._wal_path) == self.wal
         except OSError:
             self.refuse()
         if self.lost or not kept:

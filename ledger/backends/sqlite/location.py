@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from ...errors import InvalidArgument
 
@@ -17,4 +18,10 @@ def path_of(location: str | os.PathLike[str]) -> str:
         raise InvalidArgument("url", "it names no file; write sqlite:///file.db")
     if path == ":memory:":
         raise InvalidArgument("url", "a ledger in memory is written memory:")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        encoding = sys.getfilesystemencoding()
+        reason = f"files are named in {encoding} here, which cannot write {path!a}"
+        raise InvalidArgument("url", reason) from error
     return os.path.abspath(path)

@@ -14,25 +14,33 @@ from contextlib import suppress
 import apsw
 
 #: After so many pages the -wal file goes into the other one, which waits for the disk twice. With
-#: SQLite's own 1,000 every second page of folded events waited, a twentieth of its time; more than
-#: 4,062 would make readers look through a second part of the -wal file's index.
+#: SQLite's own 1,000 every second page of folded events waited, a twentieth of its time. With more
+#: than 4,062 readers would look through a second part of the -wal file's index; and where the disk
+#: is full, where no checkpoint makes it short, that part finds no room behind a commit that
+#: is flushed already: what was refused was stored, and the file could not be opened any more.
 WAL_PAGES_MAX = 4_000
 #: What the -wal file shrinks to after a checkpoint; one big import would leave it big for ever.
 WAL_BYTES_KEPT_MAX = 67_108_864
-#: It is made as long again as it is, between these: 1 MiB takes 1 ms, a twentieth of what it saves.
-_AHEAD_MIN, _AHEAD_MAX = 64, 256
-#: An append writes 5 to 11 pages. For more at once, zeros cost as much as they save.
+#: An append writes 5 pages, and where trees grow up to 14. For more at once, zeros cost as much as
+#: they save.
 _COMMIT_MAX = 16
+#: Nor do the appends of who makes a few and goes get back what 64 pages of zeros cost.
+_COMMITS_MIN = 4
+#: It is made as long again as it is, between these: 256 pages take 1 ms and save 48 appends 6.
+_AHEAD_MIN, _AHEAD_MAX = 64, 256
+_ROOM_MAX = WAL_PAGES_MAX + _COMMIT_MAX
 _FRAME_HEADER_BYTES = 24
 
 
 class Wal:
-    """What one connection has in the -wal file, of which SQLite tells at each commit."""
+    """The -wal file as one connection knows it, of which SQLite tells at each commit."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, identity: tuple[int, int]) -> None:
         self._file = connection.filename_wal
+        self._identity = identity
         self._frame_bytes = connection.pragma("page_size") + _FRAME_HEADER_BYTES
-        self._pages = self._before = self._room = 0
+        self._pages = self._before = self._room = self._asked = 0
+        self._own = connection.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)[0]
         connection.set_wal_hook(self._note)  # instead of SQLite's own checkpoints
 
     def _note(self, connection: apsw.Connection, database: str, pages: int) -> int:
@@ -41,29 +49,37 @@ class Wal:
 
     def settle(self, connection: apsw.Connection, durable: bool) -> None:
         """Behind a commit, checkpoint if it is time, else make room for the next; raises nothing."""
-        written = self._pages - self._before
-        self._before = self._pages
-        if written < 0:
+        # Only its own pages: of four processes that take turns each saw twenty behind its last.
+        own = connection.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)[0]
+        written, self._own = own - self._own, own
+        if self._pages < self._before:
             self._room = 0  # begun again, and perhaps cut: look
+        self._before = self._pages
         if self._pages >= WAL_PAGES_MAX:
             # What is committed stays so; the next commit tries again.
             with suppress(apsw.Error):
                 connection.wal_checkpoint()
         elif durable and written <= _COMMIT_MAX and self._pages + _COMMIT_MAX > self._room:
-            # Where the disk is full the next append says so, if it needs more than there is.
-            with suppress(OSError):
-                self._lengthen()
+            self._asked += 1
+            if self._asked > _COMMITS_MIN:
+                # Where the disk is full the next append says so, if it needs more than there is.
+                with suppress(OSError, MemoryError):
+                    self._lengthen()
 
     def _lengthen(self) -> None:
         """Append zeros: what another process writes meanwhile comes before them or over them."""
-        self._room = self._pages + min(max(self._pages, _AHEAD_MIN), _AHEAD_MAX)
-        file = os.open(self._file, os.O_WRONLY | os.O_APPEND)
+        ahead = min(max(self._pages, _AHEAD_MIN), _AHEAD_MAX)
+        self._room = min(self._pages + ahead, _ROOM_MAX)
+        file = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
-            length = os.fstat(file).st_size
-            missing = self._room * self._frame_bytes - length
+            status = os.fstat(file)
+            # Nothing is written to what took the name just now; the next commit notices.
+            if (status.st_dev, status.st_ino) != self._identity:
+                return
+            missing = self._room * self._frame_bytes - status.st_size
             if missing > 0:
                 os.write(file, bytes(missing))
             else:
-                self._room = length // self._frame_bytes
+                self._room = status.st_size // self._frame_bytes
         finally:
             os.close(file)

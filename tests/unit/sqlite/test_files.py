@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from ledger import Ledger, NewEvent, NotALedger, StorageFailed
 from ledger.backends.base import OpenOptions
 from ledger.backends.sqlite import open_sqlite
 from tests.support.builders import note, notes
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_a_read_only_file_is_a_storage_failure(path: Path) -> None:
@@ -52,6 +55,30 @@ def read_only(path: Path) -> Iterator[None]:
 def test_what_cannot_hold_a_ledger_is_refused(special: str) -> None:
     with pytest.raises((NotALedger, StorageFailed), match=special):
         open_sqlite(special, OpenOptions())
+
+
+NAMED = """
+import sys
+from ledger import InvalidArgument, Ledger
+try:
+    Ledger.open("sqlite:///" + sys.argv[1] + "/w\\xe4l.db")
+except InvalidArgument as error:
+    print(ascii(str(error)))
+"""
+
+
+def test_a_name_that_the_locale_cannot_write_is_refused(tmp_path: Path) -> None:
+    place = {"PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, "-c", NAMED, str(tmp_path)],
+        env=os.environ | place,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert "files are named in ascii here, which cannot write" in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_application_id_is_refused_without_a_write(path: Path) -> None:

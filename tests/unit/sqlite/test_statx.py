@@ -11,21 +11,56 @@ from ledger.backends.sqlite import statx
 from ledger.processes import file_identity
 
 
-def refuse(*asked: object) -> int:
-    """As a sandbox does that does not know the call."""
-    return -1
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="a call of Linux")
 def test_linux_has_it() -> None:
-    assert statx._find() is not None
+    answer = statx._find()(b"/")
+    assert answer is not None
+    assert len(answer) == 256
 
 
-@pytest.mark.parametrize("ask", [statx._statx, refuse, None], ids=["statx", "refused", "missing"])
+def without_ctypes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+
+
+def linked_statically(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: None) -> None:
+        raise OSError("Dynamic loading not supported")
+
+    monkeypatch.setattr("ctypes.CDLL", refuse)
+
+
+def in_an_old_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+
+
+def on_another_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+
+
+def in_a_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one does that does not know the call."""
+
+    class Library:
+        @staticmethod
+        def statx(*asked: object) -> int:
+            return -1
+
+    monkeypatch.setattr("ctypes.CDLL", lambda name: Library)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [None, without_ctypes, linked_statically, in_an_old_library, on_another_system, in_a_sandbox],
+)
 def test_it_is_what_stat_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., int] | None
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: Callable[[pytest.MonkeyPatch], None] | None,
 ) -> None:
-    monkeypatch.setattr(statx, "_statx", ask)
+    if place is not None:
+        place(monkeypatch)
+        monkeypatch.setattr(statx, "_ask", statx._find())
+        assert statx._ask(b"/") is None
     (tmp_path / "wäl").write_bytes(b"")
     (tmp_path / "link").symlink_to(tmp_path / "wäl")
     for file in ("wäl", "link", "."):
