@@ -36,6 +36,28 @@ def snapshots(store: Any) -> Any:
     return snapshots_of(store.ledger)
 
 
+def test_a_session_that_others_began_without_an_agent_can_be_changed(
+    store: Store, snapshots: SnapshotStore
+) -> None:
+    snapshots.save(AgentSession(id=SessionId("s")))
+    found = store.get_session("s")
+    assert found.agent_id == ""
+    head = store.ledger.head("s")
+    store.save_session(found)
+    assert store.update_session("s", lambda one: one) == found
+    store.flush(ExecutionResult(session=found, run=run_of()))
+    assert store.ledger.head("s") == head + 2  # the run, and when the session was touched
+    store.update_session("s", lambda one: replace(one, tags=["vip"], deleted_at=at(0)))
+    assert store.get_session("s").tags == ["vip"]
+    assert store.update_session("s", lambda one: replace(one, agent_id="a")).agent_id == "a"
+    with refused("validation_error"):
+        store.save_session(found)
+    with refused("validation_error"):
+        store.save_session(replace(found, id="new"))
+    with refused("session_not_found"):
+        store.get_session("new")
+
+
 def test_what_was_said_and_done_is_in_every_view(store: Store, snapshots: SnapshotStore) -> None:
     store.save_session(session(status="active"))
     store.save_run(run_of(status="running", token_usage={"total_tokens": 7}, cost_usd=0.5))

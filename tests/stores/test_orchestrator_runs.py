@@ -224,6 +224,23 @@ def test_a_run_is_changed_as_it_is_by_then(store: Store) -> None:
             store.update_run("r", lambda one, wrong=wrong: replace(one, **wrong))
 
 
+def test_what_is_changed_inside_the_record_is_saved(store: Store) -> None:
+    store.save_run(
+        run_of(metadata={"n": [1]}, input={"i": {"x": 1}}, token_usage={"input_tokens": 1})
+    )
+
+    def change(one: Any) -> Any:
+        one.metadata["n"].append(2)
+        one.input["i"]["x"] = 2
+        one.token_usage["input_tokens"] += 4
+        return one
+
+    changed = store.update_run("r", change)
+    assert changed == store.get_run("r")
+    assert (changed.metadata, changed.input) == ({"n": [1, 2]}, {"i": {"x": 2}})
+    assert changed.token_usage == {"input_tokens": 5}
+
+
 @on_memory
 def test_what_is_no_run_is_refused(store: Store) -> None:
     cases: list[tuple[dict[str, Any], str]] = [

@@ -218,12 +218,30 @@ def test_a_session_is_changed_as_it_is_by_then(store: Store) -> None:
         store.update_session("s", lambda one: replace(one, status="pending"))
 
 
+def test_what_is_changed_inside_the_record_is_saved(store: Store) -> None:
+    store.save_session(session(metadata={"n": {"count": 1}}, context={"c": [1]}, tags=["t"]))
+    before = store.get_session("s")
+
+    def change(one: Any) -> Any:
+        one.metadata["n"]["count"] += 1
+        one.context["c"].append(2)
+        one.tags.append("u")
+        return one
+
+    changed = store.update_session("s", change)
+    assert changed == store.get_session("s")
+    assert (changed.metadata, changed.context) == ({"n": {"count": 2}}, {"c": [1, 2]})
+    assert changed.tags == ["t", "u"]
+    assert before.metadata == {"n": {"count": 1}}
+
+
 @on_memory
 def test_what_is_no_session_is_refused(store: Store) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"status": "odd"}, "invalid_status"),
         ({"agent_id": ""}, "validation_error"),
         ({"agent_id": None}, "validation_error"),
+        ({"parent_session_id": ""}, "validation_error"),
         ({"id": ""}, "validation_error"),
         ({"metadata": {"x": float("nan")}}, "validation_error"),
         ({"metadata": {1: 2}}, "validation_error"),

@@ -71,12 +71,15 @@ def test_c_16_calls_that_nobody_answered_are_closed() -> None:
     assert AgentSession().with_messages(*closed.chat_messages).total_tool_calls == 3
 
 
-@pytest.mark.parametrize("arguments", ["", "{", '{"q": "cut o', "nonsense"])
+@pytest.mark.parametrize(
+    "arguments", ["", "{", '{"q": "cut o', "nonsense", "NaN", "Infinity", '{"a": NaN}', "\ud800"]
+)
 def test_c_16_arguments_that_are_no_json_become_an_empty_object(arguments: str) -> None:
     message = ChatMessage.assistant(tool_calls=[ToolCall("c", "t", arguments)])
     assert message.tool_calls == (ToolCall("c", "t", "{}"),)
-    kept = ChatMessage.assistant(tool_calls=[ToolCall("c", "t", '{"q": 1}')])
-    assert kept.tool_calls == (ToolCall("c", "t", '{"q": 1}'),)
+    for json in ('{"q": 1}', "1" * 5_000, "1e999"):
+        kept = ChatMessage.assistant(tool_calls=[ToolCall("c", "t", json)])
+        assert kept.tool_calls == (ToolCall("c", "t", json),)
 
 
 def test_c_16_replacing_the_messages_counts_the_calls_anew() -> None:

@@ -1,7 +1,8 @@
 """What cannot be stored is refused by the documented errors, whatever it is; names carry the ids."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,7 +10,13 @@ from msgspec.structs import replace
 
 from ledger import InvalidArgument, InvalidEvent, NewEvent
 from ledger.catalogue import ToolStarted
-from projections.session_stores.snapshot import AgentSession, ChatMessage, RunState, SessionId
+from projections.session_stores.snapshot import (
+    AgentSession,
+    ChatMessage,
+    RunState,
+    SessionId,
+    ToolCall,
+)
 from tests.support.agent_sessions import SYSTEM, runtime_event, session_of, store_of
 from tests.support.awkward import Awkward, Lying, endless, nested
 
@@ -26,6 +33,10 @@ UNFIT: dict[str, Callable[[], Any]] = {
     "key": lambda: {"\ud800": 1},
     "big": lambda: 2**64,
     "object": object,
+    "bytes": lambda: b"hello",
+    "set": lambda: {"a", "b"},
+    "decimal": lambda: Decimal("1.5"),
+    "moment": lambda: datetime(2026, 1, 1, tzinfo=UTC),
     "awkward": Awkward,
     "lying": lambda: datetime(2026, 1, 1, tzinfo=Lying()),
 }
@@ -66,6 +77,22 @@ def test_u_18_what_cannot_be_stored_is_refused_wherever_it_was_put(ledger: Any, 
             store.update("s", lambda one: PUT[where](one, make()))  # noqa: B023 # at once
     assert store.load("s") == saved
     assert [ledger.head(key) for key in ("s", "new")] == [saved.version, 0]
+
+
+def test_u_18_what_is_no_message_call_state_or_list_is_refused(ledger: Any) -> None:
+    store, wrong = store_of(ledger), {"nudge_cuont": 3}
+    cases: dict[str, Callable[[Any], Any]] = {
+        "messages": lambda value: AgentSession().with_message(value),
+        "tool_calls": lambda value: ChatMessage.assistant(tool_calls=[ToolCall("c", "t", value)]),
+        "session.run_state": lambda value: store.save(replace(session_of(), run_state=value)),
+        "events": lambda value: store.save(session_of(), events=value),
+    }
+    for name, call in cases.items():
+        for value in (5, wrong):
+            with pytest.raises(InvalidArgument) as caught:
+                call(value)
+            assert caught.value.argument.startswith(name)
+    assert ledger.head("s") == 0
 
 
 def test_u_18_a_change_that_returns_no_session_is_refused(ledger: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import msgspec
@@ -97,7 +98,8 @@ class OrchestratorPlans:
         """Change what the session is when the change is stored."""
 
         def decide(before: Session | None) -> list[NewEvent]:
-            record = check_session(change(sessions.saved_record(before, session_id)))
+            # A copy: what is changed inside it is compared with what it was.
+            record = check_session(change(deepcopy(sessions.saved_record(before, session_id))))
             if record.id != session_id:
                 raise invalid(f"expected session {session_id!r} changed, got {record.id!r}")
             if before is not None and record.updated_at == before.updated_at:
@@ -144,7 +146,7 @@ class OrchestratorPlans:
         session_id = (yield from self.run(run_id)).session_id
 
         def decide(before: Run | None) -> list[NewEvent]:
-            record = check_run(change(runs.saved_record(before, run_id)))
+            record = check_run(change(deepcopy(runs.saved_record(before, run_id))))
             if (record.session_id, record.id) != (session_id, run_id):
                 raise invalid(f"expected run {run_id!r} changed, got {record.id!r}")
             return runs.run_facts(before, record, enforced=self._enforced)

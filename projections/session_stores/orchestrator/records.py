@@ -74,12 +74,13 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A session as an orchestrator keeps it; `deleted_at` marks one that is softly deleted.
 
     `updated_at` is the time of the change that is saved, the moment of saving if it is left out.
+    `agent_id` is "" for a session that others began and gave no agent, and for no other.
     """
 
     id: Text = msgspec.field(default_factory=_session_id)
-    agent_id: Text
+    agent_id: str
     status: str = "pending"
-    parent_session_id: str | None = None
+    parent_session_id: Text | None = None
     metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
     context: Mapping[str, Any] = msgspec.field(default_factory=dict)
     tags: Annotated[Sequence[str], Meta(max_length=TAGS_MAX)] = msgspec.field(default_factory=list)

@@ -14,7 +14,7 @@ from ...engine.projection import payload
 from ...folds.session_status import TERMINAL
 from ...folds.sessions import Session
 from .errors import StoreRefused
-from .records import SessionRecord, same
+from .records import SessionRecord, invalid, same
 
 # Status -> what may follow it: as documented, and a bad end from wherever the session is.
 _BAD_ENDS = frozenset({"failed", "cancelled"})
@@ -81,10 +81,13 @@ def session_facts(
     session: Session | None, record: SessionRecord, *, enforced: bool
 ) -> list[NewEvent]:
     """Return what happened to a session if it is to be as a record says, but for `touch`."""
-    if session is None or not is_saved(session):
+    known = session if is_saved(session) else None
+    if not record.agent_id and (known is None or known.agent_id):
+        raise invalid("agent_id is empty: say whose session it is")
+    if known is None:
         return _creation(session, record, enforced=enforced)
-    changes = _archiving(session, record) + _changes(session, record)
-    return changes + _status(session, record, enforced=enforced)
+    changes = _archiving(known, record) + _changes(known, record)
+    return changes + _status(known, record, enforced=enforced)
 
 
 def _creation(session: Session | None, record: SessionRecord, *, enforced: bool) -> list[NewEvent]:
@@ -174,7 +177,7 @@ def _changes(session: Session, record: SessionRecord) -> list[NewEvent]:
     keys = {
         name: getattr(record, name)
         for name in ("agent_id", "parent_session_id")
-        if getattr(record, name) != getattr(session, name)
+        if (getattr(record, name) or None) != getattr(session, name)
     }
     carried = {
         name: dict(getattr(record, name))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,6 +14,7 @@ from ledger import InvalidArgument, InvalidEvent, new_event_id
 from ledger.arguments import natural
 from ledger.codec import check_json
 
+from ...readers.arguments import instance
 from ..unfit import UNFIT
 from .chat_messages import (
     TOOL_CALL_CLOSED,
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 
 
 _BASE = "_base"
+#: What would come back as text, so that a session that was just saved differs from the stored one.
+_NO_JSON = (bytes, bytearray, memoryview, datetime, date, time, timedelta, Decimal, UUID)
 
 
 class SessionId(msgspec.Struct, frozen=True):
@@ -84,6 +90,8 @@ class AgentSession(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def with_message(self, *messages: ChatMessage) -> AgentSession:
         """Add messages at the end; calls they ask for are counted."""
+        for message in messages:
+            instance(message, "messages", ChatMessage)
         calls = sum(len(message.tool_calls or ()) for message in messages)
         return self._with(
             chat_messages=(*self.chat_messages, *messages),
@@ -160,7 +168,10 @@ def _plain(session: AgentSession) -> Any:
     see `own`; to look again takes longer with every message.
     """
     messages, base = session.chat_messages, base_of(session)
-    plain = msgspec.to_builtins(msgspec.structs.replace(session, chat_messages=()))
+    instance(session.run_state, "session.run_state", RunState)
+    plain = msgspec.to_builtins(
+        msgspec.structs.replace(session, chat_messages=()), builtin_types=_NO_JSON
+    )
     if type(messages) is not tuple:
         messages = msgspec.to_builtins(messages)
     stored = frozenset[int]() if base is None else {id(one.said) for one in base.messages}
@@ -175,6 +186,17 @@ def _plain(session: AgentSession) -> Any:
 
 def _plain_message(message: ChatMessage, place: int) -> Any:
     """Return a new message; InvalidEvent if no JSON is like it, and to compare it would fail."""
-    plain = msgspec.to_builtins(message)
-    check_json(plain, f"session.chat_messages[{place}]")
+    name = f"session.chat_messages[{place}]"
+    plain = msgspec.to_builtins(message, builtin_types=_NO_JSON)
+    check_json(plain, name)
+    if type(message) is ChatMessage and (_has_set(message.content) or _has_set(message.images)):
+        raise InvalidArgument(name, "has a set, which has no order: give a list")
     return listed(plain)
+
+
+def _has_set(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_set, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_has_set, value))
+    return isinstance(value, set | frozenset)

@@ -11,6 +11,7 @@ import msgspec
 
 from ledger import InvalidArgument, NewEvent
 from ledger.catalogue import MessageAppended, Role
+from ledger.refusals import shown
 
 from ...folds.messages import Message
 
@@ -65,9 +66,12 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 def sane(call: ToolCall) -> ToolCall:
     """Return a call whose arguments can be sent to a provider again."""
+    given: Any = call.arguments
+    if not isinstance(given, str):
+        raise InvalidArgument("tool_calls", f"expected arguments as text, got {shown(given)}")
     try:
-        json.loads(call.arguments)
-    except (ValueError, RecursionError):
+        msgspec.json.decode(given, type=msgspec.Raw)  # which takes JSON alone: no NaN, as json does
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         # Cut off while streaming; a provider refuses every later request that repeats it.
         return msgspec.structs.replace(call, arguments="{}")
     return call

@@ -20,7 +20,7 @@ from ledger.plans import Plan
 from ...engine.projection import payload
 from ...folds.approvals import REQUESTED, Approval
 from ...folds.sessions import ALLOWED_ACTIONS_MAX, Session
-from ...readers.arguments import instance
+from ...readers.arguments import instance, several
 from ..side_tenants import side_tenant
 from .agent_sessions import AgentSession, SessionId, base_of, carrying, checked
 from .bases import Base
@@ -77,6 +77,7 @@ class SnapshotWriting(SnapshotReading):
 
     def save(self, session: AgentSession, events: Sequence[AnyEvent]) -> Plan[AgentSession]:
         """Store a session, with events that happened on the way there, all or nothing."""
+        events = several(events, "events", "events")
         given, session = session, checked(session)
         if session.id is None:
             raise InvalidArgument("session", "has no id: give it one, SessionId.new() makes them")
