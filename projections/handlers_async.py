@@ -111,7 +111,8 @@ class AsyncHandlers:
         """Leave out the event at which a handler, in this version, stands stopped.
 
         It is recorded for good, with who decided it and why. The handler is not tried first:
-        refused, and nothing recorded, is what it was not seen to fail at.
+        refused, and nothing recorded, is what it was not seen to fail at. Raises HandlerSuperseded if
+        a higher version is in effect.
         """
         return await arun(self._skips.skip(handler, bucket, position, reason, by))
 

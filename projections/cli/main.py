@@ -1,18 +1,20 @@
 """The entry point: commands together, and errors as one line and an exit code.
 
-0 done · 1 `verify` or `status` found something · 2 the call must change · 3 try again later · 4 an operator
-must act · 130 interrupted. A traceback would bury the sentence that says what to do.
+0 done · 1 `verify`, `status` or a comparison found something · 2 the call must change · 3 try again
+later · 4 an operator must act · 130 interrupted · 141 nobody reads the output any more. A traceback
+would bury the sentence that says what to do.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 from ledger import LedgerError, RetryableError, StopError
 
@@ -33,22 +35,48 @@ from . import (  # noqa: F401  # each adds its commands
 from .app import app
 from .safe_text import safe
 
+#: As a shell tells it of a program that SIGPIPE ended.
+_NOBODY_READS = 141
+_FOR_AN_OPERATOR = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
+
 
 def main() -> None:
     """Run the command in sys.argv and exit with its code."""
     _escape_what_cannot_be_written()
+    out = sys.stdout
+    try:
+        _run(out)
+    except LedgerError as error:
+        _fail(str(error), exit_code(error))
+    except BrokenPipeError:
+        # Whoever read from us has enough; a second error at exit would say nothing new.
+        _drop_what_is_left(out)
+        sys.exit(_NOBODY_READS)
+    except OSError as error:
+        if error.filename is None:
+            _drop_what_is_left(out)
+        problem = f"{error.filename or 'standard input or output'}: {error.strerror or error}"
+        _fail(problem, 4 if error.errno in _FOR_AN_OPERATOR else 2)
+
+
+def _run(out: TextIO | None) -> None:
     try:
         with _plain_warnings():
             app(prog_name="ledger")
-    except LedgerError as error:
-        _fail(str(error), exit_code(error))
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            # Whoever read from us has enough; a second error at exit would say nothing new.
-            if sys.stdout is not None:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
-        _fail(f"{error.filename or 'file'}: {error.strerror or error}", 2)
+    except SystemExit:
+        if (
+            sys.stdout is not out
+        ):  # typer puts another in the place of a closed one, and exits with 1
+            raise BrokenPipeError from None
+        if out is not None:
+            out.flush()  # here, where what it meets gets its code
+        raise
+
+
+def _drop_what_is_left(out: TextIO | None) -> None:
+    if out is not None:
+        with suppress(io.UnsupportedOperation):  # of what is no file nothing is written at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _escape_what_cannot_be_written() -> None:

@@ -78,11 +78,17 @@ def notices() -> Console:
     return _console(stderr=True)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to `main`, instead of ending with the code of a finding."""
+        raise BrokenPipeError
+
+
 def _console(*, stderr: bool) -> Console:
     # None if it is closed: a console without a stream writes nothing.
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream is not None and stream.isatty() else NO_TTY_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+    return _Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
 def _moment(text: str, name: str, what: str = "") -> datetime:

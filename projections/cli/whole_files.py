@@ -17,7 +17,19 @@ def written(file: str) -> Iterator[BinaryIO]:
 
     Links are followed; mode and owner stay, as far as this process may give them. What is there and
     is no regular file - a FIFO, a device, a descriptor of a process - is written into as it stands.
+    What fails in writing carries the file's name.
     """
+    try:
+        with _opened(file) as out:
+            yield out
+    except OSError as error:
+        if error.filename is None and not isinstance(error, BrokenPipeError):
+            error.filename = file
+        raise
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
     there = _status(file)
     target = os.path.realpath(file)
     # The descriptor of a file that was removed has no name that could be given to another.

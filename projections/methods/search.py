@@ -30,9 +30,10 @@ def search(
     """Return a page of the rows in which all words of a text occur, in any order, the newest first.
 
     Searched are the questions and answers of `qa` and the contents of `messages`, and whatever other
-    projections declare searchable; `kinds` names some of them. The text is plain text: nothing in it
-    is syntax, and one without a word finds nothing. Case does not matter, accents do; words are found
-    whole, and Chinese characters and kana by their pairs. The databases find the same.
+    projections of sessions declare searchable (in a ledger of one bucket, any); `kinds` names some of
+    them. The text is plain text: nothing in it is syntax, and one without a word finds nothing. Case
+    does not matter, accents do; words are found whole, and Chinese characters and kana by their
+    pairs. The databases find the same.
     """
     return run(
         search_plan(

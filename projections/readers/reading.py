@@ -64,7 +64,7 @@ class Reader(SubjectRows):
     ) -> None:
         self._views = views
         self._door = door
-        self._buckets = log.info.buckets
+        self.buckets = log.info.buckets
         self.ledger_id = log.info.ledger_id
         batch_size(batch_events_max)
         digests = UpcastDigests(upcasts)
@@ -91,9 +91,9 @@ class Reader(SubjectRows):
 
     def catch_up(self, bucket: int | None) -> Plan[None]:
         """Bring all views to where the log ends now."""
-        if bucket is not None and not (type(bucket) is int and 0 <= bucket < self._buckets):
+        if bucket is not None and not (type(bucket) is int and 0 <= bucket < self.buckets):
             raise InvalidArgument(
-                "bucket", f"expected 0 to {self._buckets - 1}, got {shown(bucket)}"
+                "bucket", f"expected 0 to {self.buckets - 1}, got {shown(bucket)}"
             )
         yield from self.prepare()
         yield from self.projector.catch_up(bucket)
@@ -367,7 +367,7 @@ class Reader(SubjectRows):
     def key(self, name: str, key: object, *, sessions: bool = False) -> Key:
         """Return a whole key of a projection, or with `sessions` also the two parts of a session."""
         table = self.table(name)
-        return whole_key(self._door, table, key, buckets=self._buckets, sessions=sessions)
+        return whole_key(self._door, table, key, buckets=self.buckets, sessions=sessions)
 
     def tables(self) -> list[Table]:
         """Return the tables of all projections."""

@@ -15,11 +15,7 @@ def whole_key(door: Door, table: Table, key: object, *, buckets: int, sessions: 
     parts = several(key, "key", f"texts, as in ({', '.join(table.key)})")
     if len(parts) != len(table.key) and not (sessions and len(parts) == 2):
         raise InvalidArgument("key", f"expected ({', '.join(table.key)}), got {len(parts)} parts")
-    if not table.of_sessions and buckets > 1:
-        raise InvalidArgument(
-            "projection",
-            f"each bucket has a part of the rows of {table.projection.name}: read its table",
-        )
+    check_whole(table, buckets, "projection")
     try:
         for field, value in zip(table.key, parts, strict=False):
             text_filter(field, value)
@@ -28,6 +24,19 @@ def whole_key(door: Door, table: Table, key: object, *, buckets: int, sessions: 
     except InvalidArgument as error:
         raise InvalidArgument("key", f"{error.argument}: {error.reason}") from None
     return tuple(parts)
+
+
+def is_whole(table: Table, buckets: int) -> bool:
+    """Whether a table has whole rows: of what is in several sessions, each bucket folds its own."""
+    return table.of_sessions or buckets == 1
+
+
+def check_whole(table: Table, buckets: int, argument: str) -> None:
+    """Refuse to read a table of parts as if they were rows."""
+    if not is_whole(table, buckets):
+        name = table.projection.name
+        reason = f"each bucket has a part of the rows of {name}: read its table"
+        raise InvalidArgument(argument, reason)
 
 
 def check_has_sessions(table: Table) -> None:

@@ -21,6 +21,7 @@ from .found_rows import found_rows
 from .listing_cursors import ListCursors, ViewPage
 from .listing_queries import page_limit
 from .reading import Reader
+from .row_keys import check_whole, is_whole
 from .search_rows import scope_words
 from .search_words import asked_words
 
@@ -92,12 +93,14 @@ def search(
 def _searched(reader: Reader, kinds: Sequence[str] | None) -> list[Table]:
     """Return the tables of some projections, or of all that declare searchable fields."""
     if kinds is None:
-        return [table for table in reader.tables() if table.projection.searchable]
+        tables = [table for table in reader.tables() if table.projection.searchable]
+        return [table for table in tables if is_whole(table, reader.buckets)]
     names = [checked_text(kind, "kinds") for kind in several(kinds, "kinds", "projections")]
     tables = [reader.table(name, "kinds") for name in dict.fromkeys(names)]
     for table in tables:
         if not table.projection.searchable:
             raise InvalidArgument("kinds", f"{table.projection.name} declares nothing searchable")
+        check_whole(table, reader.buckets, "kinds")
     return tables
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ledger import InvalidArgument, NewEvent, RetryableError, Upcasts
-from projections import HandlerFailed
+from projections import HandlerFailed, HandlerSuperseded
 from projections.errors import REASON_CHARS_MAX
 from tests.support.builders import (
     DEADLINE_S,
@@ -85,6 +85,18 @@ def test_an_event_is_left_out_on_demand_and_on_record(ledger: Any) -> None:
     assert [one for view in status.views for one in view.skips] == [skip]
     with pytest.raises(InvalidArgument, match="not stopped"):
         runner.skip("notify", bucket=bucket, position=position, **why)
+
+
+def test_a_version_that_was_relieved_decides_nothing_any_more(ledger: Any) -> None:
+    [event] = [one.event for one in ledger.append("s", notes("a"))]
+    place = {"bucket": event.bucket, "position": event.position}
+    old = handlers_of(ledger, handler(Calls(1)))
+    new = handlers_of(ledger, handler(Calls(1), version=2))
+    assert [len(runner.run().failures) for runner in (old, new)] == [1, 1]
+    with pytest.raises(HandlerSuperseded, match="notify"):
+        old.skip("notify", **place, reason="rubbish", by="kim")
+    assert new.skip("notify", **place, reason="rubbish", by="kim").version == 2
+    assert new.run().failures == ()
 
 
 @only_sync

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from ledger import Ledger, NewEvent, StorageFailed
 from tests.support.builders import note, only_sync, whole_feed
+from tests.support.cli import run_cli
 from tests.support.postgres import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +141,18 @@ def test_a_disk_that_others_fill_leaves_a_file_that_can_be_opened(
             assert ledger.head("s") == int(stored)
             assert ledger.append("s", note("again")).sequence == int(stored) + 1
             assert ledger.verify().ok
+
+
+@needs_mount
+def test_an_export_onto_a_full_disk_leaves_nothing_and_says_where(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    with Ledger.open(url) as ledger:
+        for part in range(30):
+            ledger.append("s", big(part))
+    with small_disk(tmp_path / "disk", megabytes=1) as disk:
+        done = run_cli("export", f"{disk}/log", "--url", url)
+        assert (done.code, done.err) == (4, f"ledger: {disk}/log: No space left on device\n")
+        assert list(disk.iterdir()) == []
 
 
 @only_sync

@@ -12,7 +12,8 @@ from ledger.backends.base import AsyncBackend, Backend
 from ledger.plans import Plan
 from ledger.refusals import shown
 
-from ...backends.base import AsyncViewBackend, Overview, ViewBackend
+from ...backends.base import AsyncViewBackend, Overview, Standing, ViewBackend
+from ...errors import HandlerSuperseded
 from ...readers.arguments import text
 from ..skips import check_asked, recorded
 from ..stops import Skip, skip_of
@@ -41,6 +42,9 @@ class HandlerSkips:
             raise InvalidArgument("handler", f"there is none named {shown(name)} here")
         yield from self._prepare()
         identity = self._places[name].progress.identity
+        standings: list[Standing] = yield self._views.standings([name])
+        if any(one.active and one.version > identity[1] for one in standings):
+            raise HandlerSuperseded((name,))  # which stops at the event itself, and is asked there
         overview: Overview = yield self._views.overview()
         failed = next(
             (
