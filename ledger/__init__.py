@@ -28,6 +28,7 @@ from .errors import (
     StopError,
     StorageFailed,
     TransactionAborted,
+    UpcastFailed,
 )
 from .events import Append, Appended, Event, NewEvent, new_event_id
 from .following import Follower
@@ -80,6 +81,7 @@ __all__ = [
     "StopError",
     "StorageFailed",
     "TransactionAborted",
+    "UpcastFailed",
     "Upcasts",
     "VerifyReport",
     "new_event_id",

@@ -22,6 +22,7 @@
         SchemaTooNew            the ledger was written by a newer version of this library
         StorageFailed           the disk is full, read-only or damaged
         IntegrityError          what is stored is not what was appended
+        UpcastFailed            an upcaster cannot lift a stored payload
 
 The first paragraph of each docstring says what to do next and is part of the message.
 """
@@ -189,3 +190,35 @@ class StorageFailed(StopError):
 
 class IntegrityError(StopError):
     """Keep the storage as it is, run `verify`, and restore from a backup or an export."""
+
+
+class UpcastFailed(StopError):
+    """Correct the upcaster and read again: nothing was passed over, and what is stored is as it was.
+
+    What the upcaster raised is the cause.
+    """
+
+    def __init__(
+        self,
+        type: str,
+        from_version: int,
+        bucket: int,
+        position: int,
+        session: tuple[str, str],
+        sequence: int,
+        event_id: str,
+        reason: str,
+    ) -> None:
+        self.type = type
+        self.from_version = from_version
+        self.bucket = bucket
+        self.position = position
+        self.tenant, self.session_id = session
+        self.sequence = sequence
+        self.event_id = event_id
+        self.reason = reason
+        super().__init__(
+            f"The upcaster of {type!r} from version {from_version} failed at event {event_id!r},"
+            f" {sequence} of session {self.session_id!r}, tenant {self.tenant!r} (bucket {bucket},"
+            f" position {position}): {reason}."
+        )

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from .codec import UNREADABLE_JSON, decode_json
-from .errors import IntegrityError, LedgerError
+from .errors import IntegrityError, LedgerError, UpcastFailed
 from .events import JSON_CONTENT_TYPE, Event
+from .refusals import said
 from .upcasts import Upcasts
 
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -184,7 +185,10 @@ def events_of_records(records: Iterable[Record], upcasts: Upcasts) -> list[Event
             if record.content_type == JSON_CONTENT_TYPE:
                 data = decode_json(data)
                 if upcasts.has(record.type):
-                    data, version = upcasts.newest(record.type, version, data)
+                    try:
+                        data, version = upcasts.newest(record.type, version, data)
+                    except Exception as error:
+                        raise _upcast_failed(record, error) from error
             metadata = record.metadata
             events.append(
                 Event(
@@ -212,8 +216,21 @@ def events_of_records(records: Iterable[Record], upcasts: Upcasts) -> list[Event
             )
     except UNREADABLE_JSON:
         _refuse_unreadable(record)
-        raise  # an upcaster's own
+        raise
     return events
+
+
+def _upcast_failed(record: Record, error: Exception) -> UpcastFailed:
+    return UpcastFailed(
+        record.type,
+        record.schema_version,
+        record.bucket,
+        record.position,
+        (record.tenant, record.session_id),
+        record.sequence,
+        record.event_id,
+        said(error),
+    )
 
 
 def _refuse_unreadable(record: Record) -> None:

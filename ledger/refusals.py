@@ -1,4 +1,4 @@
-"""How a refused value is named in the message that refuses it."""
+"""How a refused value is named in the message that refuses it, and what others raised."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ def shown(value: object) -> str:
         cut = value[:_SHOWN_CHARACTERS_MAX]
         return repr(cut) if cut == value else f"{cut!r}…"
     return _kind(value)
+
+
+def said(error: Exception) -> str:
+    """Return an error's type and text; whoever made it may have made a text that raises, too."""
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {error}"
+    except Exception as mistake:
+        return f"{kind}: its text cannot be told ({type(mistake).__name__})"
 
 
 def _kind(value: object) -> str:

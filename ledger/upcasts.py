@@ -49,6 +49,8 @@ class Upcasts:
         steps = self._steps.get(type, {})
         while version in steps:
             data = steps[version](data)
+            if not isinstance(data, dict):
+                raise TypeError(f"expected a dict of the next version, got {shown(data)}")
             version += 1
         return data, version
 

@@ -54,15 +54,6 @@ class Skip(msgspec.Struct, frozen=True, kw_only=True):
         return self.projection, self.version
 
 
-def said(error: Exception) -> str:
-    """Return an error's type and text; whoever made it may have made a text that raises, too."""
-    kind = type(error).__name__
-    try:
-        return f"{kind}: {error}"
-    except Exception as mistake:
-        return f"{kind}: its text cannot be told ({type(mistake).__name__})"
-
-
 def failure_of(name: str, failed: ProjectionFailed | HandlerFailed, at: datetime) -> Failure:
     """Return what is kept of a failure that was raised: of whom, and as every database takes it."""
     # What a handler raised is shown like that already, and cutting it again would cut its escapes.

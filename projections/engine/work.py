@@ -13,12 +13,11 @@ import msgspec
 from ledger.events import SESSION_DELETED, Event
 from ledger.moments import remember
 from ledger.records import Record, event_of_record, events_of_records
-from ledger.refusals import shown
+from ledger.refusals import said, shown
 from ledger.upcasts import Upcasts
 
 from ..errors import ProjectionFailed
 from .column_values import text_value
-from .stops import said
 from .tables import Key, Table
 
 #: PostgreSQL refuses index rows over 2,704 bytes, and with them the whole page; the longest

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ledger import EventIdReused, InvalidArgument, NewEvent, Upcasts
+from ledger import EventIdReused, InvalidArgument, NewEvent, UpcastFailed, Upcasts
 from tests.support.builders import on_durable, take, whole_feed
 
 Open = Callable[..., Any]
@@ -99,6 +99,48 @@ def test_a_version_nobody_knows_yet_is_left_alone(open_ledger: Open, upcasts: Up
     assert ledger.read("s")[0].data == {"future": True}
 
 
+def broken(payload: dict[str, Any]) -> dict[str, Any]:
+    return {"cents": payload["amount"] * 100}
+
+
+def of_no_dict(payload: dict[str, Any]) -> Any:
+    return [*payload]
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (broken, "KeyError: 'amount'"),
+        (of_no_dict, "TypeError: expected a dict of the next version, got a value of type list"),
+    ],
+)
+def test_an_upcaster_that_fails_is_told_with_its_event(
+    open_ledger: Open, step: Any, reason: str
+) -> None:
+    steps = Upcasts()
+    steps.register("order.paid", from_version=1, upcaster=step)
+    ledger = open_ledger(upcasts=steps)
+    ledger.append("s", NewEvent({"n": 1}, "note"), tenant="t")
+    stored = ledger.append("s", old({"price": 1}, event_id="e"), tenant="t")
+    with ledger.follow("s", tenant="t") as following:
+        assert take(following, 1)[0].sequence == 1
+        for call in (
+            lambda: ledger.read("s", tenant="t"),
+            lambda: ledger.get("s", "e", tenant="t"),
+            lambda: whole_feed(ledger),
+            lambda: stored.event,
+            lambda: take(following, 1),
+            lambda: take(following, 1),  # it is not passed over
+        ):
+            with pytest.raises(UpcastFailed, match="Correct the upcaster") as caught:
+                call()
+            failed = caught.value
+            assert (failed.type, failed.from_version, failed.reason) == ("order.paid", 1, reason)
+            assert (failed.tenant, failed.session_id, failed.sequence) == ("t", "s", 2)
+            assert (failed.event_id, failed.position > 0) == ("e", True)
+            assert reason in str(failed)
+
+
 def test_a_step_can_be_registered_once(upcasts: Upcasts) -> None:
     with pytest.raises(InvalidArgument) as caught:
         upcasts.register("order.paid", from_version=2, upcaster=with_order)
@@ -144,7 +186,7 @@ def test_a_follower_hands_out_the_event_again_whose_upcaster_failed(open_ledger:
     assert take(follower, 1)[0].data == {"n": 0}
     cursor = follower.cursor
     for _ in range(2):
-        with pytest.raises(RuntimeError, match="not now"):
+        with pytest.raises(UpcastFailed, match="not now"):
             take(follower, 1)
         assert follower.cursor == cursor
     failing.clear()

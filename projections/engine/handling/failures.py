@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ledger.records import Record
+from ledger.refusals import said
 
 from ...errors import HandlerFailed, shown
-from ..stops import said
 from .handlers import Handler
 
 
