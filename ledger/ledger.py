@@ -83,10 +83,9 @@ class Ledger:
         `memory:`, `sqlite:///file.db` (three slashes relative, four absolute) or
         `postgresql://user@host/database`, where `schema` holds the tables. `buckets` is fixed at
         creation: 1 by default, 64 on PostgreSQL. `retry_timeout_s` bounds the repeating of appends
-        whose connection broke, `lock_timeout_s` the waiting for another transaction.
-
-        Raises BackendUnavailable, AccessDenied, NotALedger, SchemaTooNew, StorageFailed, ForkedProcess
-        or InvalidArgument.
+        whose connection broke, `lock_timeout_s` the waiting for another transaction. Raises
+        BackendUnavailable, AccessDenied, NotALedger, SchemaTooNew, StorageFailed, ForkedProcess or
+        InvalidArgument.
         """
         options = OpenOptions(
             buckets=buckets,
@@ -360,14 +359,18 @@ class Ledger:
         return transfer.export_lines(self.backend)
 
     def import_lines(
-        self, lines: Iterable[bytes], *, progress: transfer.ImportProgress | None = None
+        self,
+        lines: Iterable[bytes],
+        *,
+        progress: transfer.ImportProgress | None = None,
+        allow_future: bool = False,
     ) -> transfer.ImportReport:
         """Store the lines of an export with their numbers, times and hashes, all verified first.
 
-        Repeating an import stores nothing. Raises InvalidImport for the first wrong line, or a
-        session whose history differs here: its batch is not stored, the ones before it are.
+        Repeating it stores nothing. Raises InvalidImport for the first wrong line, another history
+        than here or, but for `allow_future`, a time over a day from now; batches before are stored.
         """
-        return transfer.import_lines(self.backend, self.door, lines, progress)
+        return transfer.import_lines(self.backend, self.door, lines, progress, allow_future)
 
     @property
     def ledger_id(self) -> str:

@@ -83,10 +83,9 @@ class AsyncLedger:
         `memory:`, `sqlite:///file.db` (three slashes relative, four absolute) or
         `postgresql://user@host/database`, where `schema` holds the tables. `buckets` is fixed at
         creation: 1 by default, 64 on PostgreSQL. `retry_timeout_s` bounds the repeating of appends
-        whose connection broke, `lock_timeout_s` the waiting for another transaction.
-
-        Raises BackendUnavailable, AccessDenied, NotALedger, SchemaTooNew, StorageFailed, ForkedProcess
-        or InvalidArgument.
+        whose connection broke, `lock_timeout_s` the waiting for another transaction. Raises
+        BackendUnavailable, AccessDenied, NotALedger, SchemaTooNew, StorageFailed, ForkedProcess or
+        InvalidArgument.
         """
         options = OpenOptions(
             buckets=buckets,
@@ -357,17 +356,21 @@ class AsyncLedger:
         Logs of equal content give equal bytes, whatever their backends and buckets. What is
         appended meanwhile is left out.
         """
-        return transfer.export_lines_async(self.backend)
+        return transfer.export_async(self.backend)
 
     async def import_lines(
-        self, lines: transfer.AnyLines, *, progress: transfer.ImportProgress | None = None
+        self,
+        lines: transfer.AnyLines,
+        *,
+        progress: transfer.ImportProgress | None = None,
+        allow_future: bool = False,
     ) -> transfer.ImportReport:
         """Store the lines of an export with their numbers, times and hashes, all verified first.
 
-        Repeating an import stores nothing. Raises InvalidImport for the first wrong line, or a
-        session whose history differs here: its batch is not stored, the ones before it are.
+        Repeating it stores nothing. Raises InvalidImport for the first wrong line, another history
+        than here or, but for `allow_future`, a time over a day from now; batches before are stored.
         """
-        return await transfer.import_lines_async(self.backend, self.door, lines, progress)
+        return await transfer.import_async(self.backend, self.door, lines, progress, allow_future)
 
     @property
     def ledger_id(self) -> str:

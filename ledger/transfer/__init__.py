@@ -5,10 +5,10 @@ from __future__ import annotations
 from .driving import (
     AnyLines,
     ImportProgress,
+    export_async,
     export_lines,
-    export_lines_async,
+    import_async,
     import_lines,
-    import_lines_async,
 )
 from .importing import ImportReport
 
@@ -16,8 +16,8 @@ __all__ = [
     "AnyLines",
     "ImportProgress",
     "ImportReport",
+    "export_async",
     "export_lines",
-    "export_lines_async",
+    "import_async",
     "import_lines",
-    "import_lines_async",
 ]

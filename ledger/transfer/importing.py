@@ -79,6 +79,7 @@ class Importer:
         door: Door,
         sleep: Callable[[float], Any],
         progress: Callable[[ImportReport], None] | None,
+        allow_future: bool,
     ) -> None:
         self.report = ImportReport()
         self._backend = backend
@@ -86,6 +87,7 @@ class Importer:
         self._payload_bytes_max = door.limits.payload_bytes_max
         self._sleep = sleep
         self._progress = progress
+        self._allow_future = allow_future
         self._hash = sha256()
         self._number = self._events = 0
         self._ended = False
@@ -173,8 +175,12 @@ class Importer:
         key = key_of(record)
         if key <= self._last:
             self._refuse("it does not come behind the line before, in the order of an export")
-        if record.recorded_us > time.time_ns() // 1_000 + AHEAD_US_MAX:
-            self._refuse("recorded_us: more than a day in the future")
+        ahead_us = record.recorded_us - time.time_ns() // 1_000
+        if ahead_us > AHEAD_US_MAX and not self._allow_future:
+            self._refuse(
+                "recorded_us: more than a day in the future, and all that is recorded beside it"
+                " would be, too; if its clock was wrong and you want that, `allow_future`"
+            )
         if payload_digest(record.salt, record.payload) != record.payload_digest:
             self._refuse("payload, salt and payload_digest do not fit together")
         self._last = key

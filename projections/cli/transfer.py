@@ -70,6 +70,9 @@ def import_(
     tenant: Annotated[str, typer.Option(help="The tenant of openai-chat sessions.")] = "",
     format: Annotated[Format, typer.Option(help="What the file holds.")] = Format.JSONL,
     show: Annotated[bool, typer.Option("--show", help="Show the sessions afterwards.")] = False,
+    allow_future: Annotated[
+        bool, typer.Option("--allow-future", help="Take times that are more than a day ahead.")
+    ] = False,
 ) -> None:
     """Import an export, verifying every line, or chat transcripts; repeating adds nothing."""
     seen: dict[SessionKey, None] = {}
@@ -77,7 +80,9 @@ def import_(
         if format is Format.JSONL:
             if tenant:
                 raise InvalidArgument("tenant", "an export says itself whose its sessions are")
-            report = ledger.import_lines(_noted(_lines(source), seen), progress=_progress)
+            report = ledger.import_lines(
+                _noted(_lines(source), seen), progress=_progress, allow_future=allow_future
+            )
         else:
             report = _import_chat(ledger, source, file, tenant, seen)
         typer.echo(summary(report))

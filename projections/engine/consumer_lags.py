@@ -31,7 +31,8 @@ class ConsumerLag(msgspec.Struct, frozen=True, kw_only=True):
     """A consumer that is behind its session: by how many events, and since how many seconds.
 
     Its own marks and those of others do not count. The seconds are the age of the oldest event
-    behind its mark, `sequence`; events are counted up to EVENTS_MAX.
+    behind its mark, `sequence`, or 0 where that was recorded while the store's clock was ahead, by
+    `ahead_seconds`; events are counted up to EVENTS_MAX.
     """
 
     tenant: str
@@ -40,6 +41,7 @@ class ConsumerLag(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     lag_events: int
     lag_seconds: float
+    ahead_seconds: float = 0.0
 
 
 class ConsumersBehind(msgspec.Struct, frozen=True):
@@ -109,9 +111,15 @@ class ConsumerLags:
                 consumer=mark.consumer,
                 sequence=mark.sequence,
                 lag_events=len(left),
-                lag_seconds=max(0.0, at.timestamp() - left[0].recorded_us / 1e6),
+                lag_seconds=max(0.0, age(at, left[0].recorded_us)),
+                ahead_seconds=max(0.0, -age(at, left[0].recorded_us)),
             )
         ]
+
+
+def age(at: datetime, recorded_us: int) -> float:
+    """Return how many seconds ago something was recorded; less than 0 by a clock that was ahead."""
+    return at.timestamp() - recorded_us / 1e6
 
 
 def _unknown(mark: Mark) -> str:

@@ -13,7 +13,7 @@ from ledger.records import Record
 
 from ..backends.base import AsyncViewBackend, Overview, Standing, ViewBackend
 from ..readers.arguments import moment, seconds
-from .consumer_lags import ConsumerLag, ConsumerLags, ConsumersBehind
+from .consumer_lags import ConsumerLag, ConsumerLags, ConsumersBehind, age
 from .handling.places import follows_nothing, is_superseded
 from .made_by import made_by
 from .row_snapshots import ROW_SNAPSHOTS
@@ -30,7 +30,9 @@ _OLDEST_AT_ONCE = 16
 class BucketLag(msgspec.Struct, frozen=True, kw_only=True):
     """A bucket in which a version is behind: by how many events, and since how many seconds.
 
-    The seconds are the age of the oldest event that is not folded.
+    The seconds are the age of the oldest event that is not folded. Recorded times never go back: of
+    one that was recorded while the store's clock was ahead, nobody can tell the age, and
+    `ahead_seconds` is how far its time lies ahead.
     """
 
     bucket: int
@@ -38,6 +40,7 @@ class BucketLag(msgspec.Struct, frozen=True, kw_only=True):
     head: int
     events: int
     seconds: float
+    ahead_seconds: float = 0.0
 
 
 class ViewStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +134,8 @@ class Health:
                 position=position,
                 head=heads[bucket],
                 events=heads[bucket] - position,
-                seconds=max(0.0, at.timestamp() - oldest[bucket, position] / 1e6),
+                seconds=max(0.0, age(at, oldest[bucket, position])),
+                ahead_seconds=max(0.0, -age(at, oldest[bucket, position])),
             )
             for bucket, position in enumerate(standing.positions)
             if position < heads[bucket]
@@ -207,13 +211,29 @@ def _late(
                 f"{view.projection} version {view.version} is {view.lag_events} events and"
                 f" {view.lag_seconds:.1f} s behind"
             )
+        ahead = max((lag.ahead_seconds for lag in view.behind), default=0.0)
+        if view.active and ahead > lag_seconds_max:
+            yield (
+                f"{view.projection} version {view.version} is {view.lag_events} events behind, and"
+                f" since when cannot be told: {_ahead(ahead)}"
+            )
     for one in consumers.lags:
+        if one.ahead_seconds > lag_seconds_max:
+            yield (
+                f"consumer {one.consumer!r} of session {one.session_id!r} of tenant {one.tenant!r}"
+                f" is {one.lag_events} events behind, and since when cannot be told:"
+                f" {_ahead(one.ahead_seconds)}"
+            )
         if one.lag_seconds > lag_seconds_max:
             yield (
                 f"consumer {one.consumer!r} of session {one.session_id!r} of tenant {one.tenant!r}"
                 f" is {one.lag_events} events and {one.lag_seconds:.1f} s behind"
             )
     yield from consumers.unknown
+
+
+def _ahead(seconds: float) -> str:
+    return f"the oldest was recorded by a clock that was {seconds:.1f} s ahead of this one"
 
 
 def _firsts(standings: Iterable[Standing], heads: Sequence[int]) -> list[tuple[int, int]]:

@@ -79,7 +79,7 @@ def test_who_begins_a_session_at_any_moment_keeps_the_whole_batch_out(ledger: An
     refused = 0
     for after in range(1, 50):
         sessions = [f"{name}{after}" for name in "abc"]
-        importer = Importer(ledger.backend, ledger.door, lambda _: None, None)
+        importer = Importer(ledger.backend, ledger.door, lambda _: None, None, False)
         for line in sealed(in_turns(*sessions, rounds=5)):
             importer.add(line)
         begun: list[Any] = []

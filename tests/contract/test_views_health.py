@@ -57,6 +57,32 @@ def test_a_view_that_stands_still_while_the_head_moves_is_unhealthy_within_five_
     assert views.status(now=at(appended, 1e6), lag_seconds_max=None).healthy
 
 
+def test_what_a_clock_recorded_that_was_ahead_is_not_taken_for_young(
+    ledger: Any, consumed: Any
+) -> None:
+    views = views_of(ledger, SESSIONS, CONSUMERS)
+    consumed(3)
+    views.catch_up()
+    appended = ledger.append("s", counted()).event
+    assert views.status(now=at(appended, -3.9)).healthy
+    found = views.status(now=at(appended, -90))
+    since = "since when cannot be told: the oldest was recorded by a clock that was 90.0 s ahead"
+    assert found.reasons[0] == f"consumers version 1 is 1 events behind, and {since} of this one"
+    assert view(found, "sessions").behind[0].ahead_seconds == pytest.approx(90, abs=0.001)
+    assert view(found, "sessions").lag_seconds == 0
+    assert views.status(now=at(appended, -90), lag_seconds_max=None).healthy
+    views.catch_up()
+    [lag] = (found := views.status(now=at(appended, -90))).consumers
+    assert (lag.lag_seconds, lag.ahead_seconds) == (0, pytest.approx(90, abs=0.001))
+    assert found.reasons == (
+        "consumer 'summary' of session 's' of tenant '' is 1 events behind, and"
+        f" {since} of this one",
+    )
+    consumed(5)
+    views.catch_up()
+    assert views.status(now=at(appended, -90)).healthy
+
+
 def test_a_view_at_the_head_is_healthy_however_long_nothing_happens(ledger: Any) -> None:
     views = views_of(ledger, TALLY)
     appended = ledger.append("s", counted()).event

@@ -168,7 +168,12 @@ def test_an_id_that_an_earlier_batch_stored_is_refused() -> None:
 
 def test_a_far_future_is_refused_because_a_clock_never_goes_back() -> None:
     future = time.time_ns() // 1_000 + 2 * AHEAD_US_MAX
-    assert "future" in refusal(sealed(forged("s", {"recorded_us": future}))).reason
+    lines = sealed(forged("s", {"recorded_us": future}))
+    assert "future" in refusal(lines).reason
+    with Ledger.open("memory:") as ledger:
+        assert ledger.import_lines(lines, allow_future=True).stored == 1
+        later = ledger.append("other", NewEvent({}, "note"))
+        assert later.event.recorded_us == future
 
 
 def test_a_fork_whose_parent_never_comes_is_refused() -> None:
