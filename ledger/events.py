@@ -70,9 +70,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     `sequence` is the place in the session and `position` the place in the bucket, both dense from
     1; order is always by these, never by a clock. Times are whole microseconds since 1970 in UTC:
-    `occurred_us` by the caller's clock, `recorded_us` by the store's. `data` is a dict, already
-    upcast to the newest schema version of its type, or bytes when `content_type` is not JSON.
-    `event_hash` chains the event to the one before it in the session.
+    `occurred_us` by the caller's clock, `recorded_us` by the store's, but never before that of the
+    event before it in the bucket. `data` is a dict, already upcast to the newest schema version of
+    its type, or bytes when `content_type` is not JSON. `event_hash` chains the event to the one
+    before it in the session.
     """
 
     bucket: int

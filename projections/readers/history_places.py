@@ -96,7 +96,7 @@ def past(
 
 
 def _stored_by(log: Backend | AsyncBackend, known: Past, time_us: int) -> Plan[int]:
-    """Return the last sequence that was stored by a time; times never fall within a session."""
+    """Return the last sequence that was stored by a time; they never go back in a session."""
     low, high = known.start, known.at
     middle = high
     while low < high:
