@@ -36,7 +36,7 @@ from ..engine.projection import Index, Projection, payload
 from .anomalies import Anomaly, anomaly
 from .bounds import with_changes, with_items, with_names
 from .changes import EMPTY, Changes, filled, reached
-from .session_labels import UNLABELLED, label_from, relabelled
+from .session_labels import UNNAMING, label_from, relabelled
 from .session_misfits import JUDGED, misfit
 from .session_status import ABANDONED_AFTER_S, TERMINAL, TRANSITIONS, status_at
 from .sums import NANO_USD, TOKEN_KINDS, ModelUsage, nano_usd, with_usage
@@ -64,7 +64,8 @@ _FILLED = frozenset({*_IDENTITY, *_CARRIED})
 class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A session as its facts say. `agent_id` is None if nobody ever said whose it is.
 
-    `label_source` tells where the label is from: given, question, message or function.
+    `label_source` tells where the label is from: given, question, message or function; without a
+    `label_source_id` an earlier one was taken away, and there may be others before this one.
     `model_usage` adds up to the sums of the session; cost is in billionths of a US dollar.
     `created_at` is the time of the first fact; `last_activity_at` stands still after the end.
     """
@@ -199,7 +200,7 @@ def _created(session: Session, event: Event, data: Changes) -> Changes:
     changes["labels"], left_out = with_items({}, labels, LABELS_MAX)
     changes.update(_beyond(session, event, "labels") if left_out else {})
     if data.get("label"):
-        changes.update(label_from(session.label_source, "given", data["label"], event.event_id))
+        changes.update(label_from(session, "given", data["label"], event.event_id))
     if session.created_sequence is not None:
         changes.update(anomaly(session, event, "created before: only what was empty is filled"))
         return changes
@@ -278,21 +279,21 @@ def _message(session: Session, event: Event, data: Changes) -> Changes:
     if data.get("role") == "user":
         changes["user_message_count"] = session.user_message_count + 1
         source_id = data.get("message_id") or event.event_id
-        changes.update(label_from(session.label_source, "message", data.get("content"), source_id))
+        changes.update(label_from(session, "message", data.get("content"), source_id))
     return changes
 
 
 def _turn(session: Session, event: Event, data: Changes) -> Changes:
     changes: Changes = {"turn_count": session.turn_count + 1}
     source_id = data.get("turn_id") or event.event_id
-    changes.update(label_from(session.label_source, "message", data.get("user_message"), source_id))
+    changes.update(label_from(session, "message", data.get("user_message"), source_id))
     return changes
 
 
 def _qa(session: Session, event: Event, data: Changes) -> Changes:
     changes: Changes = {"qa_count": session.qa_count + 1}
     source_id = data.get("qa_id") or event.event_id
-    changes.update(label_from(session.label_source, "question", data.get("question"), source_id))
+    changes.update(label_from(session, "question", data.get("question"), source_id))
     return changes
 
 
@@ -300,7 +301,7 @@ def _trace(session: Session, event: Event, data: Changes) -> Changes:
     changes: Changes = {"trace_count": session.trace_count + 1}
     source_id = data.get("step_id") or event.event_id
     name = data.get("origin_function")
-    changes.update(label_from(session.label_source, "function", name, source_id))
+    changes.update(label_from(session, "function", name, source_id))
     return changes
 
 
@@ -332,12 +333,6 @@ def _revoked(session: Session, event: Event, data: Changes) -> Changes:
     return {"always_allowed_actions": kept}
 
 
-def _redacted(session: Session, event: Event, data: Changes) -> Changes:
-    listed = ("qa_ids", "message_ids", "span_ids")
-    named = any(session.label_source_id in data.get(name, ()) for name in listed)
-    return dict(UNLABELLED) if named else {}
-
-
 def _counts(field: str) -> Callable[[Session, Event, Changes], Changes]:
     return lambda session, event, data: {field: getattr(session, field) + 1}
 
@@ -366,7 +361,7 @@ _FOLDS: dict[str, Callable[[Session, Event, Changes], Changes]] = {
     "feedback.given": _counts("feedback_count"),
     "approval.decided": _approval,
     "approval.revoked": _revoked,
-    "content.redacted": _redacted,
+    **UNNAMING,
 }
 
 SESSIONS = Projection(

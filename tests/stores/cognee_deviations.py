@@ -13,10 +13,13 @@ BR-19  An id that is a UUID in either form is kept with hyphens, a session's and
 BR-21  An update is one fact, so a crash leaves the old state or the new one.
 BR-27  A `trace_id`, as a `qa_id`, has one content: repeating stores nothing, another is refused.
 BR-31  What is None stays, as in Python; a text alone does not apply the feedback weights again.
+BR-34  Who saves a step without feedback gets this text, in `CogneeCache` too; ok and succeeded are
+       successes as well.
 BP-13  One kind of error for creations and updates, InvalidEvent, and InvalidArgument for scores.
 BP-24  `last_n` of 0 is none everywhere, also where Python's manager refuses it.
 BP-27  Objects become their type and id, sets are sorted; texts and containers are not cut, see
        Limits of the ledger, and only function and status are stripped.
+       Names beside each other that are the same as text are refused, for one value would be lost.
 BP-30  An entry without an id gets one, so it can be updated. Lengths and sections are not checked.
        Feedback under an id that has an entry is given anew and then the newest.
 BP-31  Feedback that is updated is given anew and then the newest; counts are set by difference.
@@ -42,6 +45,8 @@ L-05   Who may see whose sessions is the caller's to decide: lists are of one ow
 L-06   Pages have cursors instead of offsets, orders are refused if unknown and there is none by the
        end; `count_sessions` is the total.
 L-08   A closed session counts as completed, a cancelled one as failed.
+L-10   Records and lists have the label, too. Once something was taken away it is read from what is
+       left; the session's row, which all stores share, then has what came next, or nothing.
 """
 
 from tests.stores.deviations import OF_EVERY_STORE, Deviation, by_contract

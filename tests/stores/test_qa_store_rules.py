@@ -289,7 +289,7 @@ def test_m_25_u_24_what_drew_on_deleted_elements_is_redacted(ledger: Any) -> Non
         assert [one.id for one in store.get_session_context(session, **who)] == ["c3"]
     assert store.search("drew", everyone=True).items == []
     assert lifecycle_of(store).new_entries("t", "x") == []  # q2 is before the mark
-    assert lifecycle_of(store).session_record("t").label is None
+    assert lifecycle_of(store).session_record("t").label == "has nothing to do with it"
     assert store.forget_elements(["e1"]) == 0
     with pytest.raises(InvalidArgument):
         store.forget_elements("e1")

@@ -15,8 +15,6 @@ from projections.session_stores.qa import (
     SessionFeedbackEntry,
     SessionTraceStep,
 )
-from projections.session_stores.qa.steps import feedback_text
-from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import (
     Clock,
     asked,
@@ -118,15 +116,30 @@ def test_bp_27_what_json_does_not_know_is_told_by_type_and_id(ledger: Any) -> No
     assert store.count_trace_steps("s") == 1
 
 
-@on_memory
-@only_sync
+@each_backend_crossed
 def test_br_34_m_09_a_step_says_how_it_went_without_a_model(ledger: Any) -> None:
-    assert feedback_text("search", "SUCCESS") == "search succeeded."
-    assert feedback_text("search", "error", "\x1b[31mno\x07 net\x1b[0m.") == (
-        "search failed. Reason: no net."
-    )
-    assert feedback_text("search", "error") == "search failed."
-    assert len(feedback_text("f", "error", "x" * 9_999)) < 600
+    store = store_of(ledger)
+    reason = {"error_message": "\x1b[31mno\x07 net\x1b[0m."}
+    for said in (
+        {"status": "SUCCESS"},
+        {"status": "error"} | reason,
+        {"status": "error", "session_feedback": " "},
+        {"status": "error", "session_feedback": "as a model worded it"} | reason,
+        {"status": "error", "error_message": "x" * 9_999},
+    ):
+        store.save_trace_step("s", step("search", **said))
+    *texts, long = store.read_trace_feedback("s")
+    assert texts == [
+        "search succeeded.",
+        "search failed. Reason: no net.",
+        "search failed.",
+        "as a model worded it",
+    ]
+    assert len(long) < 600
+    # Who saves it again, as it was given or as it is read, says the same.
+    first = store.save_trace_step("s", step("search", trace_id="t"))
+    assert store.save_trace_step("s", step("search", trace_id="t")) == first
+    assert store.save_trace_step("s", store.read_trace_steps("s")[-1]) == first
 
 
 @each_backend_crossed

@@ -7,7 +7,11 @@ import pytest
 from ledger.catalogue import (
     ContentRedacted,
     Fact,
+    MessageAmended,
     MessageAppended,
+    MessageDeleted,
+    QAAmended,
+    QADeleted,
     QARecorded,
     SessionLabelled,
     TraceAppended,
@@ -22,6 +26,8 @@ def question(text: str, qa_id: str = "q") -> QARecorded:
 
 STEP = TraceAppended(origin_function="search", status="ok", step_id="step")
 HELLO = MessageAppended(role="user", content="Hello", message_id="m")
+BYE = MessageAppended(role="user", content="Bye", message_id="m2")
+ASKED_TWICE = (question("My card is 4111."), question("Why?", "q2"))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +48,9 @@ HELLO = MessageAppended(role="user", content="Hello", message_id="m")
          ("search", "function", "step")),
         ([question("Why?"), SessionLabelled(label=None)], ("Why?", "question", "q")),
         ([question("Why?"), SessionLabelled(labels={})], ("Why?", "question", "q")),
-        ([question("Why?"), ContentRedacted(qa_ids=["q"])], (None, None, None)),
+        ([question("Why?"), ContentRedacted(qa_ids=["q"])], (None, "question", None)),
+        ([STEP, ContentRedacted(span_ids=["step"])], (None, "function", None)),
+        ([HELLO, ContentRedacted(message_ids=["m"])], (None, None, None)),
         ([question("Why?"), ContentRedacted(qa_ids=["other"])], ("Why?", "question", "q")),
     ],
 )  # fmt: skip
@@ -50,4 +58,62 @@ def test_the_label_is_given_or_the_first_question_or_message_or_function(
     facts: list[Fact], label: tuple[str | None, ...]
 ) -> None:
     session = session_after(*facts)
+    assert (session.label, session.label_source, session.label_source_id) == label
+
+
+@pytest.mark.parametrize(
+    ("facts", "label"),
+    [
+        ([*ASKED_TWICE, QADeleted(qa_id="q")], (None, "question", None)),
+        ([*ASKED_TWICE, QADeleted(qa_id="q2")], ("My card is 4111.", "question", "q")),
+        ([STEP, QADeleted(qa_id="step")], ("search", "function", "step")),
+        ([HELLO, BYE, MessageDeleted(message_id="m")], (None, None, None)),
+        ([HELLO, BYE, MessageDeleted(message_id="m2")], ("Hello", "message", "m")),
+        ([HELLO, MessageDeleted(message_id="m"), BYE], ("Bye", "message", "m2")),
+        ([question("Why?"), QAAmended(qa_id="q", question="How?")], ("How?", "question", "q")),
+        ([question("Why?"), QAAmended(qa_id="q", question="x" * 200)],
+         ("x" * 120, "question", "q")),
+        ([question("Why?"), QAAmended(qa_id="q", question=" ")], (None, "question", None)),
+        ([question("Why?"), QAAmended(qa_id="q", answer="So.")], ("Why?", "question", "q")),
+        ([*ASKED_TWICE, QAAmended(qa_id="q2", question="How?")],
+         ("My card is 4111.", "question", "q")),
+        ([STEP, question(""), QAAmended(qa_id="q", question="How?")], ("How?", "question", "q")),
+        ([SessionLabelled(label="Mine"), question("Why?"), QAAmended(qa_id="q", question="How?")],
+         ("Mine", "given", "e1")),
+        ([HELLO, MessageAmended(message_id="m", content="Good day")],
+         ("Good day", "message", "m")),
+        ([HELLO, MessageAmended(message_id="m", content=None)], (None, None, None)),
+        ([HELLO, MessageAmended(message_id="m", name="ann")], ("Hello", "message", "m")),
+        ([HELLO, BYE, MessageAmended(message_id="m2", content="x")], ("Hello", "message", "m")),
+    ],
+)  # fmt: skip
+def test_a_label_goes_or_changes_with_what_it_is_from(
+    facts: list[Fact], label: tuple[str | None, ...]
+) -> None:
+    session = session_after(*facts)
+    assert (session.label, session.label_source, session.label_source_id) == label
+
+
+@pytest.mark.parametrize(
+    ("facts", "label"),
+    [
+        ([question("Last?", "q3")], ("Last?", "question", None)),
+        ([STEP], ("search", "function", None)),
+        ([STEP, question("Last?", "q3")], ("Last?", "question", None)),
+        ([HELLO], ("Hello", "message", None)),
+        # Which one it is from is not known any more, so it goes with any.
+        ([question("Last?", "q3"), QADeleted(qa_id="q2")], (None, "question", None)),
+        ([question("Last?", "q3"), QAAmended(qa_id="q3", question="End?")],
+         ("End?", "question", None)),
+        ([question("Last?", "q3"), ContentRedacted(qa_ids=["q3"])], (None, "question", None)),
+        ([question("Last?", "q3"), ContentRedacted(message_ids=["m"])],
+         ("Last?", "question", None)),
+        ([HELLO, MessageDeleted(message_id="m")], (None, "message", None)),
+        ([SessionLabelled(label="Mine")], ("Mine", "given", "e4")),
+    ],
+)  # fmt: skip
+def test_behind_a_question_that_is_gone_no_label_says_that_it_is_the_first(
+    facts: list[Fact], label: tuple[str | None, ...]
+) -> None:
+    session = session_after(*ASKED_TWICE, QADeleted(qa_id="q"), *facts)
     assert (session.label, session.label_source, session.label_source_id) == label

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..snapshot.errors import SessionBusy
 from .cache import CogneeCache
 from .cache_async import AsyncCogneeCache
 from .errors import IdTaken
@@ -28,6 +29,7 @@ __all__ = [
     "QALifecycle",
     "QAStore",
     "Recalled",
+    "SessionBusy",
     "SessionContextEntry",
     "SessionFeedbackEntry",
     "SessionQAEntry",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Set
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -101,7 +101,7 @@ def _unlisted(core: QACore, kept: Kept, marked: Set[str]) -> list[NewEvent]:
     return facts
 
 
-def redactions(core: QACore, reason: str, elements: Sequence[str], gone: Kept) -> list[NewEvent]:
+def redactions(core: QACore, reason: str, elements: Collection[str], gone: Kept) -> list[NewEvent]:
     """Return the facts after which nothing shows what is gone."""
     named = [("qa_ids", one.qa_id) for one in gone.entries]
     named += [("span_ids", one.own_id) for one in gone.steps]

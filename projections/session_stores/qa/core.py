@@ -20,6 +20,7 @@ from ledger import (
 from ledger.events import SESSION_DELETED, SESSION_FORKED, Event
 from ledger.moments import from_microseconds
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ...engine.projection import payload
 from ...folds.sessions import Session
@@ -278,8 +279,8 @@ def ttl_of(seconds: Any, name: str) -> timedelta | None:
     if seconds is None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-        raise InvalidArgument(name, f"expected seconds, 0 or more, got {seconds!r}")
+        raise InvalidArgument(name, f"expected seconds, 0 or more, got {shown(seconds)}")
     try:
         return timedelta(seconds=seconds) if seconds else None
     except OverflowError as error:
-        raise InvalidArgument(name, f"{seconds} is too long") from error
+        raise InvalidArgument(name, f"{shown(seconds)} is too long") from error

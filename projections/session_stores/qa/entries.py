@@ -10,6 +10,7 @@ import msgspec
 from ledger import InvalidArgument, NewEvent, new_event_id
 from ledger.events import Event
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ...folds.qa import QAEntry
 from ..snapshot.errors import SessionBusy
@@ -160,7 +161,7 @@ def add_feedback(
     """Judge an answer; what is None stays as it was."""
     own_id = canonical(qa_id, "qa_id")
     if score is not None and (type(score) is not int or score not in SCORES):
-        raise InvalidArgument("score", f"expected an int from 1 to 5, got {score!r}")
+        raise InvalidArgument("score", f"expected an int from 1 to 5, got {shown(score)}")
     said: Mapping[str, Any] = {"score": score, "text": text}
     said = {name: value for name, value in said.items() if value is not None}
     fact = core.fact("feedback.given", {"qa_id": own_id} | said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger import CallError
+from ledger.refusals import shown
 
 
 class IdTaken(CallError):
@@ -12,4 +13,4 @@ class IdTaken(CallError):
         self.session_id = session_id
         self.kind = kind
         self.own_id = own_id
-        super().__init__(f"Session {session_id!r} has another {kind} {own_id!r}.")
+        super().__init__(f"Session {shown(session_id)} has another {kind} {shown(own_id)}.")

@@ -11,6 +11,7 @@ import msgspec
 from ledger import InvalidArgument, NewEvent, new_event_id
 from ledger.arguments import natural
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ...folds.context import ContextEntry
 from ...folds.feedback import Feedback
@@ -65,6 +66,7 @@ _EMPTIED = {
 #: What is counted is said as a difference, so that of two who count at once both are heard.
 _COUNTED = {"helpful_count": "helpful_delta", "harmful_count": "harmful_delta"}
 _FIXED = ("id", "kind", "created_at")
+_UNKNOWN_SHOWN_MAX = 10
 #: No amendment says these, so that an entry of which they change is put again, whole.
 _PUT_AGAIN = ("last_served_at",)
 
@@ -164,9 +166,12 @@ def update(core: QACore, place: Place, entry_id: Key, changes: Mapping[str, Any]
 
 
 def _check_names(entry: Guidance, changes: Mapping[str, Any]) -> None:
-    unknown = sorted({*changes} - ({*entry.__struct_fields__} - {*_FIXED}))
+    unknown = {*changes} - ({*entry.__struct_fields__} - {*_FIXED})
     if unknown:
-        raise InvalidArgument("changes", f"cannot change {', '.join(map(str, unknown))}")
+        names = sorted(map(shown, unknown))
+        more = ", …" if len(names) > _UNKNOWN_SHOWN_MAX else ""
+        named = ", ".join(names[:_UNKNOWN_SHOWN_MAX]) + more
+        raise InvalidArgument("changes", f"cannot change {named}")
 
 
 def _given_again(

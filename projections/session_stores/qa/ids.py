@@ -16,6 +16,7 @@ import msgspec
 from ledger import InvalidArgument, InvalidEvent
 from ledger.codec import check_text
 from ledger.limits import ID_BYTES_MAX, SESSION_ID_BYTES_MAX
+from ledger.refusals import shown
 
 from ...folds.sessions import Session
 from ..uuid_texts import hyphenated, is_uuid
@@ -115,5 +116,5 @@ def dataset_uuid(dataset_id: Key) -> str:
     """Return a dataset's id, which must be a UUID."""
     text = canonical(dataset_id, "dataset_id")
     if not is_uuid(text):
-        raise InvalidArgument("dataset_id", f"expected a UUID, got {text!r}")
+        raise InvalidArgument("dataset_id", f"expected a UUID, got {shown(text)}")
     return text

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from ledger import InvalidArgument, NewEvent
 from ledger.arguments import list_limit, natural
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ...folds.consumers import Consumer
 from ...folds.qa import QAEntry
@@ -19,6 +22,7 @@ from . import entries, steps
 from .core import ROUNDS_MAX, QACore
 from .filtered_pages import fitting
 from .ids import Key, Place, canonical, dataset_uuid, place_of, place_of_row
+from .labels import label_of
 from .lifecycle_records import (
     ENTRIES_SHOWN,
     ORDERS,
@@ -48,7 +52,8 @@ class LifecyclePlans:
         is_number = isinstance(given, int | float) and not isinstance(given, bool)
         if not is_number or not 0 <= given <= ABANDONED_AFTER_S_MAX:
             raise InvalidArgument(
-                "abandoned_after_s", f"expected 0 to {ABANDONED_AFTER_S_MAX} seconds, got {given!r}"
+                "abandoned_after_s",
+                f"expected 0 to {ABANDONED_AFTER_S_MAX} seconds, got {shown(given)}",
             )
         self.core = core
         self.abandoned_after_s = abandoned_after_s
@@ -78,7 +83,7 @@ class LifecyclePlans:
     def end(self, place: Place, status: str, reason: str | None) -> Plan[bool]:
         """End a session; False if it is not there or has ended already."""
         if status not in ENDINGS:
-            raise InvalidArgument("status", f"expected completed or failed, got {status!r}")
+            raise InvalidArgument("status", f"expected completed or failed, got {shown(status)}")
         said = {"status": status} | ({} if reason is None else {"reason": reason})
         fact = self.core.fact("session.status_changed", said)
 
@@ -91,10 +96,18 @@ class LifecyclePlans:
     def record(self, place: Place) -> Plan[LifecycleRecord | None]:
         """Return the record of a session, or None."""
         row = yield from self.core.row(place)
-        return None if row is None else self._record(row)
+        if row is None:
+            return None
+        return (yield from self._labelled(row, self._record(row)))
 
     def _record(self, row: Session) -> LifecycleRecord:
         return record_of(row, self.core.now(), self.abandoned_after_s)
+
+    def _labelled(self, row: Session, record: LifecycleRecord) -> Plan[LifecycleRecord]:
+        label = yield from label_of(self.core, row)
+        if label == record.label:
+            return record
+        return msgspec.structs.replace(record, label=label)
 
     def page(
         self,
@@ -112,7 +125,7 @@ class LifecyclePlans:
         user, asked = self._asked(user_id, everyone, status, filters)
         if order_by not in tuple(ORDERS):
             orders = ", ".join(ORDERS)
-            raise InvalidArgument("order_by", f"expected one of {orders}, got {order_by!r}")
+            raise InvalidArgument("order_by", f"expected one of {orders}, got {shown(order_by)}")
         count = natural(limit, "limit")
 
         def fetch(size: int, behind: str | None) -> Plan[ViewPage[Session]]:
@@ -129,10 +142,12 @@ class LifecyclePlans:
 
         def fits(rows: Sequence[Session]) -> Plan[list[LifecycleRecord | None]]:
             alive = {row.session_id for row in (yield from self.core.alive(rows))}
-            return [
-                self._fit(row, user, everyone, status) if row.session_id in alive else None
-                for row in rows
-            ]
+            found: list[LifecycleRecord | None] = []
+            for row in rows:
+                is_alive = row.session_id in alive
+                record = self._fit(row, user, everyone, status) if is_alive else None
+                found.append(None if record is None else (yield from self._labelled(row, record)))
+            return found
 
         return (yield from fitting(fetch, fits, count, cursor))
 
@@ -144,7 +159,7 @@ class LifecyclePlans:
         status: LifecycleStatus | None = None,
         **filters: Any,
     ) -> Plan[list[LifecycleRecord]]:
-        """Return all records that fit."""
+        """Return all records that fit, with the labels of their rows."""
         user, asked = self._asked(user_id, everyone, status, filters)
         rows = yield from self.core.rows(**asked)
         return list(self._fitting(rows, user, everyone, status))
@@ -178,7 +193,7 @@ class LifecyclePlans:
             raise InvalidArgument("user_id", "expected none together with `everyone`")
         if status is not None and status not in STATUSES:
             raise InvalidArgument(
-                "status", f"expected one of {', '.join(STATUSES)}, got {status!r}"
+                "status", f"expected one of {', '.join(STATUSES)}, got {shown(status)}"
             )
         user = None if user_id is None else place_of("s", user_id).user_id
         dataset_id = filters.pop("dataset_id", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -18,6 +17,7 @@ from ..uuid_texts import is_uuid
 from .clearing import Kept, cleared, kept, redactions
 from .core import QACore
 from .ids import Key, Place, canonical, dataset_uuid
+from .named_ids import NamedIds
 from .records import several
 
 PRUNED = "pruned"
@@ -84,7 +84,7 @@ def forget_elements(core: QACore, element_ids: Iterable[str], dataset_id: Key | 
     # A blank id would be found in every step; the graph's UUIDs stand there in either form.
     given = [(one, canonical(one, "element_ids")) for one in several(element_ids, "element_ids")]
     forms = [(str(one), own) + ((UUID(own).hex,) if is_uuid(own) else ()) for one, own in given]
-    elements = tuple(dict.fromkeys(one for each in forms for one in each))
+    elements = NamedIds(one for each in forms for one in each)
     dataset = None if dataset_id is None else dataset_uuid(dataset_id)
     count = 0
     for row in (yield from core.rows(expired=True, dataset_id=dataset)):
@@ -92,32 +92,35 @@ def forget_elements(core: QACore, element_ids: Iterable[str], dataset_id: Key | 
     return count
 
 
-def _forget(core: QACore, ledger_id: str, elements: Sequence[str]) -> Plan[bool]:
+def _forget(core: QACore, ledger_id: str, elements: NamedIds) -> Plan[bool]:
     def decide() -> Plan[Sequence[NewEvent] | None]:
-        gone = drawn_from((yield from kept(core, ledger_id)), frozenset(elements))
-        return redactions(core, "elements were deleted", elements, gone) or None
+        gone = drawn_from((yield from kept(core, ledger_id)), elements)
+        return redactions(core, "elements were deleted", elements.ids, gone) or None
 
     return (yield from core.decide(ledger_id, decide))
 
 
-def drawn_from(kept: Kept, elements: frozenset[str]) -> Kept:
+def drawn_from(kept: Kept, elements: NamedIds) -> Kept:
     """Return all that depends on elements of the graph, however indirectly. Pure.
 
     Answers that used them; steps that name them, or a redacted answer; feedback on such answers;
     guidance learned from such feedback or steps; later answers that used such guidance.
     """
     qa: set[str] = set()
-    steps: set[str] = set()
+    sought: set[str] = set()
+    steps = {one.own_id for one in kept.steps if _says(one, elements)}
     learned: set[str] = set()
     said: set[str] = set()
     while True:
         before = len(qa) + len(steps) + len(learned) + len(said)
         for entry in kept.entries:
             used: set[str] = set().union(*(entry.used_graph_element_ids or {}).values())
-            if used & elements or learned & {*(entry.used_session_context_ids or ())}:
+            drew = any(one in elements.ids for one in used)
+            if drew or learned & {*(entry.used_session_context_ids or ())}:
                 qa.add(entry.qa_id)
-        named = _naming(elements | qa)
-        steps |= {one.own_id for one in kept.steps if named is not None and _says(one, named)}
+        answers = NamedIds(qa - sought)
+        sought |= qa
+        steps |= {one.own_id for one in kept.steps if _says(one, answers)}
         for feedback in kept.feedback:
             if qa & {feedback.qa_id, *feedback.referenced_qa_ids} or learned & {
                 *feedback.influencing_context_ids
@@ -137,13 +140,6 @@ def drawn_from(kept: Kept, elements: frozenset[str]) -> Kept:
     )
 
 
-def _naming(ids: frozenset[str]) -> re.Pattern[str] | None:
-    """Return what finds any of some ids as a whole."""
-    if not ids:
-        return None
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(ids)))})(?!\w)")
-
-
-def _says(step: Span, named: re.Pattern[str]) -> bool:
+def _says(step: Span, named: NamedIds) -> bool:
     said: Any = [step.input, step.output, step.error, step.attributes]
-    return any(named.search(text) for text in texts_within(said))
+    return any(named.are_in(text) for text in texts_within(said))

@@ -11,6 +11,7 @@ from ledger import InvalidArgument
 from ledger.arguments import FILTER_BYTES_MAX, natural
 from ledger.codec import check_text
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ...folds.qa import QAEntry
 from ...folds.sessions import Session
@@ -72,8 +73,10 @@ def recall(
 ) -> Plan[list[Recalled]]:
     """Return what has a word of the text in a session, the most words first."""
     count = natural(limit, "limit")
-    if [one for one in several(scopes, "scopes") if one not in SCOPES]:
-        raise InvalidArgument("scopes", f"expected some of {', '.join(SCOPES)}, got {scopes!r}")
+    unknown = [one for one in several(scopes, "scopes") if one not in SCOPES]
+    if unknown:
+        reason = f"expected some of {', '.join(SCOPES)}, got {shown(unknown[0])}"
+        raise InvalidArgument("scopes", reason)
     asked = keywords(text)
     hits: list[Recalled] = []
     if not asked:

@@ -11,17 +11,11 @@ from msgspec import UNSET, UnsetType
 
 from ledger import InvalidArgument
 from ledger.limits import NESTING_DEPTH_MAX
+from ledger.refusals import shown
 
 from ...folds.qa import QAEntry
 from ...folds.traces import Span
 from .ids import Place
-
-#: Cognee's names of the flags that its pipelines set on an answer.
-FLAGS = (
-    "feedback_weights_applied",
-    "frequency_weights_applied",
-    "preference_turn_counted",
-)
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -85,7 +79,8 @@ class SessionQAUpdate(msgspec.Struct, frozen=True, kw_only=True):
 class SessionTraceStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step of an agent; `status` is free. Without a `trace_id` it gets one.
 
-    `sequence` and `created_at` are set by the store.
+    Without `session_feedback` it says that the function succeeded, if the status is success,
+    succeeded or ok, and else that it failed, with the error. `sequence` and `created_at` are set by the store.
     """
 
     origin_function: str
@@ -155,7 +150,7 @@ def lists(value: Any, field: str, depth: int = 0) -> Any:
 def several(given: Any, name: str) -> list[Any]:
     """Return what is given as a list; a text is one thing, and not several."""
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise InvalidArgument(name, f"expected several, got {given!r:.100}")
+        raise InvalidArgument(name, f"expected several, got {shown(given)}")
     return list(given)
 
 
@@ -164,5 +159,5 @@ def checked_last(last_n: Any) -> int | None:
     if last_n is None:
         return None
     if type(last_n) is not int or last_n < 0:
-        raise InvalidArgument("last_n", f"expected None or an int, 0 or more, got {last_n!r}")
+        raise InvalidArgument("last_n", f"expected None or an int, 0 or more, got {shown(last_n)}")
     return last_n

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time
 from typing import Any
-from uuid import UUID
-
-import msgspec
 
 from ledger import InvalidArgument, new_event_id
-from ledger.limits import NESTING_DEPTH_MAX
 from ledger.plans import Plan
 
 from ...folds.graph_context import GraphContext
@@ -19,6 +14,7 @@ from ...folds.traces import Span
 from .core import QACore
 from .entries import once
 from .ids import Key, Place, canonical, dataset_uuid
+from .json_values import json_value
 from .records import SessionTraceStep, Stored, checked_last, step_of
 
 FEEDBACK_CHARS_MAX = 500
@@ -27,7 +23,6 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NAMED = ("origin_function", "status")
 _TEXTS = ("memory_query", "memory_context", "error_message", "session_feedback")
-_PLAIN = (str, bool, int, float, type(None))
 
 
 def save(
@@ -40,6 +35,10 @@ def save(
     step_id = canonical(step.trace_id, "trace_id") if given else new_event_id()
     payload: dict[str, Any] = {"step_id": step_id}
     payload |= {name: _text(step, name) for name in (*_NAMED, *_TEXTS)}
+    if not payload["session_feedback"].strip():
+        payload["session_feedback"] = feedback_text(
+            payload["origin_function"], payload["status"], payload["error_message"]
+        )
     payload["method_params"] = _params(step.method_params)
     payload["method_return_value"] = json_value(step.method_return_value)
     fact = core.fact("trace.appended", payload)
@@ -141,27 +140,3 @@ def _params(given: object) -> dict[str, Any]:
         raise InvalidArgument("method_params", f"expected names with values, got {kind}")
     params: dict[str, Any] = json_value(given)
     return params
-
-
-def json_value(value: Any, depth: int = 0) -> Any:
-    """Return what JSON can say of a value: of an object its type, and its id if it has one.
-
-    The members of a set come in one order, so that whoever repeats a step says the same.
-    """
-    if depth > NESTING_DEPTH_MAX:
-        raise InvalidArgument("step", f"nested deeper than {NESTING_DEPTH_MAX}, or in itself")
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, date | time | datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(name): json_value(one, depth + 1) for name, one in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        said_all = [json_value(one, depth + 1) for one in value]
-        is_set = isinstance(value, set | frozenset)
-        return sorted(said_all, key=msgspec.json.encode) if is_set else said_all
-    said = {"type": type(value).__name__}
-    own_id = getattr(value, "id", None)
-    return said if own_id is None else said | {"id": str(own_id)}

@@ -188,7 +188,8 @@ class QAStore:
     ) -> Stored:
         """Append a step of an agent and return its id and sequence.
 
-        Objects that JSON does not know are kept as their type and id. A `trace_id` is as a `qa_id`.
+        Objects that JSON does not know are kept as their type, and their id if they tell one. Names
+        that are the same as text are refused. A `trace_id` is as a `qa_id`.
         """
         place = self.core.place(session_id, user_id)
         return run(steps.save(self.core, place, step, dataset_id))

@@ -1,0 +1,47 @@
+"""Ids are found in texts as wholes, as a pattern of them all would find them."""
+
+import random
+import re
+import time
+
+import pytest
+
+from projections.session_stores.qa.named_ids import NamedIds
+
+PIECES = ("a", "b", "ab", "é", "1", "_", "-", ":", " ", ".", "#", "\n", "٣")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ids_are_found_where_their_pattern_finds_them(seed: int) -> None:
+    chosen = random.Random(seed)
+
+    def text(longest: int) -> str:
+        return "".join(chosen.choices(PIECES, k=chosen.randint(1, longest)))
+
+    found = 0
+    for _ in range(2_000):
+        ids = [text(4) for _ in range(chosen.randint(1, 5))]
+        pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, ids))})(?!\w)")
+        said = text(20)
+        expected = pattern.search(said) is not None
+        assert NamedIds(ids).are_in(said) is expected, (ids, said)
+        found += expected
+    assert 200 < found < 1_800
+
+
+def test_no_ids_are_nowhere_and_ids_are_kept_in_their_order() -> None:
+    assert not NamedIds(()).are_in("a - b")
+    assert list(NamedIds(["b", "a", "b"]).ids) == ["b", "a"]
+
+
+def test_many_ids_take_no_longer_than_few() -> None:
+    text = " ".join(f"node:{number}" for number in range(20_000))
+
+    def seconds(count: int) -> float:
+        named = NamedIds(f"node:x{number}" for number in range(count))
+        start = time.perf_counter()
+        assert not named.are_in(text)
+        return time.perf_counter() - start
+
+    few = min(seconds(10) for _ in range(5))
+    assert min(seconds(10_000) for _ in range(5)) < 10 * few
