@@ -10,18 +10,21 @@ A-05  A save of a session that was changed since it was read is refused, and so 
 A-07  Of the caller's object `version` moves; `last_activity_at` is set only where the caller says
       a later time than is stored, or creates the session. What is saved behind the end is no
       activity: of a closed session it stays, whatever the caller says, until it is opened again.
-A-12  Variables are JSON: ids and times within them come back as text, NaN is refused. Their names
-      are not blank and have at most 512 bytes, and one has at most 1 MiB with its name. Beyond the
+A-12  Variables are JSON: ids and times within them come back as text, -0.0 as 0.0. What is no JSON
+      (NaN, bytes, sets, keys that are no text) is refused by its place. Their names are not blank
+      and have at most 512 bytes, and one has at most 1 MiB with its name. Beyond the
       first 1,000 variables of a session all others are kept in one fact, of at most 1 MiB together
       with rules beyond 1,000 and whatever else no fact says. Of the step history the last 1,000 are kept; all of
       it is in the views, unless one save tells more than 5,000 new steps, the last of which are.
-A-13  Moments need a time zone and are within the years 1 to 9999 in UTC, numbers are not negative,
-      unknown fields are refused, and so are rule ids in `rule_fires` that are blank or over 512
-      bytes.
+A-13  Moments need a time zone and are within the years 1970 to 9999 in UTC, for facts happen at
+      them; those at which none does, as `marked_at` of a migration, may be earlier, from the year 1.
+      Numbers are not negative, unknown fields are refused, and so are rule ids in `rule_fires` that
+      are blank or over 512 bytes.
 A-21  Statuses of other systems are shown as soldier's: pending as active, paused as idle, and the
       terminal ones as closed.
-A-29  A position is the last step that was entered in the scenario: it stays when the session's
-      history is cut, and is not that of another scenario's step.
+A-29  A position is the last step that was entered in the scenario, or the last of the history if
+      the session returns to it: it stays when the session's history is cut, and is not that of
+      another scenario's step.
 A-34  By last activity, then by id; pages are those of `views.scenario_positions`.
 A-41  No history is a step without a name.
 A-49  Which statuses are used again can be said; by default all but closed.

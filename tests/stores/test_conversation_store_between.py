@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from ledger import EventIdReused, InvalidArgument, NewEvent, SequenceConflict
-from projections.session_stores.conversation import Session, SessionStatus
-from projections.session_stores.conversation.models import OPEN
+from projections.session_stores.conversation import OPEN, Session, SessionStatus
 from tests.support.builders import on_memory, only_sync
 from tests.support.conversations import (
     AGENT,

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from ledger import InvalidArgument, NewEvent
-from projections.session_stores.conversation import Channel, Session, SessionStatus
-from projections.session_stores.conversation.models import OPEN
+from projections.session_stores.conversation import OPEN, Channel, Session, SessionStatus
 from tests.support.builders import only_sync
 from tests.support.conversations import (
     AGENT,

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import NewEvent
-from projections.session_stores.conversation import Session
-from projections.session_stores.conversation.models import OPEN
+from projections.session_stores.conversation import OPEN, Session
 from tests.support.conversations import (
     AGENT,
     SCENARIO,

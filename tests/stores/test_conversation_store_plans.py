@@ -16,8 +16,7 @@ from projections.backends.row_queries import RowQuery, of_session
 from projections.backends.session_rows import SessionRows
 from projections.backends.sqlite.backend import SqliteViews
 from projections.backends.sqlite.statements import TableStatements as SqliteStatements
-from projections.session_stores.conversation import ConversationStore
-from projections.session_stores.conversation.models import OPEN
+from projections.session_stores.conversation import OPEN, ConversationStore
 from projections.session_stores.conversation.reading import PAGE_SESSIONS
 from projections.session_stores.conversation.rows import PROJECTIONS, REMAINDER
 from tests.contract.test_views_plans import is_scanned, is_sorted, noting

@@ -39,7 +39,7 @@ SCOPES = st.none() | st.builds(
 # A turn of a single-scenario session: what is done with its scenario, and how it stands then.
 TURNS = st.tuples(
     NUMBERS,
-    st.sampled_from(["enter", "enter", "version", "exit", "stay"]),
+    st.sampled_from(["enter", "enter", "version", "exit", "stay", "back", "again"]),
     SCENARIOS,
     st.integers(1, 2),
     STEPS,
@@ -119,6 +119,13 @@ def play(
         session.active_scenario_version = version
         session.step_history.append(visit(turn, step))
     elif what == "version" and session.active_scenario_id is not None:
+        session.active_scenario_version = version
+    elif what == "back" and session.active_scenario_id and len(session.step_history) > 1:
+        session.step_history.pop()  # the turn is taken back
+        session.active_step_id = session.step_history[-1].step_id
+    elif what == "again" and session.step_history:
+        session.active_scenario_id = scenario
+        session.active_step_id = session.step_history[-1].step_id
         session.active_scenario_version = version
     elif what == "exit":
         session.active_scenario_id = session.active_step_id = None

@@ -2,18 +2,18 @@
 
 import copy
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from ledger import InvalidArgument, InvalidEvent, NewEvent
 from ledger.catalogue import MessageAppended
-from projections.session_stores.conversation import Session
+from projections.session_stores.conversation import PendingMigration, Session
 from projections.session_stores.conversation.models import base_of
 from tests.support.awkward import Awkward, Lying, endless, nested
 from tests.support.builders import on_memory, only_sync
-from tests.support.conversations import TENANT, instance, session_of, store_of, uuid, visit
+from tests.support.conversations import TENANT, at, instance, session_of, store_of, uuid, visit
 
 KEY = str(uuid(100))
 HERE = {"tenant": str(TENANT)}
@@ -241,3 +241,103 @@ def test_a_12_of_what_is_too_large_it_is_said_what_it_is(ledger: Any) -> None:
         store.save(saved, events=[NewEvent({"text": "x" * 2**20}, "note")])
     assert caught.value.field == "payload"
     assert store.get(uuid(100)) == saved
+
+
+EARLY = datetime(1969, 12, 31, 23, 59, tzinfo=UTC)
+# Where a session says when something was, but for a migration's mark.
+MOMENTS: dict[str, Callable[[], Session]] = {
+    "session.created_at": lambda: session_of(created_at=EARLY, last_activity_at=at(1)),
+    "session.last_activity_at": lambda: session_of(last_activity_at=EARLY),
+    "session.step_history[1].entered_at": lambda: session_of(
+        step_history=[visit(1), visit(2, entered_at=EARLY)]
+    ),
+    "session.variable_updated_at.a": lambda: session_of(
+        variables={"a": 1}, variable_updated_at={"a": EARLY}
+    ),
+    **{
+        f"session.active_scenarios[0].{name}": lambda fields=fields: session_of(  # type: ignore[misc] # of this name
+            active_scenarios=[instance(**fields)]
+        )
+        for name, fields in {
+            "started_at": {"started_at": EARLY},
+            "last_active_at": {"last_active_at": EARLY},
+            "paused_at": {"paused_at": EARLY, "status": "paused"},
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize("field", MOMENTS)
+def test_a_13_a_moment_before_1970_is_refused_by_its_field(ledger: Any, field: str) -> None:
+    store = store_of(ledger)
+    for save in (store.save, store.get_or_create):
+        with pytest.raises(InvalidEvent, match="before 1970") as caught:
+            save(MOMENTS[field]())
+        assert caught.value.field == field
+    assert ledger.head(KEY, **HERE) == 0
+
+
+@on_memory
+@only_sync
+def test_a_13_a_moment_before_1970_of_an_event_is_the_events(ledger: Any) -> None:
+    store = store_of(ledger)
+    with pytest.raises(InvalidEvent) as caught:
+        store.save(session_of(), events=[NewEvent({}, "note", occurred_at=EARLY)])
+    assert caught.value.field == "occurred_at"
+
+
+@on_memory
+@only_sync
+def test_a_13_the_first_and_the_last_moments_come_back(ledger: Any) -> None:
+    store = store_of(ledger)
+    mark = {"target_version": 2, "anchor_content_hash": "h", "migration_plan_id": uuid(11)}
+    first = PendingMigration(marked_at=datetime.min.replace(tzinfo=UTC), **mark)
+    last = datetime.max.replace(tzinfo=UTC)
+    saved = session_of(
+        pending_migration=first,
+        created_at=datetime(1970, 1, 1, tzinfo=UTC),
+        last_activity_at=last,
+        step_history=[visit(1, entered_at=last)],
+    )
+    store.save(saved)
+    assert store.get(uuid(100)) == saved
+
+
+LONG = "x" * 2_000_000
+
+
+@on_memory
+@only_sync
+def test_u_18_a_value_of_megabytes_is_not_spelled_out_by_its_refusal(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = session_of(active_scenarios=[instance()])
+    store.save(saved)
+
+    def put(change: Callable[[Session], object]) -> Callable[[], object]:
+        def save() -> object:
+            session = saved.model_copy(deep=True)
+            change(session)
+            return store.save(session)
+
+        return save
+
+    calls: list[Callable[[], object]] = [
+        lambda: store.get(LONG),
+        lambda: store.delete(LONG),
+        lambda: store.get_by_channel(TENANT, LONG, "ana"),
+        lambda: store.get_by_channel(TENANT, "sms", "ana", statuses=[LONG]),
+        lambda: store.list_by_agent(TENANT, uuid(3), status=LONG),
+        lambda: store.find_sessions_by_step_hash(TENANT, LONG, 1, "hash"),
+        put(lambda one: one.rule_fires.update({LONG: -1})),
+        put(lambda one: one.variables.update({LONG: object()})),
+        put(lambda one: one.variables.update({LONG: {1: 1}})),
+        put(lambda one: one.variables.update({LONG: b"x"})),
+        put(lambda one: one.variables.update(a={LONG: "\ud800"})),
+        put(lambda one: one.variables.update(a={f"{LONG}\ud800": 1})),
+        put(lambda one: one.__dict__.update(status=LONG)),
+        put(lambda one: one.variables.update({LONG: 1})),
+    ]
+    for call in calls:
+        with pytest.raises((InvalidArgument, InvalidEvent)) as caught:
+            call()
+        assert len(str(caught.value)) < 2_000

@@ -78,6 +78,76 @@ def test_a_29_a_position_is_the_last_visit_whatever_else_is_said(ledger: Any) ->
     assert found(store, TENANT, SCENARIO, 2, "hash 2") == []
 
 
+@pytest.mark.parametrize("moved_to", [1_001, 1_002])
+def test_a_29_a_turn_that_is_taken_back_leads_back_to_the_step_before(
+    ledger: Any, moved_to: int
+) -> None:
+    store = store_of(ledger)
+    session = standing()
+    store.save(session)
+    session.step_history.append(visit(2, 2))
+    session.active_step_id = uuid(moved_to)
+    store.save(session)
+    session.step_history.pop()
+    session.active_step_id = STEP
+    store.save(session)
+    assert found(store) == [100]
+    assert found(store, TENANT, SCENARIO, 1, "hash 2") == []
+    assert store.get(uuid(100)).step_history == session.step_history
+    name = {"include_current_nodes": ["step 1"]}
+    assert found(store, *HERE, ScopeFilter(**name)) == [100]
+
+
+def test_a_29_a_turn_that_is_taken_back_leads_back_to_what_the_step_was(ledger: Any) -> None:
+    store = store_of(ledger)
+    session = standing()
+    session.step_history.append(visit(2, 1, step_content_hash="changed"))
+    store.save(session)
+    session.step_history.pop()
+    store.save(session)
+    assert found(store) == [100]
+    head = ledger.head(str(uuid(100)), tenant=str(TENANT))
+    store.save(session)
+    assert ledger.head(str(uuid(100)), tenant=str(TENANT)) == head
+
+
+def test_a_29_a_scenario_that_is_entered_again_stands_at_its_last_visit(ledger: Any) -> None:
+    store = store_of(ledger)
+    session = standing()
+    store.save(session)
+    session.active_scenario_id = session.active_step_id = session.active_scenario_version = None
+    store.save(session)
+    assert found(store) == []
+    session.active_scenario_id, session.active_step_id = SCENARIO, STEP
+    session.active_scenario_version = 1
+    store.save(session)
+    assert found(store) == [100]
+    assert store.get(uuid(100)).step_history == session.step_history
+
+
+def test_a_29_a_scenario_that_is_named_after_its_step_stands_there(ledger: Any) -> None:
+    store = store_of(ledger)
+    session = session_of(step_history=[visit(1, 1)])
+    store.save(session)
+    assert found(store) == []
+    session.active_scenario_id, session.active_step_id = SCENARIO, STEP
+    session.active_scenario_version = 1
+    store.save(session)
+    assert found(store) == [100]
+    assert store.get(uuid(100)).step_history == session.step_history
+
+
+def test_a_29_a_step_that_was_not_visited_last_is_not_found_by_the_last_visit(
+    ledger: Any,
+) -> None:
+    store = store_of(ledger)
+    session = standing()
+    store.save(session)
+    session.active_step_id = uuid(1_002)
+    store.save(session)
+    assert found(store, TENANT, SCENARIO, 1, "hash 2") == []
+
+
 def test_a_35_every_scenario_of_a_session_has_its_place(ledger: Any) -> None:
     store = store_of(ledger)
     session = standing(active_scenarios=[instance(OTHER_SCENARIO, 2)])

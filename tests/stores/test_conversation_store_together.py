@@ -1,6 +1,11 @@
 """The conversation store beside the other stores on one ledger: what each sees of the rest."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
+
+import pytest
+from msgspec.structs import replace
 
 from ledger import NewEvent
 from projections.session_stores.conversation.reading import LIMITS
@@ -9,6 +14,8 @@ from tests.stores.orchestrator_cases import orchestrator_of, run_of, session
 from tests.support.agent_sessions import contents
 from tests.support.agent_sessions import store_of as snapshots_of
 from tests.support.builders import on_memory, only_sync
+from tests.support.cognee import DATASET, lifecycle_of
+from tests.support.cognee import store_of as qa_of
 from tests.support.conversations import (
     AGENT,
     TENANT,
@@ -127,6 +134,40 @@ def test_sessions_are_shared_with_the_orchestrator_store(ledger: Any) -> None:
     ours.save(found)
     assert ours.get(uuid(101)).config_version == 3
     assert theirs.get_session(other).agent_id == str(AGENT)
+
+
+# What other stores tell of a session, and no conversation says.
+ELSEWHERE: dict[str, Callable[[Any], object]] = {
+    "touched": lambda one: lifecycle_of(qa_of(one, tenant=str(TENANT))).ensure_and_touch(KEY),
+    "its dataset": lambda one: qa_of(one, tenant=str(TENANT)).create_qa_entry(
+        KEY, "question", "answer", dataset_id=DATASET
+    ),
+    "metadata": lambda one: changed_record(one, metadata={"x": 1}),
+    "its parent": lambda one: changed_record(one, parent_session_id="parent"),
+    "a later time": lambda one: changed_record(one, updated_at=datetime(2030, 1, 1, tzinfo=UTC)),
+    "external id": lambda one: snapshots_of(one, **HERE).save(
+        replace(snapshots_of(one, **HERE).load(KEY), id=NAMED)
+    ),
+}
+NAMED = SessionId(KEY, "external")
+
+
+def changed_record(ledger: Any, **fields: Any) -> None:
+    orchestrator_of(ledger, **HERE).update_session(KEY, lambda record: replace(record, **fields))
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_u_02_what_other_stores_tell_that_no_conversation_says_is_no_conflict(
+    ledger: Any, what: str
+) -> None:
+    store = store_of(ledger)
+    store.save(session_of())
+    read = store.get(uuid(100))
+    ELSEWHERE[what](ledger)
+    assert ledger.head(KEY, **HERE) > read.version
+    read.turn_count = 1
+    store.save(read)
+    assert (read.version, store.get(uuid(100)).turn_count) == (ledger.head(KEY, **HERE), 1)
 
 
 @on_memory

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from .errors import RemainderUnreadable
-from .models import Channel, PendingMigration, ScenarioInstance, Session, SessionStatus, StepVisit
+from .models import (
+    OPEN,
+    Channel,
+    PendingMigration,
+    ScenarioInstance,
+    Session,
+    SessionStatus,
+    StepVisit,
+)
 from .store import ConversationStore
 from .store_async import AsyncConversationStore
 
 __all__ = [
+    "OPEN",
     "AsyncConversationStore",
     "Channel",
     "ConversationStore",

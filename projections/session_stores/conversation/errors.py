@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from ledger import InvalidEvent, NewEvent, StopError
 
 from ...folds.scripts import VARIABLES_MAX
+from .fields import moments
 from .rows import REMAINDER
+
+_MESSAGE_CHARS_MAX = 1_000
 
 
 class RemainderUnreadable(StopError):
@@ -23,13 +28,31 @@ class RemainderUnreadable(StopError):
         )
 
 
+def within(place: str, key: str) -> str:
+    """Return the name of an entry's place, of a long key its beginning."""
+    return cut(f"{place}.{key}")
+
+
+def cut(message: str) -> str:
+    """Return a message that others made of a caller's values, which may be of any length."""
+    return message if len(message) <= _MESSAGE_CHARS_MAX else f"{message[:_MESSAGE_CHARS_MAX]}…"
+
+
+def too_early(fact: NewEvent, error: InvalidEvent, session: Mapping[str, Any]) -> InvalidEvent:
+    """Return a refusal of a fact's time by the field of the session that says it, if one does."""
+    for place, moment in moments(session):
+        if datetime.fromisoformat(moment) == fact.occurred_at:
+            return InvalidEvent(cut(f"session.{place}"), error.reason)
+    return error
+
+
 def too_large(fact: NewEvent, error: InvalidEvent) -> InvalidEvent:
     """Return a refusal of a fact's payload by what the fact says of a session."""
     said = fact.payload if isinstance(fact.payload, Mapping) else {}
     if fact.type == "variable.set":
         scenario_id = said.get("scenario_id")
         of = "" if scenario_id is None else f"active_scenarios.{scenario_id}."
-        return InvalidEvent(f"session.{of}variables.{said['name']}", error.reason)
+        return InvalidEvent(within(f"session.{of}variables", said["name"]), error.reason)
     if fact.type == "snapshot.saved" and said.get("name") == REMAINDER:
         kept = f"variables and rules beyond the first {VARIABLES_MAX} among it"
         return InvalidEvent("session", f"what no fact says of it, {kept}, has {error.reason}")

@@ -13,19 +13,13 @@ from typing import Any
 from ledger import new_event_id
 
 from ...folds.session_status import TERMINAL
+from .changes import IDENTITY
 from .drafts import COUNTED_MAX, Draft, Steps, Told
 from .fields import Leaves, is_conversation, same
 from .remainders import Remainder, Shown
 from .rows import Rows
 from .scenarios import TOLD_BY_SCENARIOS, tell_scenarios
 
-_IDENTITY = (
-    "agent_id",
-    "channel",
-    "user_channel_id",
-    "customer_profile_id",
-    "interlocutor_id",
-)
 _CLOSED = "closed"
 
 
@@ -66,13 +60,13 @@ def _identity(draft: Draft, wanted: Mapping[str, Any]) -> None:
     row, differing = draft.rows.session, draft.differing
     version = {"config_version": wanted["config_version"]}
     if row is None:
-        names: dict[str, Any] = {name: wanted[name] for name in _IDENTITY}
+        names: dict[str, Any] = {name: wanted[name] for name in IDENTITY}
         status = wanted["status"]
         created = {name: value for name, value in names.items() if value is not None} | version
         created["status"] = "active" if status == _CLOSED else status
         draft.say("session.created", created, _moment(wanted["created_at"]))
         return
-    changed = {name: wanted[name] for name in _IDENTITY if name in differing}
+    changed = {name: wanted[name] for name in IDENTITY if name in differing}
     if changed:
         draft.say("session.rekeyed", changed)
     if "config_version" in differing or (row.config_version is None and not is_conversation(row)):

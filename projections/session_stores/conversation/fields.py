@@ -39,13 +39,17 @@ _CHANNELS = frozenset(Channel)
 _STATUSES = {"pending": "active", "paused": "idle"} | dict.fromkeys(TERMINAL, "closed")
 
 
-# Of these types what is equal is the same text; of floats it is not: 0.0 and -0.0.
-_AS_THEY_ARE = frozenset({str, int, bool})
+# Of one of these types, what is equal is the same.
+_AS_THEY_ARE = frozenset({str, int, float, bool})
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_NEGATIVE_ZERO = b"-0.0"
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are the same text: 1, 1.0 and true are three."""
+    """Whether two JSON values are the same text: 1, 1.0 and true are three.
+
+    0.0 and -0.0 are one, for views give back the first where the second was told.
+    """
     if one is other:
         return True
     if type(one) is type(other):
@@ -53,7 +57,23 @@ def same(one: Any, other: Any) -> bool:
             return bool(one == other)
         if type(one) in (dict, list) and not one:
             return not other
-    return _encode(one) == _encode(other)
+    first, second = _encode(one), _encode(other)
+    if first == second:
+        return True
+    signed = _NEGATIVE_ZERO in first or _NEGATIVE_ZERO in second
+    return signed and _unsigned(one) == _unsigned(other)
+
+
+def _unsigned(value: Any) -> bytes:
+    return _encode(_without_sign(msgspec.to_builtins(value)))
+
+
+def _without_sign(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_sign(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_sign(one) for one in value]
+    return value + 0.0 if isinstance(value, float) else value
 
 
 def differing(names: Iterable[str], one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -108,6 +128,20 @@ def session_of(found: Leaves) -> dict[str, Any]:
                 place = place[name]
             place[path[-1]] = _detached(value)
     return session | {SCENARIOS: list(instances.values())}
+
+
+def moments(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield where a session as JSON says when something was, and when; not where it is marked."""
+    for name in ("created_at", "last_activity_at"):
+        yield name, session[name]
+    for number, visit in enumerate(session[HISTORY]):
+        yield f"{HISTORY}[{number}].entered_at", visit["entered_at"]
+    for key, moment in session["variable_updated_at"].items():
+        yield f"variable_updated_at.{key}", moment
+    for number, one in enumerate(session[SCENARIOS]):
+        for name in ("started_at", "last_active_at", "paused_at"):
+            if one[name] is not None:
+                yield f"{SCENARIOS}[{number}].{name}", one[name]
 
 
 def _detached(value: Any) -> Any:

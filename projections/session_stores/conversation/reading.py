@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -13,6 +14,7 @@ from ledger import AsyncLedger, InvalidArgument, Ledger
 from ledger.arguments import natural
 from ledger.catalogue import ScopeFilter
 from ledger.plans import Plan
+from ledger.refusals import shown as shown_value
 
 from ...folds.scenarios import ACTIVE
 from ...folds.session_status import TERMINAL
@@ -50,6 +52,7 @@ _MEANT = {
 }
 
 Id = UUID | str
+Word = TypeVar("Word", bound=StrEnum)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -286,23 +289,32 @@ def id_text(value: Any, name: str) -> str:
     try:
         return str(value if isinstance(value, UUID) else UUID(value))
     except (ValueError, AttributeError, TypeError) as error:
-        raise InvalidArgument(name, f"expected a UUID, got {value!r}") from error
+        raise InvalidArgument(name, f"expected a UUID, got {shown_value(value)}") from error
 
 
 def channel_of(value: Any) -> Channel:
     """Return a channel, which may be given by its text."""
-    try:
-        return Channel(value)
-    except ValueError as error:
-        raise InvalidArgument("channel", str(error)) from error
+    return _word(value, "channel", Channel)
 
 
 def statuses_of(values: Collection[Any] | None) -> list[SessionStatus] | None:
     """Return statuses, which may be given by their texts, each once."""
+    if values is None:
+        return None
     try:
-        return None if values is None else sorted({SessionStatus(one) for one in values})
+        given = iter(values)
+    except TypeError as error:
+        reason = f"expected several statuses, got {shown_value(values)}"
+        raise InvalidArgument("status", reason) from error
+    return sorted({_word(one, "status", SessionStatus) for one in given})
+
+
+def _word(value: Any, name: str, words: type[Word]) -> Word:
+    try:
+        return words(value)
     except (ValueError, TypeError) as error:
-        raise InvalidArgument("status", str(error)) from error
+        reason = f"expected one of {', '.join(words)}, got {shown_value(value)}"
+        raise InvalidArgument(name, reason) from error
 
 
 def stands(rows: Rows, scenario_id: str, version: int, step_content_hash: str) -> bool:

@@ -177,17 +177,35 @@ def _restart(draft: Draft, asked: Asked, id_: str) -> None:
 def _move(draft: Draft, asked: Asked, id_: str) -> None:
     """Say where a scenario stands if the history does not."""
     row, step = _row(draft, id_), asked.step(id_)
-    if row is None or step in (None, row.step_id) or _is_shown(draft, asked, id_, step):
+    if row is None or step is None:
+        return
+    visit = _last_visit(draft, asked, id_, step)
+    if _stands(row, step, visit) or (not visit and _is_shown(draft, asked, id_, step)):
         return
     entered = {
         "scenario_id": id_,
         "scenario_version": asked.version(id_),
         "step_id": step,
-        "step_name": None,
-        "step_content_hash": None,
+        "step_name": visit.get("step_name"),
+        "step_content_hash": visit.get("step_content_hash"),
     }
     draft.say("scenario.step_entered", entered, asked.moment(id_, "last_active_at"))
     draft.hidden.append(draft.sequence)
+
+
+def _last_visit(draft: Draft, asked: Asked, id_: str, step: str) -> Visit:
+    """Return a session's last visit if it is of this step: who returns there is to be found by it."""
+    for visit in draft.steps.given[-1:]:
+        if visit["step_id"] == step and _scenario_of(visit, asked, []) == id_:
+            return visit
+    return {}
+
+
+def _stands(row: Scenario, step: str, visit: Visit) -> bool:
+    """Whether a scenario is at a step, with the content that was visited there."""
+    content = visit.get("step_content_hash", row.step_content_hash)
+    # A content hash that the view leaves out would be told again and again.
+    return row.step_id == step and row.step_content_hash in (None, content)
 
 
 def _is_shown(draft: Draft, asked: Asked, id_: str, step: str | None) -> bool:

@@ -26,23 +26,17 @@ from ...readers.arguments import instance, several
 from ..snapshot.errors import SessionBusy
 from ..unfit import UNFIT
 from .bases import Base
+from .changes import CHANGES, is_change
 from .drafts import AnyFact, Steps, Told
-from .errors import too_large
+from .errors import cut, too_early, too_large
 from .facts import facts_of_save
 from .fields import HISTORY, SCENARIOS, is_conversation, same
+from .free_values import check_given, is_kept
 from .models import STEP_HISTORY_MAX, Session, SessionStatus, base_of, keep
 from .reading import ROUNDS_MAX, ConversationReading, Id, as_read, id_text, remainder_of
 from .remainders import Shown, Visit
-from .rows import REMAINDER, Rows
+from .rows import Rows
 
-#: What changes a session that was read: a save from before would overwrite it.
-CHANGES = (
-    *("session.created", "session.rekeyed", "session.amended", "session.status_changed"),
-    *("session.closed", "turn.started", "rule.fired", "variable.set", "variable.unset"),
-    *("migration.marked", "migration.cleared", "scenario.started", "scenario.step_entered"),
-    *("scenario.relocalized", "scenario.paused", "scenario.resumed", "scenario.completed"),
-    *("scenario.cancelled", "scenario.exited", "snapshot.saved"),
-)
 # A channel's identity is claimed in a session of a tenant of its own, whose only use is that of two
 # who begin the first session of one at the same moment the second is refused, and finds the first's.
 CLAIMS = "\x1fchannels"
@@ -99,7 +93,7 @@ class ConversationWriting(ConversationReading):
                 try:
                     answers: list[list[Appended]] = yield self.ledger.append_many([planned.append])
                 except InvalidEvent as error:
-                    self._refuse(planned.append, error)
+                    self._refuse(wanted, planned.append, error)
                 except SequenceConflict as conflict:
                     head = conflict.actual
                     continue
@@ -155,7 +149,7 @@ class ConversationWriting(ConversationReading):
             try:
                 yield self.ledger.append_many([planned.append, claiming])
             except InvalidEvent as error:
-                self._refuse(planned.append, error)
+                self._refuse(wanted, planned.append, error)
             except SequenceConflict as conflict:
                 if (conflict.tenant, conflict.session_id) == wanted.key:
                     head = conflict.actual
@@ -188,13 +182,16 @@ class ConversationWriting(ConversationReading):
             )
         return Told(new, one.type, data, new is given)
 
-    def _refuse(self, append: Append, error: InvalidEvent) -> NoReturn:
-        """Raise a refusal, of what is too large by the name that it has in the session."""
-        for fact in append.events if error.field == "payload" else ():
+    def _refuse(self, wanted: Wanted, append: Append, error: InvalidEvent) -> NoReturn:
+        """Raise a refusal, of what is too large or too early by the name that it has in the session."""
+        for fact in append.events if error.field in ("payload", "occurred_at") else ():
             try:
                 self.ledger.door.draft(append.tenant, append.session_id, fact)
             except InvalidEvent as first:
-                raise too_large(fact, first) from error
+                if first.field == "payload":
+                    raise too_large(fact, first) from error
+                said = {**wanted.shown.json, HISTORY: wanted.history}
+                raise too_early(fact, first, said) from error
         raise error
 
     def _checked(self, session: Session, base: Base | None) -> Wanted:
@@ -203,13 +200,19 @@ class ConversationWriting(ConversationReading):
             plain: dict[str, Any] = session.model_dump(mode="json", warnings="error")
             if missing := _FIELDS - plain.keys():
                 raise InvalidArgument("session", f"its {', '.join(sorted(missing))} was deleted")
+            if not is_kept(session, plain):
+                check_given(session)
             new = _news(plain, known) if known else plain
             copy = _validated(session, new) if known else Session.model_validate(plain)
         except InvalidArgument:
             raise
         except UNFIT as error:
-            raise InvalidArgument("session", str(error)) from error
-        check_json(new, "session")
+            check_given(session)
+            raise InvalidArgument("session", cut(str(error))) from error
+        try:
+            check_json(new, "session")
+        except InvalidEvent as error:
+            raise InvalidEvent(cut(error.field), cut(error.reason)) from error
         ids = [one["scenario_id"] for one in plain[SCENARIOS]]
         if len(set(ids)) < len(ids):
             raise InvalidArgument("session", "is in one scenario twice: expected each once")
@@ -309,7 +312,7 @@ class ConversationWriting(ConversationReading):
         events: list[Event] = yield self.ledger.read(
             row.session_id, tenant=row.tenant, after=seen, types=CHANGES
         )
-        return max((one.sequence for one in events if _is_change(one)), default=0)
+        return max((one.sequence for one in events if is_change(one)), default=0)
 
     def _known_apart(
         self, key: tuple[str, str], events: Iterable[Told]
@@ -357,7 +360,3 @@ def _validated(session: Session, new: Mapping[str, Any]) -> Session:
     for name, value in new.items():
         setattr(copy, name, value)  # which validates it
     return copy
-
-
-def _is_change(event: Event) -> bool:
-    return event.type != "snapshot.saved" or event.data.get("name") == REMAINDER
