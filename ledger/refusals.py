@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from types import NoneType
 
+from .errors import LedgerError
+
 _SHOWN_CHARACTERS_MAX = 80
 _SHOWN_BITS_MAX = 128
 
@@ -28,6 +30,8 @@ def shown(value: object) -> str:
 def said(error: Exception) -> str:
     """Return an error's type and text; whoever made it may have made a text that raises, too."""
     kind = type(error).__name__
+    if isinstance(error, LedgerError):
+        return f"{kind}: {error.problem.removesuffix('.')}"  # whoever says it adds advice of his own
     try:
         return f"{kind}: {error}"
     except Exception as mistake:

@@ -111,7 +111,10 @@ def exit_code(error: LedgerError) -> int:
 
 
 def _fail(problem: str, code: int) -> None:
-    _tell(problem)
+    try:
+        _tell(problem)
+    except OSError:  # nobody can be told, but by the code
+        _drop_what_is_left(sys.stderr)
     sys.exit(code)
 
 

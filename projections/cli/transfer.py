@@ -84,6 +84,8 @@ def import_(
                 _noted(_lines(source), seen), progress=_progress, allow_future=allow_future
             )
         else:
+            if allow_future:
+                raise InvalidArgument("allow_future", "only an export says when it was recorded")
             report = _import_chat(ledger, source, file, tenant, seen)
         typer.echo(summary(report))
         if show:

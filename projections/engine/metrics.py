@@ -59,6 +59,7 @@ def metrics(status: Status) -> Iterator[Metric]:
     )
     events: list[Sample] = []
     seconds: list[Sample] = []
+    ahead: list[Sample] = []
     for view in status.views:
         behind = {lag.bucket: lag for lag in view.behind}
         for bucket in range(len(view.positions)):
@@ -66,9 +67,16 @@ def metrics(status: Status) -> Iterator[Metric]:
             labels = (*_view(view), str(bucket))
             events.append((labels, lag.events if lag else 0))
             seconds.append((labels, lag.seconds if lag else 0))
+            ahead.append((labels, lag.ahead_seconds if lag else 0))
     yield _gauge("ledger_view_lag_events", "Events that are not folded.", _BUCKET, events)
     yield _gauge(
         "ledger_view_lag_seconds", "Age of the oldest event that is not folded.", _BUCKET, seconds
+    )
+    yield _gauge(
+        "ledger_view_ahead_seconds",
+        "How far ahead the clock was that recorded the oldest event that is not folded.",
+        _BUCKET,
+        ahead,
     )
     yield _gauge(
         "ledger_view_failed_position",

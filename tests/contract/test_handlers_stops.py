@@ -132,6 +132,30 @@ def test_a_daemon_tries_again_what_may_succeed_later_and_leaves_the_rest_alone(
     assert handler(Calls()).retry_on == (RetryableError, ConnectionError, TimeoutError)
 
 
+@only_sync
+def test_what_an_upcaster_raised_for_a_moment_is_tried_again(open_ledger: Any) -> None:
+    failing = [True]
+
+    def flaky(old: dict[str, Any]) -> dict[str, Any]:
+        if failing:
+            raise ConnectionError
+        return old
+
+    upcasts = Upcasts()
+    upcasts.register("order.priced", from_version=1, upcaster=flaky)
+    ledger = open_ledger(upcasts=upcasts, buckets=1)
+    ledger.append("s", NewEvent({}, "order.priced", schema_version=1))
+    clock, calls, told = Clock(), Calls(), list[HandlerFailed]()
+    runner = handlers_of(ledger, handler(calls), clock=clock, on_failure=told.append)
+    watching = background(runner.watch)
+    eventually(lambda: len(told) == 1)
+    failing.clear()
+    clock.now += 1
+    eventually(lambda: calls.sequences == [1])
+    runner.stop()
+    watching.result(DEADLINE_S)
+
+
 def test_a_handler_that_nobody_runs_is_unhealthy_when_the_log_moves_on(ledger: Any) -> None:
     runner = handlers_of(ledger, handler(Calls()))
     runner.run()

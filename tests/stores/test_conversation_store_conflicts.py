@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ledger import NewEvent, SequenceConflict
+from projections.session_stores.conversation.rows import REMAINDER
 from tests.support.builders import on_memory, only_sync
 from tests.support.conversations import SCENARIO, TENANT, session_of, store_of, uuid
 
@@ -16,6 +17,7 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
     "variable.set": {"scenario_id": "of another system", "name": "a", "value": 1},
     "scenario.started": {"scenario_id": "of another system", "scenario_version": 1},
     "scenario.paused": {"scenario_id": "of another system"},
+    "snapshot.deleted": {"name": "another"},
 }
 OWN: list[tuple[str, dict[str, Any]]] = [
     ("session.created", {"interlocutor_id": str(uuid(7))}),
@@ -28,6 +30,7 @@ OWN: list[tuple[str, dict[str, Any]]] = [
     ("variable.set", {"scenario_id": None, "name": "a", "value": 1}),
     ("variable.set", {"scenario_id": str(SCENARIO), "name": "a", "value": 1}),
     ("scenario.relocalized", {"scenario_id": "of another system"}),
+    ("snapshot.deleted", {"name": REMAINDER}),
     (
         "scenario.step_entered",
         {

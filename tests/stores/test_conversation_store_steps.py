@@ -98,10 +98,13 @@ def test_a_29_a_turn_that_is_taken_back_leads_back_to_the_step_before(
     assert found(store, *HERE, ScopeFilter(**name)) == [100]
 
 
-def test_a_29_a_turn_that_is_taken_back_leads_back_to_what_the_step_was(ledger: Any) -> None:
+@pytest.mark.parametrize("content", ["changed", None])
+def test_a_29_a_turn_that_is_taken_back_leads_back_to_what_the_step_was(
+    ledger: Any, content: str | None
+) -> None:
     store = store_of(ledger)
     session = standing()
-    session.step_history.append(visit(2, 1, step_content_hash="changed"))
+    session.step_history.append(visit(2, 1, step_content_hash=content))
     store.save(session)
     session.step_history.pop()
     store.save(session)

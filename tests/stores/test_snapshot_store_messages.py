@@ -72,12 +72,12 @@ def test_c_16_calls_that_nobody_answered_are_closed() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", ["", "{", '{"q": "cut o', "nonsense", "NaN", "Infinity", '{"a": NaN}', "\ud800"]
+    "arguments", ["", "{", '{"q": "cut o', "nonsense", "NaN", "-Infinity", '{"a": NaN}', "\ud800"]
 )
 def test_c_16_arguments_that_are_no_json_become_an_empty_object(arguments: str) -> None:
     message = ChatMessage.assistant(tool_calls=[ToolCall("c", "t", arguments)])
     assert message.tool_calls == (ToolCall("c", "t", "{}"),)
-    for json in ('{"q": 1}', "1" * 5_000, "1e999"):
+    for json in ('{"q": 1}', "1" * 5_000, "1e999", r'{"text": "\ud83d"}', r'{"\ud800": 1}'):
         kept = ChatMessage.assistant(tool_calls=[ToolCall("c", "t", json)])
         assert kept.tool_calls == (ToolCall("c", "t", json),)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from msgspec.structs import replace
@@ -35,6 +36,7 @@ UNFIT: dict[str, Callable[[], Any]] = {
     "object": object,
     "bytes": lambda: b"hello",
     "set": lambda: {"a", "b"},
+    "struct of a set": lambda: ToolCall("c", "t", {"a"}),  # type: ignore[arg-type] # so it is
     "decimal": lambda: Decimal("1.5"),
     "moment": lambda: datetime(2026, 1, 1, tzinfo=UTC),
     "awkward": Awkward,
@@ -93,6 +95,14 @@ def test_u_18_what_is_no_message_call_state_or_list_is_refused(ledger: Any) -> N
                 call(value)
             assert caught.value.argument.startswith(name)
     assert ledger.head("s") == 0
+
+
+def test_events_come_as_anything_that_can_be_gone_through_once(ledger: Any) -> None:
+    store = store_of(ledger)
+    session = replace(session_of(), id=SessionId("s", UUID(int=7)))  # type: ignore[arg-type] # taken
+    store.save(session, events=(ENDED for _ in range(1)))
+    assert "tool.finished" in [one.type for one in store.events("s")]
+    assert store.load(str(UUID(int=7))) == store.load("s")
 
 
 def test_u_18_a_change_that_returns_no_session_is_refused(ledger: Any) -> None:

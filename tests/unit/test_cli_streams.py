@@ -53,3 +53,11 @@ def test_a_full_disk_behind_the_output_is_exit_code_4(url: str, arguments: list[
         code, said = run_into(full.fileno(), *arguments, "--url", url)
     assert code == 4
     assert said == "ledger: standard input or output: No space left on device\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where a device is always full")
+def test_an_error_that_nobody_can_be_told_keeps_its_code(url: str) -> None:
+    command = [sys.executable, "-m", "projections.cli", "show", "nobody", "--url", url]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=full, check=False, cwd=ROOT)
+    assert done.returncode == 2

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ledger import InvalidArgument
+from ledger import InvalidArgument, UpcastFailed
 from ledger.backends.base import AsyncBackend, Backend, FeedQuery
 from ledger.events import new_event_id
 from ledger.paging import PageSize
@@ -251,7 +251,9 @@ class Handling:
 
     def _note(self, handler: Handler, failure: HandlerFailed) -> Plan[None]:
         """Keep a failure for everybody to see, and leave the event alone."""
-        retried = isinstance(failure.__cause__, handler.retry_on)
+        cause = failure.__cause__
+        cause = cause.__cause__ if isinstance(cause, UpcastFailed) else cause
+        retried = isinstance(cause, handler.retry_on)
         before = failure.position - 1
         self.rests.failed(handler.name, failure.bucket, before, self._clock(), retried=retried)
         yield self._views.note_failure(failure_of(failure.handler, failure, datetime.now(UTC)))

@@ -85,6 +85,7 @@ _TELLS: dict[str, Callable[[Said], bool]] = {
     "scenario.cancelled": _scenario,
     "scenario.exited": _scenario,
     "snapshot.saved": _kept,
+    "snapshot.deleted": _kept,
 }
 #: What changes a session that was read: a save from before would overwrite it.
 CHANGES = tuple(_TELLS)

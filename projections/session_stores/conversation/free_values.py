@@ -28,18 +28,25 @@ _JSON = (str, int, float, NoneType)
 _TEXTS = (UUID, date, time, timedelta)
 
 
-def is_kept(session: Session, plain: Mapping[str, Any]) -> bool:
-    """Whether a session as JSON surely says what was given; if not, a closer look is needed."""
+def check_said(session: Session, plain: Mapping[str, Any]) -> None:
+    """Raise InvalidArgument for what a session as JSON says otherwise than it was given."""
     given = session.__dict__
-    if given[_VARIABLES] != plain[_VARIABLES]:
-        return False
+    _check_differing(given[_VARIABLES], plain[_VARIABLES], f"session.{_VARIABLES}")
     for name in _NAMED:
         if given[name].keys() != plain[name].keys():
-            return False
-    for one, said in zip(given[SCENARIOS], plain[SCENARIOS], strict=True):
-        if one.variables != said[_VARIABLES]:
-            return False
-    return True
+            _check_keys(given[name], f"session.{name}")
+    for number, (one, said) in enumerate(zip(given[SCENARIOS], plain[SCENARIOS], strict=True)):
+        place = f"session.{SCENARIOS}[{number}].{_VARIABLES}"
+        _check_differing(one.variables, said[_VARIABLES], place)
+
+
+def _check_differing(given: Mapping[Any, Any], said: Mapping[str, Any], place: str) -> None:
+    # Nearly always they are equal; what becomes a text, such as a time, differs at each save.
+    if given != said:
+        _check_keys(given, place)
+        for key, item in given.items():
+            if key not in said or item != said[key]:
+                _check(item, within(place, key), 2)
 
 
 def check_given(session: Session) -> None:

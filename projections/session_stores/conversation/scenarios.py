@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ...folds.scenarios import ACTIVE, TERMINAL, Scenario
+from ...folds.scenarios import ACTIVE, HASH_BYTES_MAX, TERMINAL, Scenario
 from .drafts import COUNTED_MAX, Draft
 from .fields import HISTORY, SCENARIOS, Leaves, leaves_of_rows, same
 from .remainders import Shown, Visit
@@ -203,9 +203,11 @@ def _last_visit(draft: Draft, asked: Asked, id_: str, step: str) -> Visit:
 
 def _stands(row: Scenario, step: str, visit: Visit) -> bool:
     """Whether a scenario is at a step, with the content that was visited there."""
-    content = visit.get("step_content_hash", row.step_content_hash)
-    # A content hash that the view leaves out would be told again and again.
-    return row.step_id == step and row.step_content_hash in (None, content)
+    now = row.step_content_hash
+    content = visit.get("step_content_hash", now)
+    # One that the view leaves out would be told again and again.
+    left_out = now is None and content is not None and len(content.encode()) > HASH_BYTES_MAX
+    return row.step_id == step and (now == content or left_out)
 
 
 def _is_shown(draft: Draft, asked: Asked, id_: str, step: str | None) -> bool:

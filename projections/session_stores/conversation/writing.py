@@ -31,7 +31,7 @@ from .drafts import AnyFact, Steps, Told
 from .errors import cut, too_early, too_large
 from .facts import facts_of_save
 from .fields import HISTORY, SCENARIOS, is_conversation, same
-from .free_values import check_given, is_kept
+from .free_values import check_given, check_said
 from .models import STEP_HISTORY_MAX, Session, SessionStatus, base_of, keep
 from .reading import ROUNDS_MAX, ConversationReading, Id, as_read, id_text, remainder_of
 from .remainders import Shown, Visit
@@ -200,8 +200,7 @@ class ConversationWriting(ConversationReading):
             plain: dict[str, Any] = session.model_dump(mode="json", warnings="error")
             if missing := _FIELDS - plain.keys():
                 raise InvalidArgument("session", f"its {', '.join(sorted(missing))} was deleted")
-            if not is_kept(session, plain):
-                check_given(session)
+            check_said(session, plain)
             new = _news(plain, known) if known else plain
             copy = _validated(session, new) if known else Session.model_validate(plain)
         except InvalidArgument:

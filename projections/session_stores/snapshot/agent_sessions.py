@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _BASE = "_base"
 #: What would come back as text, so that a session that was just saved differs from the stored one.
-_NO_JSON = (bytes, bytearray, memoryview, datetime, date, time, timedelta, Decimal, UUID)
+_NO_JSON = (bytes, bytearray, memoryview, datetime, date, time, timedelta, Decimal)
 
 
 class SessionId(msgspec.Struct, frozen=True):
@@ -184,12 +185,12 @@ def _plain(session: AgentSession) -> Any:
     return plain
 
 
-def _plain_message(message: ChatMessage, place: int) -> Any:
+def _plain_message(message: Any, place: int) -> Any:
     """Return a new message; InvalidEvent if no JSON is like it, and to compare it would fail."""
     name = f"session.chat_messages[{place}]"
-    plain = msgspec.to_builtins(message, builtin_types=_NO_JSON)
+    plain = msgspec.to_builtins(message, builtin_types=(*_NO_JSON, UUID))
     check_json(plain, name)
-    if type(message) is ChatMessage and (_has_set(message.content) or _has_set(message.images)):
+    if isinstance(message, ChatMessage) and (_has_set(message.content) or _has_set(message.images)):
         raise InvalidArgument(name, "has a set, which has no order: give a list")
     return listed(plain)
 
@@ -199,4 +200,8 @@ def _has_set(value: Any) -> bool:
         return any(map(_has_set, value.values()))
     if isinstance(value, list | tuple):
         return any(map(_has_set, value))
+    if isinstance(value, msgspec.Struct):
+        return any(_has_set(getattr(value, name)) for name in value.__struct_fields__)
+    if is_dataclass(value):
+        return any(_has_set(getattr(value, one.name)) for one in fields(value))
     return isinstance(value, set | frozenset)

@@ -70,11 +70,16 @@ def sane(call: ToolCall) -> ToolCall:
     if not isinstance(given, str):
         raise InvalidArgument("tool_calls", f"expected arguments as text, got {shown(given)}")
     try:
-        msgspec.json.decode(given, type=msgspec.Raw)  # which takes JSON alone: no NaN, as json does
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        # NaN is no JSON; half a character is, if it is escaped, and models do write it.
+        json.loads(given, parse_constant=_refuse_constant, parse_int=len)
+    except (ValueError, RecursionError):
         # Cut off while streaming; a provider refuses every later request that repeats it.
         return msgspec.structs.replace(call, arguments="{}")
     return call
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def check_order(messages: Iterable[ChatMessage]) -> None:

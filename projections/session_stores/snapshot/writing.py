@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -77,7 +78,10 @@ class SnapshotWriting(SnapshotReading):
 
     def save(self, session: AgentSession, events: Sequence[AnyEvent]) -> Plan[AgentSession]:
         """Store a session, with events that happened on the way there, all or nothing."""
-        events = several(events, "events", "events")
+        told: Any = events
+        if isinstance(told, Iterable) and not isinstance(told, Sequence | Mapping):
+            told = list(told)
+        events = several(told, "events", "events")
         given, session = session, checked(session)
         if session.id is None:
             raise InvalidArgument("session", "has no id: give it one, SessionId.new() makes them")
