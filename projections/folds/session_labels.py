@@ -2,8 +2,9 @@
 
 A label goes with what it is from. What is left of a session is not known here, so the next label is
 from the next question, message or function; once a question or a function was the label and is
-gone, `label_source_id` is None, for there may be an earlier one than that. Such a label goes with
-any fact that takes away something of its kind, for it may have been that.
+gone, `label_source_id` is None, for there may be an earlier one than that; so it is, too, where a
+label is gone that stood before them. Such a label goes with any fact that takes away something of
+its kind, for it may have been that.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ class Labelled(Protocol):
     def label_source(self) -> str | None: ...
     @property
     def label_source_id(self) -> str | None: ...
+    @property
+    def qa_count(self) -> int: ...
+    @property
+    def trace_count(self) -> int: ...
 
 
 def label_from(session: Labelled, source: str, text: object, source_id: str) -> Changes:
@@ -63,12 +68,12 @@ def cut(text: object) -> str | None:
     return text.strip()[:LABEL_CHARS_MAX] or None if isinstance(text, str) else None
 
 
-def relabelled(before: str | None, data: dict[str, Any], event_id: str) -> Changes:
+def relabelled(session: Labelled, data: dict[str, Any], event_id: str) -> Changes:
     """Return the changes of a fact that gives a label or takes the given one back, if it does."""
     if data.get("label"):
         label = data["label"][:LABEL_CHARS_MAX]
         return {"label": label, "label_source": "given", "label_source_id": event_id}
-    return dict(UNLABELLED) if "label" in data and before == "given" else {}
+    return _unlabelled(session) if "label" in data and session.label_source == "given" else {}
 
 
 def _without_answer(session: Labelled, event: Event, data: Changes) -> Changes:
@@ -116,8 +121,17 @@ def _without(session: Labelled, source: str, ids: Collection[object]) -> Changes
     if session.label_source != source or not ids or (own_id is not None and own_id not in ids):
         return {}
     if source == "message" and own_id is not None:
-        return dict(UNLABELLED)  # no question has been the label yet
+        return _unlabelled(session)
     return {"label": None, "label_source_id": None}
+
+
+def _unlabelled(session: Labelled) -> Changes:
+    """Return the changes if a label goes that stood before questions or functions."""
+    if session.qa_count > 0:
+        return UNLABELLED | {"label_source": "question"}
+    if session.trace_count > 0:
+        return UNLABELLED | {"label_source": "function"}
+    return dict(UNLABELLED)
 
 
 #: The facts that take away or change what a label may be from.

@@ -260,7 +260,7 @@ def _labelled(session: Session, event: Event, data: Changes) -> Changes:
     if data.get("labels"):
         changes["labels"], left_out = with_changes(session.labels, data["labels"], LABELS_MAX)
         changes.update(_beyond(session, event, "labels") if left_out else {})
-    return changes | relabelled(session.label_source, data, event.event_id)
+    return changes | relabelled(session, data, event.event_id)
 
 
 def _tagged(session: Session, event: Event, data: Changes) -> Changes:

@@ -21,6 +21,7 @@ SAID = [
     NewEvent({"role": "user", "content": "Second.", "message_id": "m2"}, "message.appended"),
 ]
 WORKED = [NewEvent({"origin_function": "f", "status": "ok", "step_id": "t"}, "trace.appended")]
+TAKEN_BACK = [NewEvent({"label": one}, "session.labelled") for one in ("Mine", None)]
 AGAIN = NewEvent({"qa_id": "q3", "question": "Third?", "answer": "a"}, "qa.recorded")
 
 
@@ -37,6 +38,9 @@ AGAIN = NewEvent({"qa_id": "q3", "question": "Third?", "answer": "a"}, "qa.recor
         ([*SAID, NewEvent({"message_id": "m1"}, "message.deleted")], None),
         ([*SAID, NewEvent({"message_id": "m1", "content": "Hi."}, "message.amended")], "Hi."),
         ([*SAID, NewEvent({"message_ids": ["m1"]}, "content.redacted")], None),
+        ([*ASKED, *TAKEN_BACK], None),
+        ([*ASKED, *TAKEN_BACK, AGAIN], "Third?"),
+        ([*WORKED, *SAID, NewEvent({"message_id": "m1"}, "message.deleted")], None),
     ],
 )
 def test_a_label_goes_or_changes_with_what_it_is_from(

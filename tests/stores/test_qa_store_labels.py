@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from ledger import NewEvent
 from projections.backends.memory import MemoryViews
 from projections.session_stores.qa import SessionQAUpdate
+from projections.session_stores.qa import labels as labels_module
+from projections.session_stores.qa.labels import ROWS_AT_ONCE
 from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import (
     asked,
@@ -90,6 +93,29 @@ def test_l_10_the_first_question_is_found_behind_many_that_are_empty(ledger: Any
     assert labels(store) == {"s": "Second?"}
 
 
+@each_backend
+def test_l_10_a_step_is_the_label_and_no_call_before_it(ledger: Any) -> None:
+    store = store_of(ledger)
+    [first] = asked(store, "First?")
+    calls = [{"call_id": f"c{number}", "tool_name": "call"} for number in range(ROWS_AT_ONCE + 2)]
+    ledger.append("s", [NewEvent(one, "tool.started") for one in calls])
+    store.save_trace_step("s", step("plan"))
+    store.delete_qa_entry("s", first)
+    assert {one.name for one in views_of(ledger).traces("s")} == {"call", "plan"}
+    assert labels(store) == {"s": "plan"}
+
+
+@each_backend
+def test_l_10_behind_a_given_label_that_is_taken_back_is_the_first_question(ledger: Any) -> None:
+    store = store_of(ledger)
+    asked(store, "First?")
+    for label in ("Mine", None):
+        ledger.append("s", NewEvent({"label": label}, "session.labelled"))
+        assert labels(store) == {"s": label or "First?"}
+    asked(store, "Second?")
+    assert labels(store) == {"s": "First?"}
+
+
 @on_memory
 @only_sync
 def test_l_10_rows_are_read_for_a_label_only_where_one_was_taken_away(
@@ -123,3 +149,61 @@ def test_l_10_rows_are_read_for_a_label_only_where_one_was_taken_away(
     assert read == [2]
     read.clear()
     assert (lists.count_sessions(), lists.stats().sessions, read) == (3, 3, [])
+
+
+@on_memory
+def test_l_10_the_labels_of_a_page_are_read_at_once(
+    ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_of(ledger)
+    lists = lifecycle_of(store)
+    expected: dict[str, str | None] = {}
+    for number in range(30):
+        session = f"s{number}"
+        store.save_trace_step(session, step("plan"))
+        [first] = asked(store, "First?", session=session)
+        store.delete_qa_entry(session, first)
+        expected[session] = "plan"
+        if number % 3:  # these were asked anew, one of them behind blank rows alone
+            blank = ROWS_AT_ONCE + 2 if number == 1 else 2
+            asked(store, *[" "] * blank, "Second?", session=session)
+            expected[session] = "Second?"
+    read: list[tuple[str, int]] = []
+    many, single = MemoryViews.snapshot_of_each, MemoryViews.read
+
+    def counted_many(self: Any, queries: Any, sessions: Any) -> Any:
+        read.extend((query.table.projection.name, len(sessions)) for query in queries)
+        monkeypatch.setattr(MemoryViews, "read", single)
+        try:
+            return many(self, queries, sessions)
+        finally:
+            monkeypatch.setattr(MemoryViews, "read", counted_single)
+
+    def counted_single(self: Any, query: Any) -> Any:
+        if query.table.projection.name in ("qa", "traces"):
+            read.append((query.table.projection.name, 1))
+        return single(self, query)
+
+    def listed() -> dict[str, str | None]:
+        return {one.session_id: one.label for one in lists.session_records().items}
+
+    assert listed() == expected  # and whatever was not folded yet is
+    monkeypatch.setattr(MemoryViews, "snapshot_of_each", counted_many)
+    monkeypatch.setattr(MemoryViews, "read", counted_single)
+    assert listed() == expected
+    assert read == [("qa", 30), ("qa", 1), ("traces", 10)]
+
+
+@each_backend_crossed
+def test_l_10_a_page_longer_than_is_read_at_once_has_all_labels(
+    ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labels_module, "SESSIONS_AT_ONCE", 2)
+    store = store_of(ledger)
+    for number in range(5):
+        [first, _] = asked(store, "First?", f"Second {number}?", session=f"s{number}")
+        store.delete_qa_entry(f"s{number}", first)
+    page = lifecycle_of(store).session_records(limit=10)
+    assert {one.session_id: one.label for one in page.items} == {
+        f"s{number}": f"Second {number}?" for number in range(5)
+    }

@@ -8,12 +8,13 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from ledger import InvalidArgument, InvalidEvent
+from ledger import InvalidArgument, InvalidEvent, NewEvent
 from projections.session_stores.qa import (
     IdTaken,
     SessionContextEntry,
     SessionFeedbackEntry,
     SessionTraceStep,
+    Stored,
 )
 from tests.support.cognee import (
     Clock,
@@ -140,6 +141,27 @@ def test_br_34_m_09_a_step_says_how_it_went_without_a_model(ledger: Any) -> None
     first = store.save_trace_step("s", step("search", trace_id="t"))
     assert store.save_trace_step("s", step("search", trace_id="t")) == first
     assert store.save_trace_step("s", store.read_trace_steps("s")[-1]) == first
+
+
+@each_backend_crossed
+@pytest.mark.parametrize("feedback", ["", " "])
+def test_br_27_a_step_stored_before_steps_said_how_they_went_is_the_same_step(
+    ledger: Any, feedback: str
+) -> None:
+    store = store_of(ledger)
+    given = step("search", trace_id="t", session_feedback=feedback)
+    store.save_trace_step("s", given)
+    [made] = ledger.read("s", types=["trace.appended"])
+    assert made.data["session_feedback"] == "search succeeded."
+    [begun, *_] = ledger.read("s")
+    former = NewEvent(made.data | {"session_feedback": feedback}, "trace.appended")
+    [_, known] = ledger.append("former", [NewEvent(begun.data, begun.type), former])
+    assert store.save_trace_step("former", given) == Stored("t", known.sequence)
+    assert store.read_trace_feedback("former") == [feedback]
+    for other in ({"session_feedback": "search failed."}, {"status": "error"}):
+        with pytest.raises(IdTaken, match="t"):
+            store.save_trace_step("former", msgspec.structs.replace(given, **other))
+    assert store.count_trace_steps("former") == 1
 
 
 @each_backend_crossed

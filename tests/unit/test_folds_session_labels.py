@@ -25,8 +25,11 @@ def question(text: str, qa_id: str = "q") -> QARecorded:
 
 
 STEP = TraceAppended(origin_function="search", status="ok", step_id="step")
+LAST_STEP = TraceAppended(origin_function="plan", status="ok", step_id="last")
 HELLO = MessageAppended(role="user", content="Hello", message_id="m")
 BYE = MessageAppended(role="user", content="Bye", message_id="m2")
+MINE = SessionLabelled(label="Mine")
+TAKEN_BACK = (MINE, SessionLabelled(label=None))
 ASKED_TWICE = (question("My card is 4111."), question("Why?", "q2"))
 
 
@@ -46,6 +49,14 @@ ASKED_TWICE = (question("My card is 4111."), question("Why?", "q2"))
         ([question("Why?"), SessionLabelled(label="Mine")], ("Mine", "given", "e2")),
         ([SessionLabelled(label="Mine"), SessionLabelled(label=None), STEP],
          ("search", "function", "step")),
+        ([*ASKED_TWICE, *TAKEN_BACK], (None, "question", None)),
+        ([*ASKED_TWICE, *TAKEN_BACK, question("Last?", "q3")], ("Last?", "question", None)),
+        ([MINE, question("Why?"), SessionLabelled(label=None), question("Last?", "q3")],
+         ("Last?", "question", None)),
+        ([STEP, *TAKEN_BACK], (None, "function", None)),
+        ([STEP, *TAKEN_BACK, LAST_STEP], ("plan", "function", None)),
+        ([*TAKEN_BACK], (None, None, None)),
+        ([HELLO, *TAKEN_BACK, BYE], ("Bye", "message", "m2")),
         ([question("Why?"), SessionLabelled(label=None)], ("Why?", "question", "q")),
         ([question("Why?"), SessionLabelled(labels={})], ("Why?", "question", "q")),
         ([question("Why?"), ContentRedacted(qa_ids=["q"])], (None, "question", None)),
@@ -70,6 +81,9 @@ def test_the_label_is_given_or_the_first_question_or_message_or_function(
         ([HELLO, BYE, MessageDeleted(message_id="m")], (None, None, None)),
         ([HELLO, BYE, MessageDeleted(message_id="m2")], ("Hello", "message", "m")),
         ([HELLO, MessageDeleted(message_id="m"), BYE], ("Bye", "message", "m2")),
+        # The function that the message stood before is there still.
+        ([STEP, HELLO, MessageDeleted(message_id="m")], (None, "function", None)),
+        ([STEP, HELLO, MessageDeleted(message_id="m"), LAST_STEP], ("plan", "function", None)),
         ([question("Why?"), QAAmended(qa_id="q", question="How?")], ("How?", "question", "q")),
         ([question("Why?"), QAAmended(qa_id="q", question="x" * 200)],
          ("x" * 120, "question", "q")),

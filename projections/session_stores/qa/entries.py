@@ -66,10 +66,13 @@ def once(
     fact: NewEvent,
     find: Callable[[], Plan[Any]],
     dataset_id: str | None,
+    *,
+    formerly: Mapping[str, Any] | None = None,
 ) -> Plan[Stored]:
     """Append the fact that makes something under an id that it was given; repeating is harmless.
 
-    Raises IdTaken if the session has other content under the id.
+    `formerly` is what the same call stored in earlier versions. Raises IdTaken if the session has
+    other content under the id.
     """
     core.ledger.door.draft(core.tenant, place.ledger_id, fact)  # refused before anything is read
     for _ in range(ROUNDS_MAX):
@@ -80,7 +83,8 @@ def once(
             first = yield from _event(core, place, known.first_sequence)
             if first is None:
                 continue  # deleted in this very moment
-            if _bytes(first.data) != _bytes(fact.payload):
+            same = [_bytes(fact.payload)] + ([] if formerly is None else [_bytes(formerly)])
+            if _bytes(first.data) not in same:
                 raise IdTaken(place.session_id, _KINDS[str(fact.type)], own_id)
             return Stored(own_id, known.first_sequence)
         stored = yield from core.append_at(place, head, [fact], dataset_id)

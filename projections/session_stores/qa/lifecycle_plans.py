@@ -22,7 +22,7 @@ from . import entries, steps
 from .core import ROUNDS_MAX, QACore
 from .filtered_pages import fitting
 from .ids import Key, Place, canonical, dataset_uuid, place_of, place_of_row
-from .labels import label_of
+from .labels import labels_of
 from .lifecycle_records import (
     ENTRIES_SHOWN,
     ORDERS,
@@ -98,16 +98,20 @@ class LifecyclePlans:
         row = yield from self.core.row(place)
         if row is None:
             return None
-        return (yield from self._labelled(row, self._record(row)))
+        [labelled] = yield from self._labelled([(row, self._record(row))])
+        return labelled
 
     def _record(self, row: Session) -> LifecycleRecord:
         return record_of(row, self.core.now(), self.abandoned_after_s)
 
-    def _labelled(self, row: Session, record: LifecycleRecord) -> Plan[LifecycleRecord]:
-        label = yield from label_of(self.core, row)
-        if label == record.label:
-            return record
-        return msgspec.structs.replace(record, label=label)
+    def _labelled(
+        self, found: Sequence[tuple[Session, LifecycleRecord]]
+    ) -> Plan[list[LifecycleRecord]]:
+        labels = yield from labels_of(self.core, [row for row, _ in found])
+        return [
+            record if label == record.label else msgspec.structs.replace(record, label=label)
+            for (_, record), label in zip(found, labels, strict=True)
+        ]
 
     def page(
         self,
@@ -140,16 +144,19 @@ class LifecyclePlans:
             )
             return page
 
-        def fits(rows: Sequence[Session]) -> Plan[list[LifecycleRecord | None]]:
+        def fits(
+            rows: Sequence[Session],
+        ) -> Plan[list[tuple[Session, LifecycleRecord] | None]]:
             alive = {row.session_id for row in (yield from self.core.alive(rows))}
-            found: list[LifecycleRecord | None] = []
+            found: list[tuple[Session, LifecycleRecord] | None] = []
             for row in rows:
                 is_alive = row.session_id in alive
                 record = self._fit(row, user, everyone, status) if is_alive else None
-                found.append(None if record is None else (yield from self._labelled(row, record)))
+                found.append(None if record is None else (row, record))
             return found
 
-        return (yield from fitting(fetch, fits, count, cursor))
+        kept = yield from fitting(fetch, fits, count, cursor)
+        return ViewPage((yield from self._labelled(kept.items)), kept.cursor)
 
     def records(
         self,

@@ -35,7 +35,8 @@ def save(
     step_id = canonical(step.trace_id, "trace_id") if given else new_event_id()
     payload: dict[str, Any] = {"step_id": step_id}
     payload |= {name: _text(step, name) for name in (*_NAMED, *_TEXTS)}
-    if not payload["session_feedback"].strip():
+    said = payload["session_feedback"]
+    if not said.strip():
         payload["session_feedback"] = feedback_text(
             payload["origin_function"], payload["status"], payload["error_message"]
         )
@@ -45,7 +46,16 @@ def save(
     dataset = None if dataset_id is None else dataset_uuid(dataset_id)
     if given:
         return (
-            yield from once(core, place, step_id, fact, lambda: row(core, place, step_id), dataset)
+            yield from once(
+                core,
+                place,
+                step_id,
+                fact,
+                lambda: row(core, place, step_id),
+                dataset,
+                # Feedback was once stored as it was given, empty or not.
+                formerly=payload | {"session_feedback": said},
+            )
         )
     appended = yield from core.write(place, [fact], dataset)
     return Stored(step_id, appended[0].sequence)
