@@ -31,7 +31,8 @@ def said(error: Exception) -> str:
     """Return an error's type and text; whoever made it may have made a text that raises, too."""
     kind = type(error).__name__
     if isinstance(error, LedgerError):
-        return f"{kind}: {error.problem.removesuffix('.')}"  # whoever says it adds advice of his own
+        # Without the advice: whoever says it adds his own.
+        return f"{kind}: {error.problem.removesuffix('.')}"
     try:
         return f"{kind}: {error}"
     except Exception as mistake:
