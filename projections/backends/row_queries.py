@@ -17,8 +17,9 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of a table, of one bucket or of all.
 
     `equal`, `at_least` and `below` are (column, value) pairs, `one_of` gives a column several
-    values, each once; the columns in `positive` are above 0; the row has all the `words`, which are looked for
-    only `among` so many rows, if that is given: the first, in the order, for which all else holds.
+    values, each once; the columns in `positive` are above 0; the row has all the `words`, which are
+    looked for only `among` so many rows, if that is given: the first, in the order, for which all
+    else holds.
     `order` are columns that are never NULL, all ascending or all `descending`; `after` are their
     values in the last row of the page before.
     """

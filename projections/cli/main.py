@@ -64,9 +64,8 @@ def _run(out: TextIO | None) -> None:
         with _plain_warnings():
             app(prog_name="ledger")
     except SystemExit:
-        if (
-            sys.stdout is not out
-        ):  # typer puts another in the place of a closed one, and exits with 1
+        # Typer puts another in the place of a closed one, and exits with 1.
+        if sys.stdout is not out:
             raise BrokenPipeError from None
         if out is not None:
             out.flush()  # here, where what it meets gets its code

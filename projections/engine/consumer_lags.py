@@ -104,6 +104,7 @@ class ConsumerLags:
         left = [record for record in records if record.type != _MARK]
         if not left:
             return []  # the session was deleted just now
+        seconds, ahead_seconds = ages(at, left[0].recorded_us)
         return [
             ConsumerLag(
                 tenant=mark.tenant,
@@ -111,15 +112,16 @@ class ConsumerLags:
                 consumer=mark.consumer,
                 sequence=mark.sequence,
                 lag_events=len(left),
-                lag_seconds=max(0.0, age(at, left[0].recorded_us)),
-                ahead_seconds=max(0.0, -age(at, left[0].recorded_us)),
+                lag_seconds=seconds,
+                ahead_seconds=ahead_seconds,
             )
         ]
 
 
-def age(at: datetime, recorded_us: int) -> float:
-    """Return how many seconds ago something was recorded; less than 0 by a clock that was ahead."""
-    return at.timestamp() - recorded_us / 1e6
+def ages(at: datetime, recorded_us: int) -> tuple[float, float]:
+    """Return how many seconds before a moment something was recorded, and how many after it."""
+    age = at.timestamp() - recorded_us / 1e6
+    return max(0.0, age), max(0.0, -age)
 
 
 def _unknown(mark: Mark) -> str:

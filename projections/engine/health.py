@@ -13,7 +13,7 @@ from ledger.records import Record
 
 from ..backends.base import AsyncViewBackend, Overview, Standing, ViewBackend
 from ..readers.arguments import moment, seconds
-from .consumer_lags import ConsumerLag, ConsumerLags, ConsumersBehind, age
+from .consumer_lags import ConsumerLag, ConsumerLags, ConsumersBehind, ages
 from .handling.places import follows_nothing, is_superseded
 from .made_by import made_by
 from .row_snapshots import ROW_SNAPSHOTS
@@ -129,14 +129,7 @@ class Health:
         identity: Identity = (standing.projection, standing.version)
         table = self._tables.get(identity)
         behind = tuple(
-            BucketLag(
-                bucket=bucket,
-                position=position,
-                head=heads[bucket],
-                events=heads[bucket] - position,
-                seconds=max(0.0, age(at, oldest[bucket, position])),
-                ahead_seconds=max(0.0, -age(at, oldest[bucket, position])),
-            )
+            _bucket_lag(bucket, position, heads[bucket], ages(at, oldest[bucket, position]))
             for bucket, position in enumerate(standing.positions)
             if position < heads[bucket]
         )
@@ -173,6 +166,18 @@ class Health:
         return found
 
 
+def _bucket_lag(bucket: int, position: int, head: int, aged: tuple[float, float]) -> BucketLag:
+    seconds, ahead_seconds = aged
+    return BucketLag(
+        bucket=bucket,
+        position=position,
+        head=head,
+        events=head - position,
+        seconds=seconds,
+        ahead_seconds=ahead_seconds,
+    )
+
+
 def judged(
     at: datetime,
     views: tuple[ViewStatus, ...],
@@ -206,34 +211,26 @@ def _late(
     views: Iterable[ViewStatus], consumers: ConsumersBehind, lag_seconds_max: float
 ) -> Iterator[str]:
     for view in views:
-        if view.active and view.lag_seconds > lag_seconds_max:
-            yield (
-                f"{view.projection} version {view.version} is {view.lag_events} events and"
-                f" {view.lag_seconds:.1f} s behind"
-            )
-        ahead = max((lag.ahead_seconds for lag in view.behind), default=0.0)
-        if view.active and ahead > lag_seconds_max:
-            yield (
-                f"{view.projection} version {view.version} is {view.lag_events} events behind, and"
-                f" since when cannot be told: {_ahead(ahead)}"
-            )
+        if view.active:
+            who = f"{view.projection} version {view.version}"
+            ahead = max((lag.ahead_seconds for lag in view.behind), default=0.0)
+            yield from _behind(who, view.lag_events, view.lag_seconds, ahead, lag_seconds_max)
     for one in consumers.lags:
-        if one.ahead_seconds > lag_seconds_max:
-            yield (
-                f"consumer {one.consumer!r} of session {one.session_id!r} of tenant {one.tenant!r}"
-                f" is {one.lag_events} events behind, and since when cannot be told:"
-                f" {_ahead(one.ahead_seconds)}"
-            )
-        if one.lag_seconds > lag_seconds_max:
-            yield (
-                f"consumer {one.consumer!r} of session {one.session_id!r} of tenant {one.tenant!r}"
-                f" is {one.lag_events} events and {one.lag_seconds:.1f} s behind"
-            )
+        who = f"consumer {one.consumer!r} of session {one.session_id!r} of tenant {one.tenant!r}"
+        yield from _behind(who, one.lag_events, one.lag_seconds, one.ahead_seconds, lag_seconds_max)
     yield from consumers.unknown
 
 
-def _ahead(seconds: float) -> str:
-    return f"the oldest was recorded by a clock that was {seconds:.1f} s ahead of this one"
+def _behind(
+    who: str, events: int, seconds: float, ahead_seconds: float, lag_seconds_max: float
+) -> Iterator[str]:
+    if seconds > lag_seconds_max:
+        yield f"{who} is {events} events and {seconds:.1f} s behind"
+    if ahead_seconds > lag_seconds_max:
+        yield (
+            f"{who} is {events} events behind, and since when cannot be told: the oldest was"
+            f" recorded by a clock that was {ahead_seconds:.1f} s ahead of this one"
+        )
 
 
 def _firsts(standings: Iterable[Standing], heads: Sequence[int]) -> list[tuple[int, int]]:

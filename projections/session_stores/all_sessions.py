@@ -29,21 +29,31 @@ def all_sessions(views: Views | AsyncViews, tenant: str, **filters: Any) -> Plan
     found: dict[str, Session] = {}
     cursor: str | None = None
     while True:
-        # By last activity a session on a page to come would go to one that was read, when somebody
-        # wrote to it. When it began is what no later fact changes.
-        page = yield views.sessions_page(
-            tenant=tenant,
-            order_by="created_at",
-            descending=False,
-            limit=PAGE_SESSIONS,
-            cursor=cursor,
-            consistency="strong" if cursor is None else "eventual",
-            **filters,
-        )
+        page = yield from page_by_beginning(views, tenant, cursor, PAGE_SESSIONS, **filters)
         found |= {row.session_id: row for row in page.items}
         cursor = page.cursor
         if cursor is None:
             return sorted(found.values(), key=_activity, reverse=True)
+
+
+def page_by_beginning(
+    views: Views | AsyncViews, tenant: str, cursor: str | None, limit: int, **filters: Any
+) -> Plan[ViewPage[Session]]:
+    """Return a page of a tenant's sessions, the first created first, then by id.
+
+    By last activity a session on a page to come would go to one that was read, when somebody wrote
+    to it. When it began is what no later fact changes.
+    """
+    page: ViewPage[Session] = yield views.sessions_page(
+        tenant=tenant,
+        order_by="created_at",
+        descending=False,
+        limit=limit,
+        cursor=cursor,
+        consistency="strong" if cursor is None else "eventual",
+        **filters,
+    )
+    return page
 
 
 def _activity(row: Session) -> tuple[Any, str]:

@@ -9,21 +9,10 @@ import pytest
 from ledger import NewEvent
 from projections import MESSAGES, QA, SESSIONS
 from projections.readers import found_rows
-from tests.support.views import views_of
+from tests.support.views import all_pages, views_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TEXTS = ["common", "common rare", "common", "odd", "common", "common, common", "Common"]
-
-
-def all_pages(ask: Any) -> list[Any]:
-    """Return the items of all pages of two."""
-    found, cursor = [], None
-    while page := ask(limit=2, cursor=cursor):
-        found += page.items
-        cursor = page.cursor
-        if cursor is None:
-            return found
-    return found
 
 
 def test_pages_are_the_same_however_many_rows_are_looked_at_first(
@@ -52,7 +41,7 @@ def test_pages_are_the_same_however_many_rows_are_looked_at_first(
     for among in (1, 3, 7, 500):
         monkeypatch.setattr(found_rows, "AMONG_ROWS", among)
         for word in ("common", "rare", "odd", "none"):
-            found = all_pages(partial(views.search, word))
+            found = all_pages(partial(views.search, word), 2)
             keys = [
                 hit.view.message_id if hit.kind == "messages" else hit.view.qa_id for hit in found
             ]
@@ -61,11 +50,11 @@ def test_pages_are_the_same_however_many_rows_are_looked_at_first(
             assert sorted(numbers) == sorted(wanted * 2)
             moments = [hit.view.created_at for hit in found]
             assert moments == sorted(moments, reverse=True)
-            in_one = all_pages(partial(views.search, word, session_id="s1"))
+            in_one = all_pages(partial(views.search, word, session_id="s1"), 2)
             assert len(in_one) == 2 * len([n for n in wanted if n % 5 == 1])
         for order in ("last_activity_at", "created_at", "cost_nano_usd"):
             for tag, count in (("all", 5), ("odd", 1), ("none", 0)):
-                sessions = all_pages(partial(views.sessions_page, tags=[tag], order_by=order))
+                sessions = all_pages(views.sessions_page, 2, tags=[tag], order_by=order)
                 assert len({one.session_id for one in sessions}) == len(sessions)
                 tagged = [one for one in views.sessions() if tag in one.tags]
                 assert {one.session_id for one in sessions} == {one.session_id for one in tagged}

@@ -10,7 +10,7 @@ import pytest
 from ledger import Append, InvalidArgument, InvalidCursor, NewEvent
 from projections import QA, RUNS, SESSIONS
 from tests.support.builders import only_sync, together
-from tests.support.views import views_of
+from tests.support.views import all_pages, views_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(hours=10)
@@ -37,19 +37,6 @@ def asked(minutes: int, qa_id: str, **header: Any) -> NewEvent:
 
 def ids(rows: Any) -> list[str]:
     return [row.session_id for row in rows]
-
-
-def all_pages(read: Any, limit: int, **options: Any) -> list[Any]:
-    """What the pages of a list have together."""
-    found: list[Any] = []
-    cursor = None
-    while True:
-        page = read(limit=limit, cursor=cursor, **options)
-        found += page.items
-        if page.cursor is None:
-            return found
-        assert len(page.items) == limit
-        cursor = page.cursor
 
 
 def populate(ledger: Any, count: int = 23, **options: Any) -> None:

@@ -13,7 +13,7 @@ from projections.folds.approvals import APPROVALS
 from projections.folds.scenarios import SCENARIOS
 from projections.readers.listing_queries import STATUSES_MAX
 from tests.support.moving import written_between
-from tests.support.views import views_of
+from tests.support.views import all_pages, views_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STATUSES = ("active", "idle", "processing", "completed", "failed")
@@ -42,17 +42,6 @@ def views(ledger: Any) -> Any:
     ledger.append_many([Append(f"s{n:02}", facts(n)) for n in range(40)])
     ledger.append_many([Append(f"s{n:02}", facts(n), tenant="elsewhere") for n in range(3)])
     return views_of(ledger, SESSIONS, RUNS)
-
-
-def all_pages(read: Any, limit: int, **options: Any) -> list[Any]:
-    found: list[Any] = []
-    cursor = None
-    while True:
-        page = read(limit=limit, cursor=cursor, **options)
-        found += page.items
-        cursor = page.cursor
-        if cursor is None:
-            return found
 
 
 def filters() -> Iterator[dict[str, Any]]:

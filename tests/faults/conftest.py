@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from tests.contract.conftest import loop, open_ledger
+from tests.support.blocking import Blocking, LoopThread
 from tests.support.postgres import PostgresServer
 from tests.support.postgres_plugin import running
 
@@ -25,3 +28,14 @@ def server() -> Iterator[PostgresServer]:
     """A server of the test file's own, to be stopped and killed; it flushes every commit."""
     with running(PostgresServer(durable=True)) as server:
         yield server
+
+
+@pytest.fixture
+def outbox(url: str, loop: LoopThread | None) -> Iterator[Any]:
+    """A caller's own connection, outside autocommit."""
+    if loop is None:
+        connection: Any = psycopg.connect(url)
+    else:
+        connection = Blocking(loop.run(psycopg.AsyncConnection.connect(url)), loop)
+    yield connection
+    connection.close()

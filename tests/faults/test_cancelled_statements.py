@@ -1,12 +1,12 @@
 """Statements that an operator or a server's time-out cancels while they wait for a lock."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.support.blocking import Blocking, LoopThread
+from tests.support.blocking import Blocking
 from tests.support.builders import (
     DEADLINE_S,
     background,
@@ -24,17 +24,6 @@ CANCEL = """
 """
 
 pytestmark = on_postgres
-
-
-@pytest.fixture
-def outbox(url: str, loop: LoopThread | None) -> Iterator[Any]:
-    """A caller's own connection, outside autocommit."""
-    if loop is None:
-        connection: Any = psycopg.connect(url)
-    else:
-        connection = Blocking(loop.run(psycopg.AsyncConnection.connect(url)), loop)
-    yield connection
-    connection.close()
 
 
 @pytest.mark.parametrize("callers", [1, 3])

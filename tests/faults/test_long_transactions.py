@@ -2,14 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
 
 from ledger import Append, AppendTimeout, RetryableError
-from tests.support.blocking import Blocking, LoopThread
+from tests.support.blocking import Blocking
 from tests.support.builders import (
     DEADLINE_S,
     at_best,
@@ -27,17 +27,6 @@ BUCKETS = 16
 SLACK_S = 1.0
 
 pytestmark = on_postgres
-
-
-@pytest.fixture
-def outbox(url: str, loop: LoopThread | None) -> Iterator[Any]:
-    """A caller's own connection, outside autocommit."""
-    if loop is None:
-        connection: Any = psycopg.connect(url)
-    else:
-        connection = Blocking(loop.run(psycopg.AsyncConnection.connect(url)), loop)
-    yield connection
-    connection.close()
 
 
 def waiters(url: str) -> int:

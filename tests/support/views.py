@@ -184,3 +184,16 @@ class Poisoned:
         if self.broken and event.sequence == self.sequence:
             raise ZeroDivisionError("poison")
         return tally_apply(view, event)
+
+
+def all_pages(read: Any, limit: int, **options: Any) -> list[Any]:
+    """What the pages of a list have together."""
+    found: list[Any] = []
+    cursor = None
+    while True:
+        page = read(limit=limit, cursor=cursor, **options)
+        found += page.items
+        if page.cursor is None:
+            return found
+        assert len(page.items) == limit
+        cursor = page.cursor

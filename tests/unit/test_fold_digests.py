@@ -2,7 +2,6 @@
 
 import ast
 import functools
-import importlib
 import os
 import subprocess
 import sys
@@ -14,11 +13,11 @@ import pytest
 from msgspec.structs import replace
 
 from projections.builtin import BUILTIN
-from projections.engine import fold_digest as fold_digest_module
 from projections.engine.fold_digest import fold_digest
 from projections.engine.fold_source import heads, read_source
 from projections.engine.projection import Projection
 from projections.engine.tables import Table
+from tests.support.fold_modules import digest_of_files, package_name
 from tests.support.hash_seeds import printed_with_other_seeds
 from tests.support.views import TALLY
 
@@ -92,15 +91,12 @@ def digest_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def digest(old: str = "", new: str = "") -> str:
         nonlocal made
         made += 1
-        package = f"digested{tmp_path.name.translate(str.maketrans('-.', '__'))}_{made}"
+        package = package_name("digested", tmp_path) + f"_{made}"
         (tmp_path / package).mkdir()
-        (tmp_path / package / "__init__.py").touch()
-        for name, source in (("helper", HELPER), ("view", VIEW.format(package=package))):
-            assert not old or old in HELPER + VIEW.format(package=package)
-            text = source.replace(old, new) if old else source
-            (tmp_path / package / f"{name}.py").write_text(text)
-        importlib.invalidate_caches()
-        return fold_digest(importlib.import_module(f"{package}.view").THING)
+        files = {"helper": HELPER, "view": VIEW.format(package=package)}
+        assert not old or old in "".join(files.values())
+        changed = {name: text.replace(old, new) if old else text for name, text in files.items()}
+        return digest_of_files(tmp_path, package, {"__init__": "", **changed})
 
     return digest
 
@@ -189,7 +185,7 @@ def test_helpers_are_followed_however_they_are_reached(
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    package = f"reached{tmp_path.name.translate(str.maketrans('-.', '__'))}"
+    package = package_name("reached", tmp_path)
     (tmp_path / package).mkdir()
 
     def digest(way: str, old: str = "", new: str = "") -> str:
@@ -197,17 +193,12 @@ def test_helpers_are_followed_however_they_are_reached(
         imported, call = (part.format(package=package) for part in WAYS[way])
         helper = OFTEN_HELPER.replace(old, new)
         assert not old or helper != OFTEN_HELPER
-        for name, text in {
+        files = {
             "__init__": "from . import helper as shared\nfrom .helper import more as again\n",
             "helper": helper,
             "view": OFTEN_VIEW.format(imported=imported, call=call),
-        }.items():
-            (tmp_path / package / f"{name}.py").write_text(text)
-        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-            del sys.modules[name]
-        fold_digest_module.forget()
-        importlib.invalidate_caches()
-        return fold_digest(importlib.import_module(f"{package}.view").THING)
+        }
+        return digest_of_files(tmp_path, package, files)
 
     for way in WAYS:
         before = digest(way)

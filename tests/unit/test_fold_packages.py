@@ -1,14 +1,12 @@
 """The digest of a fold whose helpers are in packages of any kind: changed by what they hold."""
 
-import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from projections.engine import fold_digest as fold_digest_module
-from projections.engine.fold_digest import fold_digest
+from tests.support.fold_modules import digest_of_files, package_name
 
 VIEW = """
 import msgspec
@@ -67,6 +65,7 @@ WAYS = {
 AS_A_WHOLE = {"kept by a name"}
 PRICES = "PRICES = {'a': 1}\n\ndef of():\n    return 1\n\ndef unused():\n    return 0\n"
 OTHER = "def of():\n    return 3\n"
+LATER = "def of():\n    from .m0 import of\n    return of()"
 
 Digest = Callable[..., str]
 
@@ -76,7 +75,7 @@ def digest_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Digest:
     """A function that returns the digest as the next process would have it."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    package = f"packed{tmp_path.name.translate(str.maketrans('-.', '__'))}"
+    package = package_name("packed", tmp_path)
     (tmp_path / package / "below").mkdir(parents=True)
 
     def digest(way: str, init: str | None, old: str = "", new: str = "") -> str:
@@ -90,14 +89,7 @@ def digest_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Digest:
             "below/deep": prices,
             "view": VIEW.format(imported=imported, used=used),
         }
-        for name, text in files.items():
-            if text is not None:
-                (tmp_path / package / f"{name}.py").write_text(text)
-        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-            del sys.modules[name]
-        fold_digest_module.forget()
-        importlib.invalidate_caches()
-        return fold_digest(importlib.import_module(f"{package}.view").THING)
+        return digest_of_files(tmp_path, package, files)
 
     return digest
 
@@ -124,14 +116,11 @@ def test_modules_that_import_a_name_from_each_other_lead_to_an_end(
 ) -> None:
     """In as many ways as there are here, whoever went all of them would never come back."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    package = f"round{tmp_path.name.translate(str.maketrans('-.', '__'))}"
+    package = package_name("round", tmp_path)
     (tmp_path / package).mkdir()
     modules = [f"m{number}" for number in range(12)]
+    files = {"__init__": "", "view": VIEW.format(imported=LATER, used="of()")}
     for module in modules:
         others = "".join(f"    from .{one} import of\n" for one in modules if one != module)
-        (tmp_path / package / f"{module}.py").write_text(f"def load():\n{others}\nprint\n")
-    (tmp_path / package / "__init__.py").touch()
-    view = VIEW.format(imported="def of():\n    from .m0 import of\n    return of()", used="of()")
-    (tmp_path / package / "view.py").write_text(view)
-    importlib.invalidate_caches()
-    assert fold_digest(importlib.import_module(f"{package}.view").THING) != ""
+        files[module] = f"def load():\n{others}\nprint\n"
+    assert digest_of_files(tmp_path, package, files) != ""

@@ -20,6 +20,12 @@ from ledger.catalogue import (
 from tests.support.session_rows import session_after
 
 
+def label_after(*facts: Fact) -> tuple[str | None, ...]:
+    """Return a session's label, what it is from, and the id of that."""
+    session = session_after(*facts)
+    return session.label, session.label_source, session.label_source_id
+
+
 def question(text: str, qa_id: str = "q") -> QARecorded:
     return QARecorded(qa_id=qa_id, question=text, answer="")
 
@@ -68,8 +74,7 @@ ASKED_TWICE = (question("My card is 4111."), question("Why?", "q2"))
 def test_the_label_is_given_or_the_first_question_or_message_or_function(
     facts: list[Fact], label: tuple[str | None, ...]
 ) -> None:
-    session = session_after(*facts)
-    assert (session.label, session.label_source, session.label_source_id) == label
+    assert label_after(*facts) == label
 
 
 @pytest.mark.parametrize(
@@ -104,8 +109,7 @@ def test_the_label_is_given_or_the_first_question_or_message_or_function(
 def test_a_label_goes_or_changes_with_what_it_is_from(
     facts: list[Fact], label: tuple[str | None, ...]
 ) -> None:
-    session = session_after(*facts)
-    assert (session.label, session.label_source, session.label_source_id) == label
+    assert label_after(*facts) == label
 
 
 @pytest.mark.parametrize(
@@ -129,5 +133,4 @@ def test_a_label_goes_or_changes_with_what_it_is_from(
 def test_behind_a_question_that_is_gone_no_label_says_that_it_is_the_first(
     facts: list[Fact], label: tuple[str | None, ...]
 ) -> None:
-    session = session_after(*ASKED_TWICE, QADeleted(qa_id="q"), *facts)
-    assert (session.label, session.label_source, session.label_source_id) == label
+    assert label_after(*ASKED_TWICE, QADeleted(qa_id="q"), *facts) == label

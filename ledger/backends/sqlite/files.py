@@ -52,7 +52,10 @@ class OpenFiles:
         _all.discard(self)
 
     def check(self) -> None:
-        """Raise StorageFailed if one of them has another file's name, or none; behind a flush it takes 12 µs."""
+        """Raise StorageFailed if one of them has another file's name, or none.
+
+        Takes 12 µs behind a flush.
+        """
         try:
             kept = identity(self._path) == self.main and identity(self._wal_path) == self.wal
         except OSError:

@@ -8,11 +8,10 @@ from typing import Any
 
 from ledger import InvalidEvent, NewEvent, StopError
 
+from ...errors import shown
 from ...folds.scripts import VARIABLES_MAX
 from .fields import moments
 from .rows import REMAINDER
-
-_MESSAGE_CHARS_MAX = 1_000
 
 
 class RemainderUnreadable(StopError):
@@ -30,19 +29,14 @@ class RemainderUnreadable(StopError):
 
 def within(place: str, key: str) -> str:
     """Return the name of an entry's place, of a long key its beginning."""
-    return cut(f"{place}.{key}")
-
-
-def cut(message: str) -> str:
-    """Return a message that others made of a caller's values, which may be of any length."""
-    return message if len(message) <= _MESSAGE_CHARS_MAX else f"{message[:_MESSAGE_CHARS_MAX]}…"
+    return shown(f"{place}.{key}")
 
 
 def too_early(fact: NewEvent, error: InvalidEvent, session: Mapping[str, Any]) -> InvalidEvent:
     """Return a refusal of a fact's time by the field of the session that says it, if one does."""
     for place, moment in moments(session):
         if datetime.fromisoformat(moment) == fact.occurred_at:
-            return InvalidEvent(cut(f"session.{place}"), error.reason)
+            return InvalidEvent(shown(f"session.{place}"), error.reason)
     return error
 
 

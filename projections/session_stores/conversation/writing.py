@@ -21,6 +21,7 @@ from ledger.codec import check_json, decode_json
 from ledger.events import JSON_CONTENT_TYPE, Event
 from ledger.plans import Plan
 
+from ...errors import shown
 from ...folds.sessions import Session as SessionRow
 from ...readers.arguments import instance, several
 from ..snapshot.errors import SessionBusy
@@ -28,7 +29,7 @@ from ..unfit import UNFIT
 from .bases import Base
 from .changes import CHANGES, is_change
 from .drafts import AnyFact, Steps, Told
-from .errors import cut, too_early, too_large
+from .errors import too_early, too_large
 from .facts import facts_of_save
 from .fields import HISTORY, SCENARIOS, is_conversation, same
 from .free_values import check_given, check_said
@@ -207,11 +208,11 @@ class ConversationWriting(ConversationReading):
             raise
         except UNFIT as error:
             check_given(session)
-            raise InvalidArgument("session", cut(str(error))) from error
+            raise InvalidArgument("session", shown(str(error))) from error
         try:
             check_json(new, "session")
         except InvalidEvent as error:
-            raise InvalidEvent(cut(error.field), cut(error.reason)) from error
+            raise InvalidEvent(shown(error.field), shown(error.reason)) from error
         ids = [one["scenario_id"] for one in plain[SCENARIOS]]
         if len(set(ids)) < len(ids):
             raise InvalidArgument("session", "is in one scenario twice: expected each once")

@@ -28,6 +28,7 @@ from ...readers.listing_cursors import ViewPage
 from ...readers.rows_at_head import AtHead
 from ...views import Views
 from ...views_async import AsyncViews
+from ..all_sessions import page_by_beginning
 from . import runs, sessions
 from .errors import StoreRefused, StoreUnavailable
 from .events import from_ledger, to_ledger
@@ -294,16 +295,8 @@ class OrchestratorPlans:
         self, cursor: str | None, limit: int, filters: dict[str, Any]
     ) -> Plan[ViewPage[Session]]:
         """Return a page of views of sessions, the first created first, then by id."""
-        page: ViewPage[Session] = yield self.views.sessions_page(
-            tenant=self.tenant,
-            order_by="created_at",
-            descending=False,
-            limit=limit,
-            cursor=cursor,
-            consistency="strong" if cursor is None else "eventual",
-            **({"archived": True} | filters),
-        )
-        return page
+        asked = {"archived": True} | filters
+        return (yield from page_by_beginning(self.views, self.tenant, cursor, limit, **asked))
 
     def _sessions(self, enough: int | None, **filters: Any) -> Plan[list[Session]]:
         """Return so many views of sessions that were saved, None is all."""
