@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import typing
 
+from .distributing import distribute
 from .errors import (
     AccessDenied,
     AppendTimeout,
@@ -84,6 +85,7 @@ __all__ = [
     "UpcastFailed",
     "Upcasts",
     "VerifyReport",
+    "distribute",
     "new_event_id",
 ]
 

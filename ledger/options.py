@@ -44,7 +44,7 @@ class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.buckets is not None:
-            _check_count("buckets", self.buckets, BUCKETS_MAX)
+            check_count("buckets", self.buckets, BUCKETS_MAX)
         _check_schema(self.schema)
         _check_limits(self.limits)
         _check_seconds("retry_timeout_s", self.retry_timeout_s)
@@ -52,8 +52,8 @@ class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
         _check_seconds("connect_timeout_s", self.connect_timeout_s)
         if not self.connect_timeout_s:
             raise InvalidArgument("connect_timeout_s", "nothing can be reached in 0 seconds")
-        _check_count("pool_size", self.pool_size, POOL_SIZE_MAX)
-        _check_count("lanes", self.lanes, LANES_MAX)
+        check_count("pool_size", self.pool_size, POOL_SIZE_MAX)
+        check_count("lanes", self.lanes, LANES_MAX)
         _check_catalogue(self.catalogue)
         if self.upcasts is not None and not isinstance(self.upcasts, Upcasts):
             raise InvalidArgument("upcasts", f"expected Upcasts, got {shown(self.upcasts)}")
@@ -64,7 +64,7 @@ class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.lock_timeout_s, LOCK_SLICE_S)
 
 
-def _check_count(name: str, value: object, most: int) -> None:
+def check_count(name: str, value: object, most: int) -> None:
     if type(value) is not int or not 1 <= value <= most:
         raise InvalidArgument(name, f"expected an int from 1 to {most}, got {shown(value)}")
 
@@ -94,7 +94,7 @@ def _check_limits(value: object) -> None:
     if not isinstance(value, Limits):
         raise InvalidArgument("limits", f"expected Limits, got {shown(value)}")
     for name in Limits.__struct_fields__:
-        _check_count(f"limits.{name}", getattr(value, name), STORED_BYTES_MAX)
+        check_count(f"limits.{name}", getattr(value, name), STORED_BYTES_MAX)
 
 
 def _check_catalogue(value: object) -> None:

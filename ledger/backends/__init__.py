@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import StopError
+from ..errors import InvalidArgument, StopError
 from ..processes import refuse_in_children
 from ..urls import Address, parse
 from .base import AsyncBackend, Backend, OpenOptions, WaitableBackend
@@ -36,6 +36,18 @@ async def open_backend_async(url: str, options: OpenOptions) -> AsyncBackend:
     except ImportError as error:
         raise _missing_driver() from error
     return refuse_in_children(await open_postgres_async(address.target, options))
+
+
+def distribute_backend(url: str, options: OpenOptions, shards: int) -> bool:
+    """Spread the tables of the backend that a URL names over several servers."""
+    address = parse(url)
+    if address.kind != "postgresql":
+        raise InvalidArgument("url", "several servers have a ledger only on PostgreSQL with Citus")
+    try:
+        from .postgres.distributing import distribute_tables
+    except ImportError as error:
+        raise _missing_driver() from error
+    return distribute_tables(address.target, options, shards)
 
 
 def _open_local(address: Address, options: OpenOptions) -> WaitableBackend:

@@ -16,11 +16,15 @@ from ..records import Head, Outcome, Record, Unit
 
 
 class LedgerInfo(msgspec.Struct, frozen=True):
-    """What was fixed when the ledger was created: its identity, and its number of buckets."""
+    """What was fixed when the ledger was created: its identity, and its number of buckets.
+
+    `distributed`: its tables are spread by bucket over the servers of a Citus cluster.
+    """
 
     ledger_id: str
     buckets: int
     schema: int
+    distributed: bool = False
 
 
 #: The type of which the events of a session have an index of their own, as deletions have.

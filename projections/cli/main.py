@@ -21,6 +21,7 @@ from ledger import LedgerError, RetryableError, StopError
 from ..engine.versions import FoldChanged
 from . import (  # noqa: F401  # each adds its commands
     diff,
+    distribute,
     project,
     reading,
     rebuild,

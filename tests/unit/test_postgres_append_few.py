@@ -1,12 +1,11 @@
 """A few events of one session in one statement without a function, and when that is left to one."""
 
-import asyncio
 from typing import Any
 
 import psycopg
 import pytest
 
-from ledger import AsyncLedger, Ledger
+from ledger import Ledger
 from ledger.digests import event_hash, genesis
 from ledger.records import Unit
 from tests.support.builders import (
@@ -105,30 +104,6 @@ def test_who_appended_between_snapshot_and_lock_is_not_numbered_over(
     assert names == ["append_few", "append_events"]
     assert [event.position for event in ledger.read("s")] == [1, 2, 3, 4]
     assert sum(ledger.backend.positions()) == ledger.backend.positions()[bucket] == 4
-    assert ledger.verify().ok
-
-
-#: 0A000, as a server says it that keeps its tables on several others.
-REFUSED = b"SELECT count(*) FROM ledger.buckets AS b WHERE b.bucket = %(bucket)s FOR UPDATE"
-
-
-def test_where_the_statement_is_not_supported_the_function_is_asked_from_then_on(
-    ledger: Ledger, postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledger.backend._statements, "append_few", REFUSED)  # type: ignore[attr-defined]  # a server's no
-    names = sent(ledger, monkeypatch)
-    assert sequences(ledger.append("s", notes("ab"))) == [1, 2]
-    assert sequences(ledger.append("s", notes("cd"))) == [3, 4]
-    assert names == ["append_few", "append_events", "append_events"]
-
-    async def of_tasks() -> list[int]:
-        async with await AsyncLedger.open(postgres_url) as opened:
-            statements: Any = opened.backend._statements  # type: ignore[attr-defined]  # as above
-            statements.append_few = REFUSED
-            both = [await opened.append("s", notes(words)) for words in ("ef", "gh")]
-            return [one.sequence for answer in both for one in answer]
-
-    assert asyncio.run(of_tasks()) == [5, 6, 7, 8]
     assert ledger.verify().ok
 
 

@@ -142,7 +142,7 @@ def test_an_upgrade_that_breaks_off_changes_nothing(
 ) -> None:
     before = functions_of(version_1)
     with monkeypatch.context() as broken:
-        broken.setattr(OpeningStatements, "functions", lambda self: [b"SELECT 1 / 0"])
+        broken.setattr(OpeningStatements, "functions", lambda self, **_: [b"SELECT 1 / 0"])
         with pytest.raises(CallError, match="division by zero"):
             open_postgres(version_1, OpenOptions())
     assert functions_of(version_1) == before

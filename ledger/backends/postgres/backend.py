@@ -11,8 +11,7 @@ import psycopg
 from psycopg import Connection, Cursor
 from psycopg.rows import TupleRow, tuple_row
 
-from ... import plans
-from ...errors import AppendTimeout, InvalidArgument, StorageFailed
+from ...errors import AppendTimeout, InvalidArgument
 from ...records import Head, Outcome, Record, Unit
 from ...wakeups import Wakeups
 from ..base import FeedQuery, LedgerInfo, OpenOptions, Place, SessionQuery
@@ -20,11 +19,12 @@ from . import appending, migrations, reading
 from .arrays import register_arrays
 from .connecting import Target, check_transaction, lock_timeout
 from .database import Database, Rows
-from .errors import translated_within, translating
+from .errors import translated_within
 from .goodbyes import warn_of_unclosed
 from .hints import POLL_S
 from .notifier import Notifier
 from .statements import Statements
+from .transacting import transact
 from .watcher import Watcher
 
 
@@ -32,17 +32,7 @@ def open_postgres(url: str, options: OpenOptions) -> PostgresBackend:
     """Connect, create or upgrade the tables where necessary, and return the backend."""
     migrations.check_options(options)
     target = Target(url, options)
-    try:
-        connection = Connection.connect(**target.parameters)
-    except psycopg.OperationalError as error:
-        raise target.unreachable(error) from error
-
-    def execute(statement: bytes, parameters: dict[str, Any] | None) -> list[TupleRow]:
-        cursor = connection.execute(statement, parameters)
-        return cursor.fetchall() if cursor.description else []
-
-    with translating(), connection:
-        info = plans.run(migrations.opened(execute, options))
+    info = transact(target, lambda execute: migrations.opened(execute, options))
     return PostgresBackend(target, options, info)
 
 
@@ -57,13 +47,14 @@ class PostgresBackend:
         self.schema = options.schema
         self._target = target
         self._options = options
-        self._statements = Statements(options.schema, info.ledger_id)
+        self._statements = Statements(options.schema, info.ledger_id, distributed=info.distributed)
         self._wakeups = Wakeups(info.buckets)
         self._notifier = Notifier(target.connect, self._statements)
         self._watcher: Watcher | None = None
         self._lock = threading.Lock()
         self._database = Database(target, options, self._statements)
-        self._appends_few = True
+        # Citus stores nothing by a part of a statement; its functions do without one.
+        self._appends_few = not info.distributed
         self._closed = False
 
     def __del__(self) -> None:
@@ -183,6 +174,8 @@ class PostgresBackend:
     def _append_single(
         self, units: Sequence[Unit], wait: bool, buckets: list[int]
     ) -> list[Outcome] | None:
+        if wait and self.info.distributed:
+            return None  # it would wait on another server, for as long as that one waits
         parameters = appending.single(units)
         if parameters is None:
             return None
@@ -195,14 +188,7 @@ class PostgresBackend:
         parameters = appending.few(units) if self._appends_few else None
         if parameters is None:
             return None
-        try:
-            rows = self._database.append(self._statements.append_few, parameters, buckets)
-        except StorageFailed as error:
-            # Citus stores nothing by a part of a statement; its functions do without one.
-            if not isinstance(error.__cause__, psycopg.errors.FeatureNotSupported):
-                raise
-            self._appends_few = False
-            return None
+        rows = self._database.append(self._statements.append_few, parameters, buckets)
         return appending.few_outcome(units, rows) if rows else None
 
     def _records(self, statement: bytes, parameters: dict[str, Any]) -> list[Record]:

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import TupleRow, tuple_row
 
 from ... import plans
-from ...errors import AppendTimeout, InvalidArgument, StorageFailed
+from ...errors import AppendTimeout, InvalidArgument
 from ...records import Head, Outcome, Record, Unit
 from ...wakeups import Wakeups
 from ..base import FeedQuery, LedgerInfo, OpenOptions, Place, SessionQuery
@@ -63,12 +63,13 @@ class AsyncPostgresBackend:
         self.schema = options.schema
         self._target = target
         self._options = options
-        self._statements = Statements(options.schema, info.ledger_id)
+        self._statements = Statements(options.schema, info.ledger_id, distributed=info.distributed)
         self._wakeups = Wakeups(info.buckets)
         self._notifier = AsyncNotifier(target.connect_async, self._statements)
         self._watcher: AsyncWatcher | None = None
         self._database = AsyncDatabase(target, options, self._statements)
-        self._appends_few = True
+        # Citus stores nothing by a part of a statement; its functions do without one.
+        self._appends_few = not info.distributed
         self._closed = False
 
     def __del__(self) -> None:
@@ -190,6 +191,8 @@ class AsyncPostgresBackend:
     async def _append_single(
         self, units: Sequence[Unit], wait: bool, buckets: list[int]
     ) -> list[Outcome] | None:
+        if wait and self.info.distributed:
+            return None  # it would wait on another server, for as long as that one waits
         parameters = appending.single(units)
         if parameters is None:
             return None
@@ -202,14 +205,7 @@ class AsyncPostgresBackend:
         parameters = appending.few(units) if self._appends_few else None
         if parameters is None:
             return None
-        try:
-            rows = await self._database.append(self._statements.append_few, parameters, buckets)
-        except StorageFailed as error:
-            # Citus stores nothing by a part of a statement; its functions do without one.
-            if not isinstance(error.__cause__, psycopg.errors.FeatureNotSupported):
-                raise
-            self._appends_few = False
-            return None
+        rows = await self._database.append(self._statements.append_few, parameters, buckets)
         return appending.few_outcome(units, rows) if rows else None
 
     async def _records(self, statement: bytes, parameters: dict[str, Any]) -> list[Record]:

@@ -32,6 +32,7 @@ _UNAVAILABLE = ("08", "53300", "57P")
 _DENIED = ("28", "42501")
 # Serialization failure or deadlock: the server chose this transaction to let another one live.
 _ABORTED = "40"
+_INTERNAL = "XX000"
 # Statement timeout, or somebody cancelled it.
 _CANCELLED = "57014"
 _MISSING = ("3F000", "42P01", "42703", "42883")
@@ -60,7 +61,7 @@ def translated(error: psycopg.Error) -> LedgerError:
         return BackendUnavailable(f"PostgreSQL is not available: {_told(error)}.")
     if state.startswith(_DENIED):
         return AccessDenied(f"PostgreSQL refuses this role: {_told(error)}.")
-    if state.startswith(_ABORTED):
+    if state.startswith(_ABORTED) or _met_by_a_copy(error):
         return TransactionAborted(f"PostgreSQL undid the transaction: {_told(error)}.")
     if state in (_CANCELLED, LOCK_NOT_AVAILABLE):
         return RetryableError(f"PostgreSQL rolled the statement back: {_told(error)}.")
@@ -71,6 +72,11 @@ def translated(error: psycopg.Error) -> LedgerError:
     if state.startswith(_REFUSED_VALUES):
         return CallError(f"PostgreSQL refuses a value: {_told(error)}.")
     return StorageFailed(f"PostgreSQL could not do it: {_told(error)}.")
+
+
+def _met_by_a_copy(error: psycopg.Error) -> bool:
+    """Whether Citus could not write to one of its servers: it passes on the words, and no code."""
+    return error.sqlstate == _INTERNAL and error.diag.source_function == "ReportCopyError"
 
 
 def translated_within(error: psycopg.Error, timeout: AppendTimeout) -> LedgerError:

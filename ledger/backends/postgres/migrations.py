@@ -56,7 +56,7 @@ def opened(execute: Execute, options: OpenOptions) -> Plan[LedgerInfo]:
 def _found(
     execute: Execute, statements: OpeningStatements, options: OpenOptions, newest: int
 ) -> Plan[LedgerInfo | None]:
-    [[encoding]] = yield from _rows(execute, statements["encoding"])
+    [[encoding, has_citus]] = yield from _rows(execute, statements["database"])
     if encoding != "UTF8":
         raise InvalidArgument("url", f"the database's encoding is {encoding}, it must be UTF8")
     [[ours, others]] = yield from _rows(execute, statements["exists"], schema=options.schema)
@@ -67,7 +67,12 @@ def _found(
     rows = yield from _rows(execute, statements["info"])
     if len(rows) != 1:
         raise IntegrityError(f"Table ledger_info of schema {options.schema!r} has no single row.")
-    info = LedgerInfo(*rows[0])
+    distributed = False
+    if has_citus:
+        parts = yield from _rows(execute, statements["is_distributed"], schema=options.schema)
+        [[distributed]] = parts
+    ledger_id, buckets, version = rows[0]
+    info = LedgerInfo(ledger_id, buckets, version, distributed)
     if info.schema > newest:
         raise SchemaTooNew(info.schema, newest)
     if options.buckets is not None and options.buckets != info.buckets:
@@ -102,10 +107,10 @@ def _migrated(
         )
         yield from _rows(execute, statements["create_buckets"], buckets=info.buckets)
         yield from _rows(execute, statements["settle_buckets"])
-    for function in statements.functions():
+    for function in statements.functions(distributed=info.distributed):
         yield from _rows(execute, function)
     yield from _rows(execute, statements["set_version"], version=len(migrations))
-    return LedgerInfo(info.ledger_id, info.buckets, len(migrations))
+    return LedgerInfo(info.ledger_id, info.buckets, len(migrations), info.distributed)
 
 
 def _rows(execute: Execute, statement: bytes, **parameters: Any) -> Plan[Rows]:

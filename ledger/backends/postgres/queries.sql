@@ -6,7 +6,7 @@ SELECT
     set_config('standard_conforming_strings', 'on', false),
     -- with a stricter default, whoever waited for a bucket's lock would fail instead of go on
     set_config('default_transaction_isolation', 'read committed', false),
-    set_config('plan_cache_mode', 'force_generic_plan', false),
+    set_config('plan_cache_mode', {plans}, false),
     -- what is read as text is read in one form, and whole
     set_config('timezone', 'UTC', false),
     set_config('extra_float_digits', '1', false),
@@ -25,6 +25,19 @@ SELECT
     set_config('default_transaction_isolation', 'read committed', false),
     -- in other zones the first and the last moments that Python knows are none
     set_config('timezone', 'UTC', false)
+
+-- name: guest_settings_distributed
+-- The same for tables that are spread over servers. Each is asked over one connection, or what is
+-- read in one transaction would be of several moments; and shards are changed, and so locked, one
+-- after the other, which nobody can wait for in a circle.
+SELECT
+    set_config('lock_timeout', %(lock_timeout)s, false),
+    set_config('default_transaction_isolation', 'read committed', false),
+    set_config('timezone', 'UTC', false),
+    set_config('citus.max_adaptive_executor_pool_size', '1', false),
+    set_config('citus.multi_shard_modify_mode', 'sequential', false),
+    -- they get what a transaction sets for itself
+    set_config('citus.propagate_set_commands', 'local', false)
 
 -- name: append_event
 -- The whole append of one event, NULL if it is not a plain one.
@@ -191,6 +204,11 @@ LEFT JOIN LATERAL (
 ) AS d ON true
 ORDER BY s.place
 
+-- name: heads_distributed
+-- The same, of buckets that are spread over servers; see functions/distributed.
+SELECT h.sequence, h.event_hash, h.deleted, h.recorded_us
+FROM {schema}.heads(%(buckets)s, %(tenant)s, %(session_ids)s) AS h ORDER BY h.place
+
 -- name: positions
 -- All ends in one array, which is cheaper to send than a row for each. A row that is no bucket's
 -- must not shift the others.
@@ -213,6 +231,12 @@ CROSS JOIN LATERAL (
     ORDER BY e.position LIMIT %(limit)s
 ) AS e
 ORDER BY r.place LIMIT %(limit)s
+
+-- name: feed_distributed
+SELECT {event}
+FROM {schema}.feed(%(buckets)s, %(afters)s, %(uptos)s, %(types)s, %(tenant)s, %(limit)s)
+    WITH ORDINALITY AS e
+ORDER BY e.ordinality
 
 -- name: session_ids
 -- A loose index scan: one probe per session, however many events it has.
@@ -248,6 +272,12 @@ CROSS JOIN LATERAL (
 ) AS s
 WHERE b.bucket >= %(bucket)s
 ORDER BY b.bucket LIMIT %(limit)s
+
+-- name: session_ids_distributed
+SELECT s.bucket, s.session_id
+FROM {schema}.session_ids(%(tenant)s, %(bucket)s, %(after)s, %(limit)s, %(deleted)s)
+    WITH ORDINALITY AS s
+ORDER BY s.ordinality
 
 -- name: scan
 -- One bucket in session order.

@@ -16,19 +16,21 @@ _EVENT = sql.SQL(", ").join(sql.Identifier("e", name) for name in Record.__struc
 class Statements:
     """The named statements of queries.sql for one ledger, ready to be executed."""
 
-    def __init__(self, schema: str, ledger_id: str) -> None:
+    def __init__(self, schema: str, ledger_id: str, *, distributed: bool = False) -> None:
         self.channel = f"ledger_{ledger_id}"
         names = {
             "schema": sql.Identifier(schema),
             "channel": sql.Identifier(self.channel),
             "event": _EVENT,
+            "plans": _plans(distributed),
         }
         found = {
             name: sql.SQL(text).format(**names).as_bytes(None)
             for name, text in _named(_read("queries.sql")).items()
         }
+        suffix = _suffix(distributed)
         self.settings = found["settings"]
-        self.guest_settings = found["guest_settings"]
+        self.guest_settings = found["guest_settings" + suffix]
         self.append_event = found["append_event"]
         self.append_few = found["append_few"]
         self.append_events = found["append_events"]
@@ -38,10 +40,10 @@ class Statements:
         self.read_newest_first = found["read_newest_first"]
         self.get = found["get"]
         self.head = found["head"]
-        self.heads = found["heads"]
+        self.heads = found["heads" + suffix]
         self.positions = found["positions"]
-        self.feed = found["feed"]
-        self.session_ids = found["session_ids"]
+        self.feed = found["feed" + suffix]
+        self.session_ids = found["session_ids" + suffix]
         self.scan = found["scan"]
         self.listen = found["listen"]
         self.notifier_settings = found["notifier_settings"]
@@ -62,17 +64,40 @@ class OpeningStatements:
         """Return the migrations in order; the first one leads to schema version 1."""
         return self._scripts("migrations")
 
-    def functions(self) -> list[bytes]:
+    def functions(self, *, distributed: bool = False) -> list[bytes]:
         """Return the functions as they are in the newest version."""
-        return self._scripts("functions")
+        steps = _append_steps(self._schema, distributed)
+        found = self._scripts("functions", plans=_plans(distributed), **steps)
+        return found + self._scripts("functions/distributed") if distributed else found
 
-    def _scripts(self, folder: str) -> list[bytes]:
+    def _scripts(self, folder: str, **parts: sql.Composable) -> list[bytes]:
         scripts = [path for path in (_FILES / folder).iterdir() if path.name.endswith(".sql")]
         ordered = sorted(scripts, key=lambda path: path.name)
-        return [self._composed(path.read_text("utf-8")) for path in ordered]
+        return [self._composed(path.read_text("utf-8"), **parts) for path in ordered]
 
-    def _composed(self, text: str) -> bytes:
-        return sql.SQL(text).format(schema=self._schema).as_bytes(None)
+    def _composed(self, text: str, **parts: sql.Composable) -> bytes:
+        return sql.SQL(text).format(schema=self._schema, **parts).as_bytes(None)
+
+
+def _suffix(distributed: bool) -> str:
+    """Return how the names of statements end that are other ones for tables on several servers."""
+    return "_distributed" if distributed else ""
+
+
+def _plans(distributed: bool) -> sql.Literal:
+    # Citus must know the bucket when it plans, or it finds no server to send a statement to.
+    return sql.Literal("auto" if distributed else "force_generic_plan")
+
+
+def _append_steps(schema: sql.Identifier, distributed: bool) -> dict[str, sql.Composable]:
+    """Return the steps of append_events for one server or for several."""
+    found = _named(_read("append_steps.sql"))
+    suffix = _suffix(distributed)
+    same = sql.SQL(found["same_content"])
+    return {
+        step: sql.SQL(found[step + suffix]).format(schema=schema, same_content=same)
+        for step in ("lock_buckets", "find_heads", "move_buckets")
+    }
 
 
 def _read(name: str) -> str:

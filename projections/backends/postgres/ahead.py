@@ -48,7 +48,8 @@ def _nulls(count: int) -> sql.Composed:
 def ahead_parameters(table: Table, bucket: int, key: Key, events_max: int) -> Sequence[Any]:
     """Return the parameters of that statement."""
     session, checkpoint = key[:2], (bucket, *table.identity)
-    return bucket, *session, *key, *checkpoint, events_max, *checkpoint, *session
+    before = (bucket, bucket, *session, *key, *checkpoint)
+    return *before, bucket, events_max, *checkpoint, *session
 
 
 def ahead_of(

@@ -38,8 +38,8 @@ from ..row_queries import RowQuery, key_query
 from ..session_rows import SessionRows
 from ..side_by_side import in_threads, in_turn
 from ..totals import Totals, TotalsQuery
-from .calls import Call, Results, Send
-from .storing import BEGIN, Storing
+from .calls import BEGIN, Call, Results, Send
+from .storing import Storing
 
 #: More than a pool holds: after a restart of the server each of its connections fails once.
 ATTEMPTS_MAX = 20
@@ -54,7 +54,7 @@ class PostgresViews:
 
     def __init__(self, log: PostgresBackend) -> None:
         self._log = log
-        self._storing = Storing(log.schema, log.info.buckets)
+        self._storing = Storing(log.schema, log.info, log.lock_timeout_s)
         # Of all catch-ups only the one that holds it: did each take several connections, callers
         # that are no more than the pool has would wait for each other.
         self._one_takes_several = threading.Lock()

@@ -36,8 +36,8 @@ from ..session_rows import SessionRows
 from ..side_by_side import in_tasks, in_turn_async
 from ..totals import Totals, TotalsQuery
 from .backend import STALE, failure, may_repeat
-from .calls import Call, Results, Send
-from .storing import BEGIN, Storing
+from .calls import BEGIN, Call, Results, Send
+from .storing import Storing
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class AsyncPostgresViews:
 
     def __init__(self, log: AsyncPostgresBackend) -> None:
         self._log = log
-        self._storing = Storing(log.schema, log.info.buckets)
+        self._storing = Storing(log.schema, log.info, log.lock_timeout_s)
         # As in the sync twin.
         self._one_takes_several = threading.Lock()
 

@@ -21,3 +21,8 @@ class Call(NamedTuple):
 #: Per statement, the rows it returned and how many it touched.
 Results = list[tuple[list[Any], int]]
 Send = Callable[[Iterable[Call]], Any]
+
+BEGIN = Call(b"BEGIN ISOLATION LEVEL READ COMMITTED")
+BEGIN_READING = Call(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+COMMIT = Call(b"COMMIT")
+ROLLBACK = Call(b"ROLLBACK")

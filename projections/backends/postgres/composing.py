@@ -9,12 +9,23 @@ from psycopg import sql
 
 from ledger.backends.queries import load_queries
 
+from ...engine.tables import BUCKET
+
 TEMPLATES = load_queries(__package__, "statements.sql")
 
 
 def of_v(name: str) -> sql.Identifier:
     """Return the column of table v, as which readers select."""
     return sql.Identifier("v", name)
+
+
+def equals(column: sql.Identifier, name: str) -> sql.Composed:
+    """Return the condition that a column has the value of the next parameter.
+
+    psycopg sends a small number as smallint, by which Citus does not find a bucket's server: it would
+    ask all of them, each at a moment of its own.
+    """
+    return sql.SQL("{} = %s::integer" if name == BUCKET else "{} = %s").format(column)
 
 
 def listed(names: Iterable[str]) -> sql.Composed:

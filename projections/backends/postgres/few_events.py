@@ -21,6 +21,7 @@ from ...engine.tables import BUCKET, Identity, Key, Row, Table
 from ..backlogs import checkpoints_of
 from ..base import AHEAD_EVENTS_MAX, Backlog
 from .calls import Call
+from .composing import equals, joined
 from .statements import SELECTED, TableStatements
 
 #: Events that come with a backlog, all else with each of them: at least those that send who reads
@@ -186,8 +187,7 @@ def _columns(statements: TableStatements) -> sql.Composed:
 
 
 def _equal(of: str, names: Sequence[str]) -> sql.Composed:
-    equal = sql.SQL("{} = %s")
-    return sql.SQL(" AND ").join(equal.format(sql.Identifier(of, name)) for name in names)
+    return joined(" AND ", (equals(sql.Identifier(of, name), name) for name in names))
 
 
 def _found(table: TableStatements | None) -> sql.SQL:

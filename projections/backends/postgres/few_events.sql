@@ -5,7 +5,7 @@
 -- front of each; and behind the first one a row.
 WITH places AS MATERIALIZED (
     SELECT projection, version, position, active, built FROM {schema}.view_checkpoints
-    WHERE bucket = %s
+    WHERE bucket = %s::integer
 ), ends AS MATERIALIZED (
     SELECT b.position AS head, (
         SELECT json_agg(json_build_array(projection, version, position, active, built))::text
@@ -13,7 +13,7 @@ WITH places AS MATERIALIZED (
             SELECT * FROM places
             UNION ALL
             SELECT projection, version, position, NULL, NULL FROM {schema}.view_skips
-            WHERE bucket = %s
+            WHERE bucket = %s::integer
         ) AS p
     ) AS places, (
         SELECT coalesce(min(p.position) FILTER (WHERE p.active OR p.built), min(p.position))
@@ -21,13 +21,13 @@ WITH places AS MATERIALIZED (
         JOIN json_to_recordset(%s) AS w (projection text, version integer)
             ON w.projection = p.projection AND w.version = p.version
     ) AS start
-    FROM {schema}.buckets AS b WHERE b.bucket = %s
+    FROM {schema}.buckets AS b WHERE b.bucket = %s::integer
 )
 SELECT ends.head, ends.places, {event} {found}
 FROM ends
 LEFT JOIN LATERAL (
     SELECT * FROM {schema}.events AS e
-    WHERE e.bucket = %s AND e.position > ends.start AND e.position <= ends.head
+    WHERE e.bucket = %s::integer AND e.position > ends.start AND e.position <= ends.head
     ORDER BY e.position LIMIT %s
 ) AS e ON true
 {row}
@@ -62,11 +62,11 @@ WITH held AS MATERIALIZED (
     SELECT c.projection, c.version, w.after
     FROM json_to_recordset(%s) AS w (projection text, version integer, before bigint, after bigint)
     JOIN {schema}.view_checkpoints AS c ON c.projection = w.projection AND c.version = w.version
-    WHERE c.bucket = %s AND c.position = w.before
+    WHERE c.bucket = %s::integer AND c.position = w.before
     FOR UPDATE OF c SKIP LOCKED
 ), moved AS (
     UPDATE {schema}.view_checkpoints AS c SET position = held.after FROM held
-    WHERE c.bucket = %s AND c.projection = held.projection AND c.version = held.version
+    WHERE c.bucket = %s::integer AND c.projection = held.projection AND c.version = held.version
         AND (SELECT count(*) FROM held) = %s
     RETURNING 1
 ){upserts}

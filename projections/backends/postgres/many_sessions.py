@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
 from psycopg import sql
@@ -13,7 +15,7 @@ from ...engine.shapes import Shapes
 from ...engine.tables import Identity
 from ..base import Checkpoint, Instant
 from ..row_queries import RowQuery
-from .calls import Call
+from .calls import Call, Results
 from .statements import SELECTED, TableStatements
 
 _TEMPLATES = load_queries(__package__, "many_sessions.sql")
@@ -22,8 +24,9 @@ _TEMPLATES = load_queries(__package__, "many_sessions.sql")
 class ManySessions:
     """Composes the statements of one schema."""
 
-    def __init__(self, schema: str) -> None:
+    def __init__(self, schema: str, *, distributed: bool) -> None:
         self._schema = schema
+        self._distributed = distributed
         names = sql.Identifier(schema)
         self._places = sql.SQL(_TEMPLATES["places"]).format(schema=names).as_bytes(None)
         self._composed = Shapes[tuple[Any, ...], bytes]()
@@ -33,18 +36,24 @@ class ManySessions:
         names = [query.table.projection.name for query in queries]
         return Call(self._places, (names, list(buckets)), prepare=False)
 
-    def of_each(self, query: RowQuery, sessions: Sequence[tuple[int, str]]) -> Call:
-        """Return the call for the rows that a query of one session asks for, of each of some."""
+    def of_each(self, query: RowQuery, sessions: Sequence[tuple[int, str]]) -> list[Call]:
+        """Return the calls for the rows that a query of one session asks for, of each of some.
+
+        One call, or one for each bucket.
+        """
         equal = [(name, value) for name, value in query.equal if name != "session_id"]
         shape = query.table.name, *query.shape
         statement = self._composed.get(shape)
         if statement is None:
             statement = self._composed[shape] = self._compose(query, equal)
-        buckets, session_ids = zip(*sessions, strict=True)
-        values = [value for _, value in equal if value is not None]
         # LIMIT NULL is none.
-        parameters = [list(buckets), list(session_ids), *values, query.limit]
-        return Call(statement, parameters, prepare=False)
+        values = [*(value for _, value in equal if value is not None), query.limit]
+        if self._distributed:
+            return [
+                Call(statement, [*where, *values], prepare=False) for where in _by_bucket(sessions)
+            ]
+        buckets, session_ids = zip(*sessions, strict=True)
+        return [Call(statement, [list(buckets), list(session_ids), *values], prepare=False)]
 
     def _compose(self, query: RowQuery, equal: Sequence[tuple[str, Any]]) -> bytes:
         table = query.table
@@ -57,7 +66,7 @@ class ManySessions:
         order = [direction.format(_of_v(name)) for name in query.order]
         ordered = sql.SQL(_TEMPLATES["ordered"]).format(columns=sql.SQL(", ").join(order))
         return (
-            sql.SQL(_TEMPLATES["of_each"])
+            sql.SQL(_TEMPLATES["of_each_in_bucket" if self._distributed else "of_each"])
             .format(
                 columns=sql.SQL(", ").join(columns),
                 table=sql.Identifier(self._schema, table.name),
@@ -72,6 +81,14 @@ def _of_v(name: str) -> sql.Identifier:
     return sql.Identifier("v", name)
 
 
+def _by_bucket(sessions: Sequence[tuple[int, str]]) -> Iterator[tuple[list[int], list[str], int]]:
+    """Yield the places and the ids of the sessions in each bucket."""
+    placed = [(bucket, place, session) for place, (bucket, session) in enumerate(sessions, 1)]
+    for bucket, found in groupby(sorted(placed), key=itemgetter(0)):
+        _, places, session_ids = zip(*found, strict=True)
+        yield list(places), list(session_ids), bucket
+
+
 def instants(rows: Sequence[Sequence[Any]], buckets: Collection[int]) -> dict[int, Instant]:
     """Return the buckets without rows, from what `places` found."""
     heads: dict[int, int] = dict.fromkeys(buckets, 0)
@@ -80,6 +97,12 @@ def instants(rows: Sequence[Sequence[Any]], buckets: Collection[int]) -> dict[in
         heads[bucket] = head
         places[bucket][name, version] = Checkpoint(position, active, built)
     return {bucket: Instant(heads[bucket], places[bucket], ()) for bucket in buckets}
+
+
+def rows_of_each(calls: Sequence[Sequence[Call]], results: Results) -> list[list[Any]]:
+    """Return the rows per query, from what the calls for each of them returned."""
+    left = iter(results)
+    return [[row for rows, _ in islice(left, len(one)) for row in rows] for one in calls]
 
 
 def views_of_each(

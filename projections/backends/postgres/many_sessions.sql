@@ -19,6 +19,18 @@ CROSS JOIN LATERAL (
 ) AS v
 ORDER BY wanted.place
 
+-- name: of_each_in_bucket
+-- The same of sessions in one bucket, for a table that is spread over servers: a statement goes to
+-- the one that has the bucket.
+SELECT wanted.place, v.*
+FROM unnest(%s::bigint[], %s::text[]) AS wanted (place, session_id)
+CROSS JOIN LATERAL (
+    SELECT {columns} FROM {table} AS v
+    WHERE v.bucket = %s::integer AND v.session_id = wanted.session_id AND {conditions}
+    {order} LIMIT %s OFFSET 0
+) AS v
+ORDER BY wanted.place
+
 -- name: ordered
 -- In the order in which they are shown.
 ORDER BY {columns}

@@ -8,8 +8,10 @@ from typing import Any
 
 from psycopg import sql
 
+from ledger.backends.postgres.connecting import lock_timeout
+
 from ...engine.tables import BUCKET, key_line
-from .calls import Call
+from .calls import BEGIN, Call
 from .composing import TEMPLATES, composed
 from .statements import layout_line
 
@@ -34,7 +36,9 @@ def layouts_of(rows: Iterable[Any]) -> dict[str, frozenset[str]]:
 class SchemaStatements:
     """The statements on checkpoints and versions, composed once for each schema."""
 
-    def __init__(self, schema: str) -> None:
+    def __init__(self, schema: str, lock_timeout_s: float | None) -> None:
+        """Compose them; the time is how long other servers wait, None if there are none."""
+        distributed = lock_timeout_s is not None
         self.lock = TEMPLATES["lock"].encode()
         self.layouts = TEMPLATES["layouts"].encode()
         found = partial(composed, schema=sql.Identifier(schema))
@@ -47,12 +51,25 @@ class SchemaStatements:
         self.standings = found("standings")
         self.move_checkpoint = found("move_checkpoint")
         self.move_checkpoints = found("move_checkpoints")
-        self.lock_versions = found("lock_versions")
+        self.lock_versions = found("lock_versions_distributed" if distributed else "lock_versions")
         self.mark_built = found("mark_built")
         self.accept = found("accept")
         self.switch = found("switch")
         self.is_active = found("is_active")
         self._schema = schema
+        #: how a transaction begins that writes
+        self.begin = [BEGIN]
+        if lock_timeout_s is not None:
+            timeout = sql.Literal(lock_timeout(lock_timeout_s))
+            self.begin.append(Call(composed("patience", timeout=timeout)))
+
+    def distribute(self, name: str) -> Call:
+        """Return the call that spreads a table over the servers that have the log."""
+        table, log = (
+            sql.Literal(sql.Identifier(self._schema, one).as_string(None))
+            for one in (name, "buckets")
+        )
+        return Call(composed("distribute", table=table, log=log))
 
     def drop_table(self, name: str) -> Call:
         """Return the call that removes a table."""

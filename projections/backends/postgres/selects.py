@@ -8,7 +8,7 @@ from psycopg import sql
 
 from ...engine.tables import BUCKET, SEARCH_WORDS
 from ..row_queries import RowQuery, parts_of
-from .composing import composed_part, joined, of_v
+from .composing import composed_part, equals, joined, of_v
 
 _FOUND = sql.SQL("{} @@ %s::tsquery").format(of_v(SEARCH_WORDS))
 _LIMIT = sql.Composed([sql.SQL("LIMIT %s")])
@@ -79,8 +79,9 @@ def _conditions(query: RowQuery) -> sql.Composed:
     conditions: list[sql.Composable] = [sql.SQL("true")]
     equal = query.equal if query.bucket is None else ((BUCKET, query.bucket), *query.equal)
     for name, value in equal:
-        condition = sql.SQL("{} IS NULL" if value is None else "{} = %s")
-        conditions.append(condition.format(of_v(name)))
+        column = of_v(name)
+        none = sql.SQL("{} IS NULL").format(column)
+        conditions.append(none if value is None else equals(column, name))
     for name, values in query.one_of:
         several = joined(", ", [sql.SQL("%s")] * len(values))
         # Of no values there is no list.

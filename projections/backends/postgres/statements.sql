@@ -44,22 +44,22 @@ WHERE n.nspname = %s AND c.relname = ANY (%s) AND c.relkind IN ('r', 'p')
 -- All rows of a page in one statement. OFFSET 0 keeps the planner from joining otherwise than key
 -- by key: on a table that was never analysed it read the whole bucket for every page.
 SELECT {columns} FROM unnest({parameters}) AS wanted ({key})
-CROSS JOIN LATERAL (SELECT * FROM {table} AS t WHERE t.bucket = %s AND {matches} OFFSET 0) AS v
+CROSS JOIN LATERAL (SELECT * FROM {table} AS t WHERE t.bucket = %s::integer AND {matches} OFFSET 0) AS v
 
 -- name: upsert
 -- All rows of a page in one statement and one parameter; the table itself says their types.
 INSERT INTO {table} AS v (bucket, {columns})
-SELECT %s, {columns} FROM json_populate_recordset(NULL::{table}, %s) {condition}
+SELECT %s::integer, {columns} FROM json_populate_recordset(NULL::{table}, %s) {condition}
 ON CONFLICT (bucket, {key}) DO UPDATE SET {assignments}
 {returning}
 
 -- name: delete
 -- A row that a fold took away.
-DELETE FROM {table} WHERE bucket = %s AND {conditions}
+DELETE FROM {table} WHERE bucket = %s::integer AND {conditions}
 
 -- name: clear
 -- The rows of a session that was deleted.
-DELETE FROM {table} WHERE bucket = %s AND tenant = %s AND session_id = %s
+DELETE FROM {table} WHERE bucket = %s::integer AND tenant = %s AND session_id = %s
 
 -- name: select
 -- A reader's rows.
@@ -91,7 +91,7 @@ SELECT {columns} FROM (
 (
     SELECT c.active AND c.position >= b.position
     FROM {schema}.view_checkpoints AS c JOIN {schema}.buckets AS b ON b.bucket = c.bucket
-    WHERE c.bucket = %s AND c.projection = %s AND c.version = %s
+    WHERE c.bucket = %s::integer AND c.projection = %s AND c.version = %s
 )
 
 -- name: order
@@ -144,13 +144,13 @@ GROUP BY projection, version
 -- name: checkpoints
 -- How far every projection has come in a bucket; without flags, what it leaves out there.
 SELECT projection, version, position, active, built FROM {schema}.view_checkpoints
-WHERE bucket = %s
+WHERE bucket = %s::integer
 UNION ALL
-SELECT projection, version, position, NULL, NULL FROM {schema}.view_skips WHERE bucket = %s
+SELECT projection, version, position, NULL, NULL FROM {schema}.view_skips WHERE bucket = %s::integer
 
 -- name: head
 -- Where the log of a bucket ends.
-SELECT position FROM {schema}.buckets WHERE bucket = %s
+SELECT position FROM {schema}.buckets WHERE bucket = %s::integer
 
 -- name: standings
 -- How far the versions of projections have come in every bucket.
@@ -163,6 +163,22 @@ GROUP BY projection, version ORDER BY projection, version
 -- In the order in which projectors lock them, so that nobody waits in a circle.
 SELECT 1 FROM {schema}.view_checkpoints WHERE projection = %s
 ORDER BY bucket, projection, version FOR UPDATE
+
+-- name: lock_versions_distributed
+-- Where the buckets are spread over servers, the rows of several are locked only by changing them;
+-- they are visited one after the other.
+UPDATE {schema}.view_checkpoints SET position = position WHERE projection = %s
+
+-- name: patience
+-- How long a lock is waited for on other servers, which do not know this connection's settings.
+SET LOCAL lock_timeout TO {timeout}
+
+-- name: distribute
+-- A table goes where its buckets' logs are, unless it is there.
+SELECT create_distributed_table({table}, 'bucket', colocate_with => {log})
+WHERE NOT EXISTS (
+    SELECT FROM pg_catalog.pg_dist_partition WHERE logicalrelid = {table}::regclass
+)
 
 -- name: mark_built
 -- Once a version has been at the log's end.
@@ -192,7 +208,7 @@ DROP TABLE IF EXISTS {table}
 -- name: move_checkpoint
 -- Changes no row if another projector was faster; waits for one that is about to be.
 UPDATE {schema}.view_checkpoints SET position = %s
-WHERE bucket = %s AND projection = %s AND version = %s AND position = %s
+WHERE bucket = %s::integer AND projection = %s AND version = %s AND position = %s
 
 -- name: move_checkpoints
 -- The same for many; they are locked in one order, so that two of these never wait for each other.
@@ -204,10 +220,10 @@ WITH wanted AS (
     SELECT c.projection, c.version, w.before, w.after
     FROM {schema}.view_checkpoints AS c
     JOIN wanted AS w ON w.projection = c.projection AND w.version = c.version
-    WHERE c.bucket = %s
+    WHERE c.bucket = %s::integer
     ORDER BY c.projection, c.version
     FOR UPDATE OF c
 )
 UPDATE {schema}.view_checkpoints AS c SET position = held.after FROM held
-WHERE c.bucket = %s AND c.projection = held.projection AND c.version = held.version
+WHERE c.bucket = %s::integer AND c.projection = held.projection AND c.version = held.version
     AND c.position = held.before

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from psycopg.errors import UndefinedTable
 
+from ledger.backends.base import LedgerInfo
 from ledger.plans import Plan
 
 from ...engine.folding import Change
-from ...engine.kinds import check_kinds
 from ...engine.stops import Failure, Skip
-from ...engine.tables import Identity, Key, Row, Table, key_line, table_name
-from ...errors import TableMismatch, VersionDropped
+from ...engine.tables import Identity, Key, Row, Table, table_name
 from ..backlogs import checkpoints_of
 from ..base import (
     Ahead,
@@ -33,69 +33,42 @@ from ..session_rows import SessionRows
 from ..totals import Totals, TotalsQuery
 from . import stops
 from .ahead import ahead_of, behind_call, behind_of, behind_statement
-from .calls import Call, Results, Send
-from .many_sessions import ManySessions, instants, views_of_each
+from .calls import BEGIN_READING, COMMIT, ROLLBACK, Call, Results, Send
+from .many_sessions import ManySessions, instants, rows_of_each, views_of_each
 from .marks import marks_call, marks_of
-from .schema_statements import SchemaStatements, layouts_of
-from .statements import TableStatements, layout_line
+from .preparing import Preparing
+from .schema_statements import SchemaStatements
+from .statements import TableStatements
 from .storing_few import StoringFew
 from .together import Together
 from .totals import totals, totals_call
 
-_CHECKPOINTS = "view_checkpoints"
-_CHECKPOINT_COLUMNS = frozenset(
-    layout_line(name, type_, not_null=True)
-    for name, type_ in (
-        ("projection", "text"),
-        ("version", "integer"),
-        ("position", "bigint"),
-        ("active", "boolean"),
-        ("built", "boolean"),
-        ("fold_digest", "text"),
-    )
-) | {key_line(("projection", "version"))}
-_BEGIN_READING = Call(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-BEGIN = Call(b"BEGIN ISOLATION LEVEL READ COMMITTED")
-_COMMIT = Call(b"COMMIT")
 _WITHOUT_FLUSH = Call(b"SET LOCAL synchronous_commit TO off")
 #: More checkpoints than these are moved by one statement, which costs as much as three simple ones.
 _MOVES_MAX = 3
-_ROLLBACK = Call(b"ROLLBACK")
 
 
 class Storing:
     """The views of one schema."""
 
-    def __init__(self, schema: str, buckets: int) -> None:
+    def __init__(self, schema: str, info: LedgerInfo, lock_timeout_s: float) -> None:
         self._schema = schema
-        self._buckets = buckets
-        self._statements = SchemaStatements(schema)
+        self._statements = SchemaStatements(schema, lock_timeout_s if info.distributed else None)
         self._stops = stops.Stops(schema)
-        self._few = StoringFew(schema, self._of)
-        self._many_sessions = ManySessions(schema)
+        self._preparing = Preparing(schema, info, self._statements, self._stops.create, self._of)
+        self._few = StoringFew(schema, self._of, distributed=info.distributed)
+        self._many_sessions = ManySessions(schema, distributed=info.distributed)
         self._together = Together(schema)
         self._behind = behind_statement(schema)
         self._tables: dict[str, TableStatements] = {}
 
     def prepare(self, send: Send, tables: Sequence[Table]) -> Plan[None]:
-        """Create what is missing under a lock; look first, for nothing mostly is."""
-        if (yield from self._is_ready(send, tables)):
-            return
-        yield send([BEGIN, Call(self._statements.lock, (self._schema,))])
-        layouts = yield from self._layouts(send, tables)
-        if _CHECKPOINTS in layouts:
-            yield from self._counted(send, tables)
-        calls = [Call(self._statements.create_checkpoints), *self._stops.create]
-        # The highest first: where nothing is active yet, it becomes that.
-        for table in sorted(tables, key=lambda table: table.identity, reverse=True):
-            if table.name not in layouts:
-                # If somebody dropped the table, it is folded again from the start.
-                calls.append(Call(self._statements.forget_checkpoints, table.identity))
-                calls += [Call(statement) for statement in self._of(table).create]
-            created = (*table.identity, table.made_by.text, table.projection.name)
-            calls.append(Call(self._statements.create_checkpoint, created))
-        yield send([*calls, _COMMIT])
-        self._check(tables, (yield from self._layouts(send, tables)))
+        """Create what is missing."""
+        return self._preparing.prepare(send, tables)
+
+    def missing(self, send: Send, tables: Sequence[Table]) -> Plan[list[Table]]:
+        """Return those of some tables that are not there."""
+        return self._preparing.missing(send, tables)
 
     def checkpoints(self, send: Send, bucket: int) -> Plan[Mapping[Identity, Checkpoint]]:
         """Read one bucket's checkpoints."""
@@ -116,46 +89,43 @@ class Storing:
     def mark_built(self, send: Send, identity: Identity) -> Plan[None]:
         """Set a version's flag."""
         lock = Call(self._statements.lock_versions, identity[:1])
-        yield send([BEGIN, lock, Call(self._statements.mark_built, identity), _COMMIT])
+        yield send(
+            [*self._statements.begin, lock, Call(self._statements.mark_built, identity), COMMIT]
+        )
 
     def accept(self, send: Send, table: Table) -> Plan[None]:
         """Set a version's digest."""
         lock = Call(self._statements.lock_versions, table.identity[:1])
         accept = Call(self._statements.accept, (table.made_by.text, *table.identity))
-        yield send([BEGIN, lock, accept, _COMMIT])
+        yield send([*self._statements.begin, lock, accept, COMMIT])
 
     def switch(self, send: Send, identity: Identity) -> Plan[bool]:
         """Set the flags of all versions of a projection."""
         name, version = identity
         lock = Call(self._statements.lock_versions, (name,))
         move = Call(self._statements.switch, (version, name, name, version))
-        results: Results = yield send([BEGIN, lock, move, _COMMIT])
-        return results[2][1] > 0
+        results: Results = yield send([*self._statements.begin, lock, move, COMMIT])
+        return results[-2][1] > 0
 
     def drop(self, send: Send, identity: Identity) -> Plan[bool]:
         """Remove a version under the lock under which tables are made."""
         results: Results = yield send(
             [
-                BEGIN,
+                *self._statements.begin,
                 Call(self._statements.lock, (self._schema,)),
                 Call(self._statements.lock_versions, identity[:1]),
                 Call(self._statements.is_active, identity),
             ]
         )
-        if results[3][0][0][0]:
-            yield send([_ROLLBACK])
+        if results[-1][0][0][0]:
+            yield send([ROLLBACK])
             return False
         yield send([Call(self._statements.forget_checkpoints, identity)])
         # Not in a pipeline: behind it the driver makes the server forget what it has prepared,
         # and would take what was prepared in the same pipeline for being there still.
         yield send([self._statements.drop_table(table_name(identity))])
-        yield send([_COMMIT])
+        yield send([COMMIT])
         return True
-
-    def missing(self, send: Send, tables: Sequence[Table]) -> Plan[list[Table]]:
-        """Return those of some tables that are not there."""
-        layouts = yield from self._layouts(send, tables)
-        return [table for table in tables if table.name not in layouts]
 
     def load(
         self, send: Send, bucket: int, wanted: Sequence[tuple[Table, Sequence[Key]]]
@@ -198,10 +168,10 @@ class Storing:
         self, send: Send, bucket: int, changes: Sequence[Change], *, durable: bool
     ) -> Plan[bool]:
         ordered = sorted(changes, key=lambda change: change.table.identity)
-        begin = [BEGIN] if durable else [BEGIN, _WITHOUT_FLUSH]
+        begin = self._statements.begin if durable else [*self._statements.begin, _WITHOUT_FLUSH]
         results: Results = yield send([*begin, *self._moves(bucket, ordered)])
         if sum(touched for _, touched in results[len(begin) :]) != len(ordered):
-            yield send([_ROLLBACK])
+            yield send([ROLLBACK])
             return False
         yield send(self._writes(bucket, ordered))
         return True
@@ -214,7 +184,7 @@ class Storing:
             yield from (statements.delete(bucket, key) for key in change.gone)
             if change.rows:
                 yield statements.upsert(bucket, change.rows)
-        yield _COMMIT
+        yield COMMIT
 
     def select(self, send: Send, query: RowQuery) -> Plan[list[Row]]:
         """Read a reader's rows."""
@@ -294,7 +264,7 @@ class Storing:
         head = Call(self._statements.head, (bucket,))
         places = Call(self._statements.checkpoints, (bucket, bucket))
         selects = [self._of(query.table).select(query) for query in queries]
-        results: Results = yield send([_BEGIN_READING, head, places, *selects, _COMMIT])
+        results: Results = yield send([BEGIN_READING, head, places, *selects, COMMIT])
         [(position,)] = results[1][0]
         found = [
             [self._of(query.table).row(row) for row in rows]
@@ -309,10 +279,11 @@ class Storing:
         buckets = {bucket for bucket, _ in sessions}
         places = self._many_sessions.places(queries, buckets)
         selects = [self._many_sessions.of_each(query, sessions) for query in queries]
-        results: Results = yield send([_BEGIN_READING, places, *selects, _COMMIT])
+        calls = [BEGIN_READING, places, *chain.from_iterable(selects), COMMIT]
+        results: Results = yield send(calls)
         by_query = [
             views_of_each(self._of(query.table), rows, len(sessions))
-            for query, (rows, _) in zip(queries, results[2:-1], strict=True)
+            for query, rows in zip(queries, rows_of_each(selects, results[2:-1]), strict=True)
         ]
         return Instants(instants(results[1][0], buckets), list(zip(*by_query, strict=True)))
 
@@ -324,16 +295,16 @@ class Storing:
         """Move the checkpoint, then, only if it moved, record why."""
         places = (skip.position, skip.bucket, *skip.identity, skip.position - 1)
         move = Call(self._statements.move_checkpoint, places)
-        results: Results = yield send([BEGIN, move])
-        if results[1][1] != 1:
-            yield send([_ROLLBACK])
+        results: Results = yield send([*self._statements.begin, move])
+        if results[-1][1] != 1:
+            yield send([ROLLBACK])
             return False
-        yield send([self._stops.add_skip(skip), _COMMIT])
+        yield send([self._stops.add_skip(skip), COMMIT])
         return True
 
     def overview(self, send: Send) -> Plan[Overview]:
         """Read everything in one round trip, from one snapshot."""
-        results: Results = yield send([_BEGIN_READING, *self._stops.overview, _COMMIT])
+        results: Results = yield send([BEGIN_READING, *self._stops.overview, COMMIT])
         return stops.overview(results[1:-1])
 
     def _moves(self, bucket: int, changes: Sequence[Change]) -> list[Call]:
@@ -350,38 +321,6 @@ class Storing:
             )
             for one in changes
         ]
-
-    def _is_ready(self, send: Send, tables: Sequence[Table]) -> Plan[bool]:
-        layouts = yield from self._layouts(send, tables)
-        needed = (_CHECKPOINTS, *stops.TABLES, *(table.name for table in tables))
-        if any(name not in layouts for name in needed):
-            return False
-        if layouts[_CHECKPOINTS] != _CHECKPOINT_COLUMNS:
-            raise TableMismatch(_CHECKPOINTS, _CHECKPOINT_COLUMNS, layouts[_CHECKPOINTS])
-        counted = yield from self._counted(send, tables)
-        if any(counted.get(table.identity) != self._buckets for table in tables):
-            return False
-        self._check(tables, layouts)
-        return True
-
-    def _counted(self, send: Send, tables: Sequence[Table]) -> Plan[dict[Identity, int]]:
-        """Count the checkpoints of all versions; refuse names that are those of another kind."""
-        results: Results = yield send([Call(self._statements.count_checkpoints)])
-        check_kinds(tables, [(name, digest) for name, _, _, digest in results[0][0]])
-        return {(name, version): count for name, version, count, _ in results[0][0]}
-
-    def _layouts(self, send: Send, tables: Sequence[Table]) -> Plan[dict[str, frozenset[str]]]:
-        names = [_CHECKPOINTS, *stops.TABLES, *(table.name for table in tables)]
-        results: Results = yield send([Call(self._statements.layouts, (self._schema, names))])
-        return layouts_of(results[0][0])
-
-    def _check(self, tables: Sequence[Table], layouts: Mapping[str, frozenset[str]]) -> None:
-        for table in tables:
-            if table.name not in layouts:
-                raise VersionDropped(*table.identity)  # just now
-            expected, found = self._of(table).layout, layouts[table.name]
-            if found != expected:
-                raise TableMismatch(table.name, expected, found)
 
     def _of(self, table: Table) -> TableStatements:
         found = self._tables.get(table.name)

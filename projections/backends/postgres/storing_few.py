@@ -20,9 +20,13 @@ from .statements import TableStatements
 class StoringFew:
     """Does in one statement what a few events ask for; None where they are not that few."""
 
-    def __init__(self, schema: str, of: Callable[[Table], TableStatements]) -> None:
+    def __init__(
+        self, schema: str, of: Callable[[Table], TableStatements], *, distributed: bool
+    ) -> None:
         self._statements = FewEvents(schema)
         self._of = of
+        # Citus stores nothing by a part of a statement.
+        self._stores = not distributed
 
     def backlog(
         self, send: Send, bucket: int, wanted: Sequence[Identity], limit: int, row: Place | None
@@ -57,7 +61,8 @@ class StoringFew:
         None, and nothing done, also if a checkpoint moved or is held: the long way tells.
         """
         written = [self._of(change.table) for change in changes if change.rows]
-        if len(written) > TABLES_MAX or any(one.cleared or one.gone for one in changes):
+        is_few = len(written) <= TABLES_MAX and not any(one.cleared or one.gone for one in changes)
+        if not (is_few and self._stores):
             return None
         place = None if row is None else (self._of(row[0]), row[1])
         try:

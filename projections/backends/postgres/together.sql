@@ -7,7 +7,7 @@
 SELECT (
     SELECT count(*) FROM {schema}.view_checkpoints AS c
     JOIN {schema}.buckets AS b ON b.bucket = c.bucket
-    WHERE c.bucket = %(b)s AND c.active AND c.position >= b.position
+    WHERE c.bucket = %(b)s::integer AND c.active AND c.position >= b.position
         AND (c.projection, c.version) IN ({versions})
 ), {rows}
 
@@ -23,7 +23,7 @@ SELECT (
 
 -- name: found
 -- Where they are.
-FROM {table} WHERE bucket = %(b)s AND tenant = %(t)s AND session_id = %(s)s {parts}
+FROM {table} WHERE bucket = %(b)s::integer AND tenant = %(t)s AND session_id = %(s)s {parts}
 
 -- name: part
 -- A condition more.

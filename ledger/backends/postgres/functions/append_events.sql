@@ -1,5 +1,6 @@
 -- Stores units of events in one round trip: lock, drop known ids, check, number, hash, insert.
--- The decisions are those of ledger/numbering.py; a test compares both on random units.
+-- The decisions are those of ledger/numbering.py; a test compares both on random units. What it asks
+-- of tables by bucket stands in append_steps.sql.
 --
 -- Nested data comes flattened, because a parameter costs more than an element:
 --   bucket_ids  distinct buckets, ascending
@@ -70,21 +71,11 @@ DECLARE
     stamp bigint;
     end_time bigint;
     hash bytea;
+    bucket_id integer;
+    one record;
 BEGIN
     -- 1. Locks, in ascending order. The statements below see what the last holders stored.
-    IF wait THEN
-        SELECT array_agg(l.position), array_agg(l.recorded_us) INTO ends, end_times
-        FROM unnest(bucket_ids) AS u (id) LEFT JOIN LATERAL (
-            SELECT b.position, b.recorded_us FROM {schema}.buckets AS b
-            WHERE b.bucket = u.id FOR NO KEY UPDATE
-        ) AS l ON true;
-    ELSE
-        SELECT array_agg(l.position), array_agg(l.recorded_us) INTO ends, end_times
-        FROM unnest(bucket_ids) AS u (id) LEFT JOIN LATERAL (
-            SELECT b.position, b.recorded_us FROM {schema}.buckets AS b
-            WHERE b.bucket = u.id FOR NO KEY UPDATE SKIP LOCKED
-        ) AS l ON true;
-    END IF;
+{lock_buckets}
     -- Positions are how this function tells what is stored: below 1 they would tell nothing.
     IF 0 > ANY (ends) THEN
         RAISE EXCEPTION 'the end of a bucket is negative' USING ERRCODE = 'check_violation';
@@ -92,52 +83,7 @@ BEGIN
     now_us := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 
     -- 2. The heads of the sessions and the known ids, always by index.
-    SELECT array_agg(coalesce(h.sequence, 0)), array_agg(h.event_hash) INTO heads, head_hashes
-    FROM generate_series(1, parts) AS p LEFT JOIN LATERAL (
-        SELECT e.sequence, e.event_hash FROM {schema}.events AS e
-        WHERE e.bucket = bucket_ids[part_ints[6 * p - 4]]
-            AND e.tenant = part_texts[2 * p - 1]
-            AND e.session_id = part_texts[2 * p]
-            -- a later part of the same session uses the first one's place
-            AND part_ints[6 * p - 3] = p
-        ORDER BY e.sequence DESC LIMIT 1
-    ) AS h ON true;
-    IF incarnations IS NOT NULL THEN
-        SELECT array_agg(coalesce(h.sequence, 0)) INTO deletions
-        FROM generate_series(1, parts) AS p LEFT JOIN LATERAL (
-            SELECT e.sequence FROM {schema}.events AS e
-            WHERE e.bucket = bucket_ids[part_ints[6 * p - 4]]
-                AND e.tenant = part_texts[2 * p - 1]
-                AND e.session_id = part_texts[2 * p]
-                AND e.type = 'session.deleted'
-                AND part_ints[6 * p - 3] = p
-            ORDER BY e.sequence DESC LIMIT 1
-        ) AS h ON true;
-    END IF;
-    SELECT array_agg(d), array_agg(k.same), array_agg(k.sequence), array_agg(k.position),
-        array_agg(k.occurred_us), array_agg(k.recorded_us), array_agg(k.event_hash)
-    INTO old_drafts, old_same, old_sequences, old_positions, old_occurred, old_recorded, old_hashes
-    FROM generate_series(1, drafts) AS d CROSS JOIN LATERAL (
-        SELECT e.sequence, e.position, e.occurred_us, e.recorded_us, e.event_hash,
-            e.payload = draft_bytes[4 * d - 3]
-            AND (draft_ints[5 * d - 1] = 0 OR e.occurred_us = draft_ints[5 * d - 2])
-            AND e.type = draft_texts[10 * d - 8]
-            AND e.schema_version = draft_ints[5 * d - 3]
-            AND e.run_id IS NOT DISTINCT FROM draft_texts[10 * d - 7]
-            AND e.content_type = draft_texts[10 * d]
-            AND e.metadata = draft_texts[10 * d - 1]
-            AND e.actor IS NOT DISTINCT FROM draft_texts[10 * d - 6]
-            AND e.causation_id IS NOT DISTINCT FROM draft_texts[10 * d - 5]
-            AND e.correlation_id IS NOT DISTINCT FROM draft_texts[10 * d - 4]
-            AND e.trace_id IS NOT DISTINCT FROM draft_texts[10 * d - 3]
-            AND e.span_id IS NOT DISTINCT FROM draft_texts[10 * d - 2] AS same
-        FROM {schema}.events AS e
-        WHERE e.bucket = bucket_ids[part_ints[6 * draft_ints[5 * d - 4] - 4]]
-            AND e.tenant = part_texts[2 * draft_ints[5 * d - 4] - 1]
-            AND e.session_id = part_texts[2 * draft_ints[5 * d - 4]]
-            AND e.event_id BETWEEN draft_texts[10 * d - 9] AND draft_texts[10 * d - 9]
-        ORDER BY e.event_id LIMIT 1
-    ) AS k;
+{find_heads}
     IF old_drafts IS NOT NULL THEN
         old := array_fill(NULL::integer, ARRAY[drafts]);
         FOR i IN 1 .. cardinality(old_drafts) LOOP
@@ -242,9 +188,7 @@ BEGIN
     FROM generate_series(1, drafts) AS d
     CROSS JOIN LATERAL (SELECT draft_ints[5 * d - 4] AS p) AS part
     WHERE positions[d] > 0;
-    UPDATE {schema}.buckets AS b SET position = ends[i], recorded_us = end_times[i]
-    FROM generate_series(1, cardinality(bucket_ids)) AS i
-    WHERE b.bucket = bucket_ids[i] AND b.position < ends[i];
+{move_buckets}
 
     -- 5. The numbers of what was there before.
     FOR i IN 1 .. coalesce(cardinality(old_drafts), 0) LOOP

@@ -7,7 +7,3 @@ BEGIN
         USING ERRCODE = 'LG001', HINT = 'Append an event that corrects or hides the earlier one.';
 END
 $function$;
-
-CREATE OR REPLACE TRIGGER events_are_append_only
-    BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.events
-    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change();
