@@ -63,7 +63,10 @@ class Wakeups:
             if self.token(bucket) != token:
                 return True
             try:
-                await asyncio.wait_for(woken.wait(), timeout_s)
+                # Not wait_for: until Python 3.12 it loses a cancellation that comes with the wake-up,
+                # and a follower that was told to end went on.
+                async with asyncio.timeout(timeout_s):
+                    await woken.wait()
             except TimeoutError:
                 return False
             return True

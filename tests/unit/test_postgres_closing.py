@@ -131,3 +131,36 @@ def test_a_closed_ledger_does_not_warn(postgres_url: str, recwarn: pytest.Warnin
     Ledger.open(postgres_url).close()
     gc.collect()
     assert [one for one in recwarn if one.category is ResourceWarning] == []
+
+
+def test_who_is_cancelled_at_the_pools_lock_takes_no_connection_with_it(postgres_url: str) -> None:
+    async def scenario() -> None:
+        async with await AsyncLedger.open(postgres_url, pool_size=1, lanes=1) as ledger:
+            database: Any = ledger.backend._database  # type: ignore[attr-defined]  # its pools
+            pool, guests = database._pool, database._guests
+
+            async def guest() -> None:
+                async with ledger.backend.connection():  # type: ignore[attr-defined]  # what views use
+                    await asyncio.sleep(0)
+
+            for number in range(4):
+                users = [ledger.read("s"), ledger.read("s"), guest(), guest()]
+                tasks = [asyncio.ensure_future(user) for user in users]  # type: ignore[var-annotated]  # any coroutine
+                await asyncio.sleep(0.001 * number)
+                async with pool._lock, guests._lock:
+                    await asyncio.sleep(0.02)
+                    for task in tasks:
+                        task.cancel()
+                    await asyncio.sleep(0)
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+            def all_are_back() -> bool:
+                idle = len(pool._pool) + len(database._parked)
+                return (pool._nconns, guests._nconns) == (idle, len(guests._pool))
+
+            async with asyncio.timeout(DEADLINE_S):
+                while not all_are_back():  # noqa: ASYNC110  # the pool tells nobody
+                    await asyncio.sleep(0.01)
+                await asyncio.gather(*(ledger.read("s") for _ in range(4)), guest(), guest())
+
+    asyncio.run(scenario())

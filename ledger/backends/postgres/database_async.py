@@ -18,6 +18,7 @@ from ..base import OpenOptions
 from .arrays import register_arrays
 from .connecting import READ_ATTEMPTS_MAX, Target, lock_timeout
 from .errors import LOCK_NOT_AVAILABLE, is_spent, translated
+from .lending_async import AsyncLending
 from .silence import AsyncPatientConnection
 from .statements import Statements
 
@@ -53,6 +54,8 @@ class AsyncDatabase:
             configure=self._configure_guest,
             open=False,
         )
+        self._lending = AsyncLending(self._pool)
+        self._lending_guests = AsyncLending(self._guests)
 
     async def open(self) -> None:
         """Start the pool: it belongs to the running event loop from now on."""
@@ -102,7 +105,7 @@ class AsyncDatabase:
         """Lend a connection with the settings any connection has; errors stay the driver's."""
         self.check_open()
         await self._guests.open()
-        async with self._guests.connection() as connection:
+        async with self._lending_guests.lent() as connection:
             yield connection
 
     def check_open(self) -> None:
@@ -114,32 +117,35 @@ class AsyncDatabase:
         """Close every connection that is not in use, and the others when they are given back."""
         self._closed = True
         await self._unpark()
-        await self._pool.close()
-        await self._guests.close()
+        await self._lending.close()
+        await self._lending_guests.close()
 
     async def _run(self, statement: bytes, parameters: Sequence[Any] | dict[str, Any]) -> Rows:
         self.check_open()
-        connection = self._parked.pop() if self._parked else await self._pool.getconn()
+        connection = self._parked.pop() if self._parked else await self._lending.take()
         try:
             cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
             rows = await cursor.fetchall()
         except psycopg.Error as error:
-            if is_spent(error):
-                await self._replace(connection)
-            await self._pool.putconn(connection)
+            await self._lending.finish(self._given_back(connection, is_spent(error)))
             raise
         except BaseException:
-            await self._pool.putconn(connection)
+            await self._lending.give_back(connection)
             raise
         if len(self._parked) < self._options.lanes and not self._closed:
             self._parked.append(connection)
         else:
-            await self._pool.putconn(connection)
+            await self._lending.give_back(connection)
         return rows
+
+    async def _given_back(self, connection: AsyncPatientConnection, spent: bool) -> None:
+        if spent:
+            await self._replace(connection)
+        await self._pool.putconn(connection)
 
     async def _unpark(self) -> None:
         while self._parked:
-            await self._pool.putconn(self._parked.pop())
+            await self._lending.give_back(self._parked.pop())
 
     async def _replace(self, broken: AsyncPatientConnection) -> None:
         # Others of the pool broke with this one, and asking them would take as long as this one

@@ -72,7 +72,8 @@ class AsyncNotifier:
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._closing.wait(), seconds)
+            async with asyncio.timeout(seconds):  # wait_for may lose a cancellation
+                await self._closing.wait()
         except TimeoutError:
             return
 

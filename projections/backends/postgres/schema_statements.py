@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg import sql
 
+from ledger.backends.base import LedgerInfo
 from ledger.backends.postgres.connecting import lock_timeout
 
 from ...engine.tables import BUCKET, key_line
@@ -36,9 +37,7 @@ def layouts_of(rows: Iterable[Any]) -> dict[str, frozenset[str]]:
 class SchemaStatements:
     """The statements on checkpoints and versions, composed once for each schema."""
 
-    def __init__(self, schema: str, lock_timeout_s: float | None) -> None:
-        """Compose them; the time is how long other servers wait, None if there are none."""
-        distributed = lock_timeout_s is not None
+    def __init__(self, schema: str, info: LedgerInfo, lock_timeout_s: float) -> None:
         self.lock = TEMPLATES["lock"].encode()
         self.layouts = TEMPLATES["layouts"].encode()
         found = partial(composed, schema=sql.Identifier(schema))
@@ -51,17 +50,28 @@ class SchemaStatements:
         self.standings = found("standings")
         self.move_checkpoint = found("move_checkpoint")
         self.move_checkpoints = found("move_checkpoints")
-        self.lock_versions = found("lock_versions_distributed" if distributed else "lock_versions")
+        self._lock_versions = found("lock_versions")
+        self._lock_versions_in_bucket = found("lock_versions_in_bucket")
         self.mark_built = found("mark_built")
         self.accept = found("accept")
         self.switch = found("switch")
         self.is_active = found("is_active")
         self._schema = schema
+        self._buckets = info.buckets
+        self._distributed = info.distributed
         #: how a transaction begins that writes
         self.begin = [BEGIN]
-        if lock_timeout_s is not None:
+        if info.distributed:
             timeout = sql.Literal(lock_timeout(lock_timeout_s))
             self.begin.append(Call(composed("patience", timeout=timeout)))
+
+    def lock_versions(self, name: str) -> list[Call]:
+        """Return the calls that lock a projection's checkpoints, in the order of all who do."""
+        if not self._distributed:
+            return [Call(self._lock_versions, (name,))]
+        return [
+            Call(self._lock_versions_in_bucket, (bucket, name)) for bucket in range(self._buckets)
+        ]
 
     def distribute(self, name: str) -> Call:
         """Return the call that spreads a table over the servers that have the log."""

@@ -164,10 +164,10 @@ GROUP BY projection, version ORDER BY projection, version
 SELECT 1 FROM {schema}.view_checkpoints WHERE projection = %s
 ORDER BY bucket, projection, version FOR UPDATE
 
--- name: lock_versions_distributed
--- Where the buckets are spread over servers, the rows of several are locked only by changing them;
--- they are visited one after the other.
-UPDATE {schema}.view_checkpoints SET position = position WHERE projection = %s
+-- name: lock_versions_in_bucket
+-- The same in one bucket: for a server that has it, rows of several have no order.
+SELECT 1 FROM {schema}.view_checkpoints WHERE bucket = %s::integer AND projection = %s
+ORDER BY bucket, projection, version FOR UPDATE
 
 -- name: patience
 -- How long a lock is waited for on other servers, which do not know this connection's settings.

@@ -48,19 +48,28 @@ class Stops:
         return Call(self._add_skip, (*place, *said))
 
 
-def overview(results: Sequence[tuple[list[Any], int]]) -> Overview:
-    """Return what the calls of `Stops.overview` returned."""
-    (now,), standings, failures, skips = (rows for rows, _ in results)
+def overview(results: Sequence[tuple[list[Any], int]], buckets: int) -> Overview:
+    """Return what the calls of `Stops.overview` returned of a log with so many buckets."""
+    (now,), found, failures, skips = (rows for rows, _ in results)
     return Overview(
         now=_utc(now[0]),
-        standings=[standing(row) for row in standings],
+        standings=standings(found, buckets),
         failures=[failure_of_row(row, _utc) for row in failures],
         skips=[skip_of_row(row, _utc) for row in skips],
     )
 
 
-def standing(row: Any) -> Standing:
-    """Return how a version stands."""
+def standings(rows: Sequence[Any], buckets: int) -> list[Standing]:
+    """Return how the versions stand that are in all buckets.
+
+    Of several servers each is asked at a moment of its own: a version that is being made, or dropped,
+    may be on some of them. It is not there, as it is before and behind that.
+    """
+    found = [_standing(row) for row in rows]
+    return [one for one in found if len(one.positions) == buckets]
+
+
+def _standing(row: Any) -> Standing:
     name, version, active, built, digest, positions = row
     return Standing(
         projection=name,

@@ -53,7 +53,8 @@ class Storing:
 
     def __init__(self, schema: str, info: LedgerInfo, lock_timeout_s: float) -> None:
         self._schema = schema
-        self._statements = SchemaStatements(schema, lock_timeout_s if info.distributed else None)
+        self._buckets = info.buckets
+        self._statements = SchemaStatements(schema, info, lock_timeout_s)
         self._stops = stops.Stops(schema)
         self._preparing = Preparing(schema, info, self._statements, self._stops.create, self._of)
         self._few = StoringFew(schema, self._of, distributed=info.distributed)
@@ -84,27 +85,26 @@ class Storing:
     def standings(self, send: Send, names: Sequence[str]) -> Plan[list[Standing]]:
         """Read the checkpoints of all versions of some projections."""
         results: Results = yield send([Call(self._statements.standings, (list(names),))])
-        return [stops.standing(row) for row in results[0][0]]
+        return stops.standings(results[0][0], self._buckets)
 
     def mark_built(self, send: Send, identity: Identity) -> Plan[None]:
         """Set a version's flag."""
-        lock = Call(self._statements.lock_versions, identity[:1])
-        yield send(
-            [*self._statements.begin, lock, Call(self._statements.mark_built, identity), COMMIT]
-        )
+        lock = self._statements.lock_versions(identity[0])
+        mark = Call(self._statements.mark_built, identity)
+        yield send([*self._statements.begin, *lock, mark, COMMIT])
 
     def accept(self, send: Send, table: Table) -> Plan[None]:
         """Set a version's digest."""
-        lock = Call(self._statements.lock_versions, table.identity[:1])
+        lock = self._statements.lock_versions(table.identity[0])
         accept = Call(self._statements.accept, (table.made_by.text, *table.identity))
-        yield send([*self._statements.begin, lock, accept, COMMIT])
+        yield send([*self._statements.begin, *lock, accept, COMMIT])
 
     def switch(self, send: Send, identity: Identity) -> Plan[bool]:
         """Set the flags of all versions of a projection."""
         name, version = identity
-        lock = Call(self._statements.lock_versions, (name,))
+        lock = self._statements.lock_versions(name)
         move = Call(self._statements.switch, (version, name, name, version))
-        results: Results = yield send([*self._statements.begin, lock, move, COMMIT])
+        results: Results = yield send([*self._statements.begin, *lock, move, COMMIT])
         return results[-2][1] > 0
 
     def drop(self, send: Send, identity: Identity) -> Plan[bool]:
@@ -113,7 +113,7 @@ class Storing:
             [
                 *self._statements.begin,
                 Call(self._statements.lock, (self._schema,)),
-                Call(self._statements.lock_versions, identity[:1]),
+                *self._statements.lock_versions(identity[0]),
                 Call(self._statements.is_active, identity),
             ]
         )
@@ -305,7 +305,7 @@ class Storing:
     def overview(self, send: Send) -> Plan[Overview]:
         """Read everything in one round trip, from one snapshot."""
         results: Results = yield send([BEGIN_READING, *self._stops.overview, COMMIT])
-        return stops.overview(results[1:-1])
+        return stops.overview(results[1:-1], self._buckets)
 
     def _moves(self, bucket: int, changes: Sequence[Change]) -> list[Call]:
         if len(changes) > _MOVES_MAX:

@@ -1,0 +1,71 @@
+"""Connections of a pool for tasks, which may be cancelled at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Generic, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+C = TypeVar("C", bound=AsyncConnection[Any])
+
+
+class AsyncLending(Generic[C]):
+    """Takes connections from a pool and gives each back, whatever becomes of the task.
+
+    A task that is cancelled while the pool hands it a connection, or takes it back, left the pool
+    without it for good: after a minute of requests with a deadline most were gone. So both are done
+    to their end by tasks of their own.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool[C]) -> None:
+        self._pool = pool
+        self._at_work: set[asyncio.Task[None]] = set()
+
+    async def take(self) -> C:
+        """Return a connection; raise PoolTimeout or PoolClosed."""
+        taking = asyncio.create_task(self._pool.getconn())
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            _ = self._begun(self._given_back(taking))
+            raise
+
+    async def give_back(self, connection: C) -> None:
+        """Return a connection to the pool."""
+        await self.finish(self._pool.putconn(connection))
+
+    async def finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for some work, which goes on if the wait is cancelled."""
+        await asyncio.shield(self._begun(work))
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[C]:
+        """Lend a connection for a block: it commits at its end, or rolls back if it fails."""
+        connection = await self.take()
+        try:
+            async with connection:
+                yield connection
+        finally:
+            await self.give_back(connection)
+
+    async def close(self) -> None:
+        """Close the pool, and wait for what is still given back."""
+        await self._pool.close()
+        await asyncio.gather(*self._at_work, return_exceptions=True)
+
+    async def _given_back(self, taking: asyncio.Task[C]) -> None:
+        # Nobody is told that there was none: who asked for it is gone.
+        with suppress(psycopg.Error):
+            await self._pool.putconn(await taking)
+
+    def _begun(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        # The event loop alone would not keep it.
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+        return task
