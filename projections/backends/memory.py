@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import eq, ge, gt, lt
+from operator import eq, ge, gt, lt, ne
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,7 +18,7 @@ from ledger.plans import Plan
 from ..engine.folding import Change
 from ..engine.kinds import check_kinds
 from ..engine.stops import Failure, Skip, current
-from ..engine.tables import Column, Identity, Key, Row, Table, key_line, table_name
+from ..engine.tables import BUCKET, Column, Identity, Key, Row, Table, key_line, table_name
 from ..errors import TableMismatch, VersionDropped
 from .backlogs import next_events
 from .base import (
@@ -338,12 +338,18 @@ class MemoryViews:
         table = query.table
         wanted: list[tuple[int, Callable[[Any, Any], bool], Any]] = [
             (table.names.index(name), holds, value)
-            for pairs, holds in ((query.equal, eq), (query.at_least, ge), (query.below, lt))
+            for pairs, holds in (
+                *((query.equal, eq), (query.unlike, ne)),
+                *((query.at_least, ge), (query.below, lt)),
+            )
             for name, value in pairs
         ]
-        wanted += [(table.names.index(name), _is_in, values) for name, values in query.one_of]
+        several = dict(query.one_of)
+        buckets = several.pop(BUCKET, range(self._buckets))
+        if query.bucket is not None:
+            buckets = (query.bucket,)
+        wanted += [(table.names.index(name), _is_in, values) for name, values in several.items()]
         wanted += [(table.names.index(name), gt, 0) for name in query.positive]
-        buckets = range(self._buckets) if query.bucket is None else (query.bucket,)
         with self._lock:
             return [
                 row

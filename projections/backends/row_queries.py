@@ -16,10 +16,10 @@ PARTS_MAX = 16
 class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of a table, of one bucket or of all.
 
-    `equal`, `at_least` and `below` are (column, value) pairs, `one_of` gives a column several
-    values, each once; the columns in `positive` are above 0; the row has all the `words`, which are
-    looked for only `among` so many rows, if that is given: the first, in the order, for which all
-    else holds.
+    `equal`, `unlike`, `at_least` and `below` are (column, value) pairs, a column that is NULL is
+    unlike any value; `one_of` gives a column several values, each once, or the bucket; the columns
+    in `positive` are above 0; the row has all the `words`, which are looked for only `among` so
+    many rows, if that is given: the first, in the order, for which all else holds.
     `order` are columns that are never NULL, all ascending or all `descending`; `after` are their
     values in the last row of the page before.
     """
@@ -27,6 +27,7 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
     table: Table
     bucket: int | None
     equal: tuple[tuple[str, Any], ...]
+    unlike: tuple[tuple[str, str], ...] = ()
     at_least: tuple[tuple[str, Any], ...] = ()
     below: tuple[tuple[str, Any], ...] = ()
     one_of: tuple[tuple[str, tuple[Any, ...]], ...] = ()
@@ -45,6 +46,7 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
             self.bucket is None,
             tuple([name if value is not None else (name,) for name, value in self.equal]),
             # Most have none of these: a fifth of a read's time went into making nothing of them.
+            tuple([name for name, _ in self.unlike]) if self.unlike else (),
             tuple([name for name, _ in self.at_least]) if self.at_least else (),
             tuple([name for name, _ in self.below]) if self.below else (),
             tuple([(name, len(values)) for name, values in self.one_of]) if self.one_of else (),

@@ -113,6 +113,7 @@ async def sessions_page(
     descending: bool = True,
     limit: int = 100,
     cursor: str | None = None,
+    owner_prefix: str | None = None,
     consistency: Consistency = "strong",
     **filters: Unpack[SessionFilters],
 ) -> ViewPage[Session]:
@@ -121,7 +122,8 @@ async def sessions_page(
     The filters are those of `sessions`. The order is by one of last_activity_at, created_at,
     cost_nano_usd, input_tokens and output_tokens, then by id in the same direction. A session that
     does not change between two pages is neither skipped nor doubled; one whose place changes may
-    be. What is abandoned is decided once, for all pages.
+    be. What is abandoned is decided once, for all pages. With an `owner_prefix` sessions whose ids
+    begin with it are the `owner_id`'s as well, whoever they say.
     """
     return await arun(
         page_plan(
@@ -132,6 +134,7 @@ async def sessions_page(
             descending=descending,
             limit=limit,
             cursor=cursor,
+            owner_prefix=owner_prefix,
             filters=filters,
         )
     )

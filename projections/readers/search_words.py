@@ -77,14 +77,16 @@ def member_words(field: str, value: Any) -> list[str]:
     return [marked(field, one) for one in members if isinstance(one, str)]
 
 
-def texts_within(value: Any) -> Iterator[str]:
-    """Yield every text in a JSON value, names of members left out."""
+def texts_within(value: Any, *, names: bool = False) -> Iterator[str]:
+    """Yield every text in a JSON value, those that are names of members only with `names`."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
         if isinstance(one, str):
             yield one
         elif isinstance(one, dict):
+            if names:
+                yield from one
             waiting += reversed(one.values())
         elif isinstance(one, list):
             waiting += reversed(one)

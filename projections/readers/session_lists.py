@@ -31,6 +31,7 @@ from .listing_queries import (
     statuses,
     tenant_query,
 )
+from .owned_sessions import by_prefix, check_prefix, each_once
 from .reading import Reader
 
 SessionOrder = Literal[
@@ -208,6 +209,7 @@ def sessions_page(
     descending: bool,
     limit: int,
     cursor: str | None,
+    owner_prefix: str | None = None,
     filters: SessionFilters,
 ) -> Plan[ViewPage[Session]]:
     """Return a page of sessions. What is abandoned is decided at the moment of the first page."""
@@ -219,24 +221,39 @@ def sessions_page(
     session_query(reader, tenant, **filters)  # what cannot be asked for is not in a cursor either
     if type(asked.get("status")) is not str and asked.get("status") is not None:
         asked["status"] = statuses(asked["status"])
-    cursors = ListCursors(reader.ledger_id, "sessions", (tenant, order_by, descending, {**asked}))
+    check_prefix(owner_prefix, asked.get("owner_id"))
+    prefixed = {} if owner_prefix is None else {"owner_prefix": owner_prefix}
+    cursors = ListCursors(
+        reader.ledger_id, "sessions", (tenant, order_by, descending, asked | prefixed)
+    )
     value: Any = datetime if order_by in _MOMENTS else int
-    found = cursors.place(cursor, tuple[value, str, datetime])
+    found = cursors.place(cursor, tuple[value, str, datetime, bool])
     behind, now = (None, _moment(asked.get("now"))) if found is None else (found[:2], found[2])
     asked["now"] = now
-    query = session_query(reader, tenant, **asked)
-    limited = count + 1 if count else 0
-    rows = yield from sessions(
-        reader,
-        query,
-        consistency,
-        order_by=order_by,
-        descending=descending,
-        limit=limited,
-        after=behind,
-    )
+    queries = [session_query(reader, tenant, **asked)]
+    if owner_prefix is not None and (found is None or found[3]):
+        of_all = session_query(reader, tenant, **asked | {"owner_id": None})
+        # Before the others: who is said to be the owner between the two is then found twice, not never.
+        queries.insert(0, by_prefix(of_all, owner_prefix, asked["owner_id"], reader.buckets))
+    read: list[list[Session]] = []
+    for query in queries:
+        rows = yield from sessions(
+            reader,
+            query,
+            consistency,
+            order_by=order_by,
+            descending=descending,
+            limit=count + 1 if count else 0,
+            after=behind,
+        )
+        read.append(rows)
     by = place(order_by)
-    return cursors.page(rows, count, cursor, lambda row: (*by(row), now))
+    rows = sorted(each_once(*read), key=by, reverse=descending) if len(read) > 1 else read[0]
+    # Once there are no more of them nothing is asked for them again: of most users there is none.
+    more = len(read) > 1 and not {row.session_id for row in read[0]}.issubset(
+        row.session_id for row in rows[:count]
+    )
+    return cursors.page(rows, count, cursor, lambda row: (*by(row), now, more))
 
 
 def place_behind(order_by: SessionOrder, after: Session | None) -> Row | None:

@@ -5,7 +5,8 @@ what the store's interface does not have.
 
 What differs although a test bears the line's id:
 C-01  A session is a frozen value: methods return a new one, and so does `save`, with its version.
-C-07  An id resolves with or without the external id; an external id belongs to one session.
+C-07  An id resolves with or without the external id; an external id belongs to one session, also
+      to one that is archived, until it is deleted or renamed.
 C-09  An event is stored as a fact of the catalogue and read back as one; the call that the end of
       a tool call belongs to is found, for agent-base's events name none. An `event_id` is repeated
       within one life of a session: after a deletion the same one is a new event's. The ledger, and
@@ -17,7 +18,8 @@ C-12  An error of its own, `SnapshotUnreadable`, never "not found".
 C-13  A save of a version that is not the stored one is refused.
 C-14  A session that was never saved does not replace a stored one; new ids are UUIDv7.
 U-17  A UUID is kept with hyphens and found by either text; one that others keep otherwise is found
-      by theirs.
+      by theirs. One that is an external id belongs to one session in all its texts, and is found by
+      each, however others keep it.
 C-15  agent-base's JSON is read by `session_of_json`; stored facts are for ever, or upcast.
 C-16  Trimming to no turn at all is refused, where agent-base ignores it.
 """

@@ -20,30 +20,43 @@ BP-24  `last_n` of 0 is none everywhere, also where Python's manager refuses it.
 BP-27  Objects become their type and id, sets are sorted; texts and containers are not cut, see
        Limits of the ledger, and only function and status are stripped.
        Names beside each other that are the same as text are refused, for one value would be lost.
-BP-30  An entry without an id gets one, so it can be updated. Lengths and sections are not checked.
-       Feedback under an id that has an entry is given anew and then the newest.
+BP-30  An entry without an id gets one, so it can be updated. Feedback under an id that has an entry
+       is given anew and then the newest. What cognee's models refuse is kept: content of more than
+       280 characters, sections that are not a profile's, confidence below 0.75. Another version of
+       cognee has other sections; who relies on those limits looks before the call.
 BP-31  Feedback that is updated is given anew and then the newest; counts are set by difference.
 BP-34  Expiry is off unless a store is made with `session_ttl_s`; cognee's is 604,800.
 BP-35  The expiry follows from the session's last fact, so no row has to be rewritten, nor left: from
        when it was written, or from when it happened for a store with a clock of its own.
+BP-37  What prunes, deletes a dataset or forgets elements takes expired sessions, too, so that nobody
+       else finds in them what is to be gone; they are not counted, and nothing of them comes back.
 BP-39  A session in which other stores wrote expires for this one alone: what is ours is redacted. Its
        status, its dataset and the sums of what was used are everybody's, and stay.
-BP-41  `set_value` returns a sequence, `delete_value` whether there was one.
+BP-41  `set_value` returns a sequence, `delete_value` whether there was one. A key is text and no id:
+       a UUID's two texts are two keys.
 BP-43  Ours are the kinds of facts that the store is made of, whoever told them, and what else it told
        itself; a session that has nothing else is hidden whole. Else what is ours is redacted by its
        ids, and with it a tool call or a run's feedback that has the same one.
 M-01   InvalidArgument; blank ids and wrong counts are refused before the ledger is asked.
-M-05   `qa_recall.as_text` and `as_messages` of what `history` returns.
+M-05   `qa.as_text` and `qa.as_messages` of what `history` returns.
 M-06   The index is of full text and is a view, so it follows every change; there are no vectors.
 M-10   An outage is raised, never taken for an empty answer.
 M-15   What a text reminds of is found by its words.
 M-19   Scopes are what a session has: session, trace, session_context; a session is always named.
 M-22   A mark is a sequence, which no deletion shifts; one that the session has not reached yet is
        refused, for it would hide what is to come.
+M-20   `recall_across_sessions` and `search` find answers; steps and guidance are found within their
+       session, for no index has the words of all of them.
+M-25   Steps are matched as well, by texts and by names in JSON. The snapshot of the graph stays: no
+       part of it can be told from the rest, so who deletes elements sets a new one.
 L-04   `mark_ended` says whether it ended the session.
 L-05   Who may see whose sessions is the caller's to decide: lists are of one owner or of everyone.
-L-06   Pages have cursors instead of offsets, orders are refused if unknown and there is none by the
-       end; `count_sessions` is the total.
+       There is no `user_ids`: a parent who is to see its agents' sessions asks for each of them. A
+       session has one owner, so counts, costs and the sums of statistics add up, averages and the
+       rate are made of those, and pages are merged by the caller.
+L-06   Pages have cursors instead of offsets, orders are refused if unknown; `count_sessions` is the
+       total. There is none by `ended_at`, which sessions that run do not have: the last activity of
+       one that ended is its end, so ask for a `status` by last_activity_at.
 L-08   A closed session counts as completed, a cancelled one as failed.
 L-10   Records and lists have the label, too. Once something was taken away it is read from what is
        left; the session's row, which all stores share, then has what came next, or nothing.
@@ -58,16 +71,34 @@ DEVIATIONS = {
     **OF_EVERY_STORE,  # U-01 is asked of this store's own writes in BR-21 besides
     "BR-26": Deviation("every backend has traces, so there is nothing to refuse"),
     "BR-35": Deviation(FLOW + "its pipeline's lock; two that improve at once share a watermark"),
-    "BP-45": Deviation("there are no locks to acquire: every write is atomic on every backend"),
+    "BP-45": Deviation(
+        "there are no locks to acquire: writes are atomic on every backend. What is to be done by one"
+        " program at a time, beyond a write, needs a lock of the caller's, such as the database's own"
+    ),
     "BP-47": Deviation("the URL names the storage; one that cannot be used fails, none is chosen"),
-    "M-02": Deviation("there is no switch: who wants no memory makes no store"),
-    "M-12": Deviation(FLOW + "turns are serialised there; writes of one session never collide"),
+    "M-02": Deviation(
+        "there is no switch: a store that forgets and says it stored would break the promise that a"
+        " sequence is stored. Who switches memory off leaves the calls out, or hands in an object of"
+        " its own that answers None, [] and False"
+    ),
+    "M-12": Deviation(
+        FLOW + "of two turns of a session at once both are stored, in the order of their ends; who"
+        " wants the second to wait, so that it reads the first, has a lock per session"
+    ),
     "M-13": Deviation(FLOW + "what becomes of a turn, its feedback and its answer"),
     "M-14": Deviation(FLOW + "what a turn reads before it begins, and how it ends"),
     "M-16": Deviation(FLOW + "which user is meant is known there, and its errors are its own"),
     "M-21": Deviation("the graph's weights are the graph's; the flags that guard them are U-11"),
-    "M-23": Deviation(MODEL + "lessons; its windows go by watermarks, see M-22"),
-    "M-24": Deviation(FLOW + "which guidance a prompt has room for; the counters are BP-31"),
+    "M-23": Deviation(
+        MODEL
+        + "lessons, without secrets and each once, are made by the caller: of new_trace_steps,"
+        " with the overlap in a watermark's state, which it advances when they are stored, see M-22"
+    ),
+    "M-24": Deviation(
+        FLOW
+        + "which guidance a prompt has room for, and in which order. What it is ranked by is in"
+        " get_session_context; what was served is told by used_session_context_ids and last_served_at"
+    ),
     "L-07": Deviation("there is no HTTP interface; its limits are the limits of pages"),
     "U-02": by_contract(
         "callers of this store have no expectations, changes are repeated",

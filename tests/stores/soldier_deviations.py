@@ -27,7 +27,9 @@ A-29  A position is the last step that was entered in the scenario, or the last 
       another scenario's step.
 A-34  By last activity, then by id; pages are those of `views.scenario_positions`.
 A-41  No history is a step without a name.
-A-49  Which statuses are used again can be said; by default all but closed.
+A-49  Which statuses are used again can be said; by default all but closed. What another store
+      archived (an orchestrator's retention) is never used again: it is in no list and found by its
+      id alone, and a channel whose session is archived gets another one.
 U-12  Of other stores' data in the session nothing is left either.
 """
 

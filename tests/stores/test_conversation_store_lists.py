@@ -10,10 +10,12 @@ from tests.support.builders import only_sync
 from tests.support.conversations import (
     AGENT,
     OTHER_TENANT,
+    SCENARIO,
     TENANT,
     at,
     clock_from,
     session_of,
+    standing,
     store_of,
     uuid,
 )
@@ -205,6 +207,40 @@ def test_a_49_the_session_of_a_channel_is_found_or_begun(ledger: Any) -> None:
     assert store.get_or_create(ana(106, channel="sms")).session_id == uuid(106)
     with pytest.raises(InvalidArgument, match="saved already"):
         store.get_or_create(first)
+
+
+def test_a_49_a_session_that_is_begun_can_be_saved_as_one_that_was_saved(ledger: Any) -> None:
+    store = store_of(ledger, clock=clock_from(500))
+    begun, other = ana(100), ana(101)
+    assert store.get_or_create(begun) is begun
+    assert (begun.version, begun) == (1, store.get(uuid(100)))
+    begun.turn_count, begun.last_activity_at = 1, at(400)
+    store.save(begun)
+    assert (store.get(uuid(100)), begun.turn_count) == (begun, 1)
+    assert store.get_or_create(other) == begun
+    assert other.version == 0  # it was not stored
+
+
+def test_an_archived_session_is_left_out_of_what_is_found_but_by_its_id(ledger: Any) -> None:
+    store = store_of(ledger, clock=clock_from(500))
+    asked = TENANT, SCENARIO, 1, "hash 1"
+    old = store.get_or_create(standing(100, customer_profile_id=uuid(6), user_channel_id="ana"))
+    assert store.find_sessions_by_step_hash(*asked) == [old]
+    ledger.append(
+        str(uuid(100)), NewEvent({"reason": "expired"}, "session.archived"), tenant=str(TENANT)
+    )
+    archived = store.get(uuid(100))
+    assert (archived.session_id, archived.user_channel_id) == (uuid(100), "ana")
+    assert store.list_by_agent(TENANT, AGENT) == store.list_by_customer(TENANT, uuid(6)) == []
+    assert store.get_by_channel(TENANT, "webchat", "ana") is None
+    assert store.find_sessions_by_step_hash(*asked) == []
+    begun = store.get_or_create(ana(101))
+    assert begun.session_id == uuid(101)
+    archived.turn_count = 7
+    store.save(archived)
+    assert store.get(uuid(100)).turn_count == 7
+    assert store.list_by_agent(TENANT, AGENT) == [begun]
+    assert store.delete(uuid(100)) is True
 
 
 def close(session: Session) -> None:

@@ -70,7 +70,7 @@ def opened(
 
             def explain_there(query: RowQuery, sessions: Places) -> str:
                 if sessions:
-                    call = ManySessions("ledger").of_each(query, sessions)
+                    [call] = ManySessions("ledger", distributed=False).of_each(query, sessions)
                 else:
                     call = PostgresStatements(query.table, "ledger").select(query)
                 rows = connected.execute(b"EXPLAIN " + call.statement, call.parameters).fetchall()

@@ -20,6 +20,36 @@ HERE = {"tenant": str(TENANT)}
 TOO_EARLY = datetime.min.replace(tzinfo=timezone(timedelta(hours=9)))
 
 
+def test_a_change_that_cannot_be_called_is_refused_whatever_is_stored(ledger: Any) -> None:
+    store = store_of(ledger)
+    store.save(session_of())
+    for number in (100, 101):
+        for change in (None, session_of(), "change"):
+            with pytest.raises(InvalidArgument) as caught:
+                store.update(uuid(number), change)
+            assert caught.value.argument == "change"
+
+
+def test_a_clock_that_tells_no_moment_is_refused_by_its_name_and_nothing_is_stored(
+    ledger: Any,
+) -> None:
+    store_of(ledger).save(session_of())
+    wrong: list[Any] = [None, "now", 5, datetime(2026, 1, 1), at(0).date()]
+    for told in wrong:
+        store = store_of(ledger, clock=lambda: told)  # noqa: B023 # at once
+        changed = store.get(uuid(100))
+        changed.turn_count = 3
+        for call in (
+            lambda: store.save(changed),  # noqa: B023 # at once
+            lambda: store.update(uuid(100), lambda one: setattr(one, "turn_count", 3)),  # noqa: B023
+            lambda: store.find_sessions_by_step_hash(TENANT, uuid(4), 1, "hash"),  # noqa: B023
+        ):
+            with pytest.raises(InvalidArgument) as caught:
+                call()
+            assert caught.value.argument == "clock"
+    assert store_of(ledger).get(uuid(100)).turn_count == 0
+
+
 # What no JSON is like, or no longer is when it comes back.
 UNFIT = {
     "bytes": lambda: b"\xff",

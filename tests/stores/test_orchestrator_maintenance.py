@@ -90,6 +90,28 @@ def test_marked_sessions_are_deleted_later_with_all_that_is_of_them(
     assert store.append_event_with_sequence(event(session_id="long ago")).sequence_number == 6
 
 
+@on_memory
+def test_an_age_is_over_when_it_is_exceeded_and_not_when_it_is_reached(
+    store: Store, upkeep: OrchestratorMaintenance
+) -> None:
+    instant = timedelta(microseconds=1)
+    for days, field, act, done in (
+        (90, "updated_at", upkeep.soft_delete_expired_sessions, "soft"),
+        (30, "deleted_at", upkeep.hard_delete_expired_sessions, "hard"),
+    ):
+        reached = NOW - timedelta(days=days)
+        for name, moment in (("reached", reached), ("exceeded", reached - instant)):
+            told: dict[str, Any] = {field: moment, "created_at": at(0)}
+            store.save_session(session(f"{done} {name}", **{"updated_at": reached} | told))
+        assert act(POLICY) == 1
+    left = {one.id: one.deleted_at for one in store.list_sessions()}
+    assert left == {
+        "soft reached": None,
+        "soft exceeded": NOW,
+        "hard reached": NOW - timedelta(days=30),
+    }
+
+
 @only_sync  # the clock is asked in the loop, which cannot wait for itself
 def test_a_session_that_was_used_meanwhile_is_left_alone(store: Store) -> None:
     used = event("used")

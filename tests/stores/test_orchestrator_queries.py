@@ -80,6 +80,9 @@ SESSIONS: list[tuple[dict[str, Any], set[str]]] = [
     ({"provider": []}, set()),
     ({"tags": ["x"]}, {"s0", "s1"}),
     ({"tags": ["x", "y"]}, {"s0"}),
+    ({"tags": []}, set()),
+    ({"tags": (), "include_deleted": True}, set()),
+    ({"tags": None}, {"s0", "s1"}),
     ({"created_after": at(1)}, {"s1"}),
     ({"created_before": at(0)}, {"s0"}),
 ]
@@ -254,6 +257,35 @@ def _check_cost(full: OrchestratorQueries) -> None:
     assert (by_agent.run_count, by_agent.unmapped_runs) == (1, 1)
     by_default = full.get_cost_summary(provider="q", pricing_table={"q": {"default": {"input": 1}}})
     assert by_default.total_cost_usd == 100.0
+
+
+@on_memory
+def test_each_kind_of_token_has_its_rate_and_what_was_saved_is_not_computed_again(
+    store: Store,
+) -> None:
+    used = {
+        "input_tokens": 1,
+        "output_tokens": 10,
+        "cache_read_tokens": 100,
+        "cache_creation_tokens": 1_000,
+    }
+    named: dict[str, Any] = {"provider": "p", "provider_metadata": MODEL, "token_usage": used}
+    store.save_run(run_of("s", "computed", **named))
+    store.save_run(run_of("free", "free", cost_usd=0.0, **named))
+    questions = queries_of(store)
+    for rates, expected in (
+        ({"input": 2.0, "output": 3.0, "cache_read": 5.0, "cache_creation": 7.0}, 7_532.0),
+        ({"input": 2.0, "output": 3.0, "cache_read": 5.0}, 2_532.0),  # as input costs
+        ({"input": 2.0, "output": 3.0, "cache_creation": 7.0}, 7_232.0),
+        ({"input": 2.0}, 2_202.0),
+        ({"output": 3.0}, 30.0),
+        ({"cache_read": 5.0}, 500.0),
+        ({"cache_creation": 7.0}, 7_000.0),
+    ):
+        table = {"p": {"default": rates}}
+        for session_id, cost in (("s", expected), ("free", 0.0), (None, expected)):
+            found = questions.get_cost_summary(session_id=session_id, pricing_table=table)
+            assert (found.total_cost_usd, found.unmapped_runs) == (cost, 0), (rates, session_id)
 
 
 def _check_export(store: Store, full: OrchestratorQueries) -> None:

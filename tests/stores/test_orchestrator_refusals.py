@@ -62,9 +62,7 @@ def test_json_without_a_bottom_is_refused_and_nothing_is_stored(store: Store) ->
     for model, call in ways_in(store):
         for name in JSON & {*model.__struct_fields__}:
             for wrong in (nested(3_000), endless(), {"list": [endless()]}):
-                # What an event holds is the ledger's to look at, and a payload to it.
-                named = "payload" if name == "data" else name
-                with pytest.raises(StoreRefused, match=named) as caught:
+                with pytest.raises(StoreRefused, match=name) as caught:
                     call(model(**asdict(GOOD[model]) | {name: wrong}))
                 assert caught.value.code == "validation_error"
     flushed = ExecutionResult(session=session(), run=run_of(), provider_metadata=nested(3_000))
@@ -109,6 +107,43 @@ def test_what_is_no_record_is_refused_however_it_looks(store: Store) -> None:
         for name in ("run_id", "type", "since", "after", "limit"):
             with refused("validation_error"):
                 store.get_events("s", **{name: one})
+
+
+BIG = {"text": "x" * 1_048_577}
+
+
+def test_what_is_too_large_is_refused_by_the_record_or_the_event_that_it_is_in(
+    store: Store,
+) -> None:
+    small = run_of(), event("small")
+    cases: dict[str, Callable[[], Any]] = {
+        "session: 10": lambda: store.save_session(session(metadata=BIG)),
+        "session.agent_id: ": lambda: store.save_session(session(agent_id=" ")),
+        "run: 10": lambda: store.save_run(run_of(output=BIG)),
+        "data: of event 'e': 10": lambda: store.append_event(event("e", data=BIG)),
+        "data: of event 'f': 10": lambda: store.append_events(
+            [event("e"), event("f", session_id="t", data=BIG)]
+        ),
+        "metadata: of event 'e': ": lambda: store.append_event(event("e", metadata=BIG)),
+        "timestamp: of event 'e': ": lambda: store.append_event(event("e", timestamp=FIRST)),
+        "data: of event 'g': 10": lambda: store.flush(
+            ExecutionResult(
+                session=session(), run=small[0], events=[small[1], event("g", data=BIG)]
+            )
+        ),
+        "run: 1": lambda: store.flush(
+            ExecutionResult(session=session(), run=run_of(input=BIG), events=[small[1]])
+        ),
+        "session: 1": lambda: store.flush(
+            ExecutionResult(session=session(context=BIG), run=small[0], events=[small[1]])
+        ),
+    }
+    for told, call in cases.items():
+        with pytest.raises(StoreRefused) as caught:
+            call()
+        assert caught.value.code == "validation_error"
+        assert str(caught.value).startswith(f"[validation_error] {told}")
+    assert store.ledger.list_session_ids().session_ids == []
 
 
 @on_memory

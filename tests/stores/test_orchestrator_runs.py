@@ -5,6 +5,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ledger import NewEvent
+from projections import Views
 from projections.session_stores.orchestrator import OrchestratorStore as Store
 from tests.stores.orchestrator_cases import (
     another,
@@ -113,16 +114,12 @@ def test_a_limited_list_reads_no_more_rows_than_it_needs(store: Store) -> None:
         store.save_run(run_of(id=f"r{n:02}", status="running" if n % 2 else "failed"))
     asked: list[int | None] = []
 
-    class Watched:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(store.views, name)
-
+    class Watched(Views):
         def runs(self, *names: Any, limit: int | None = None, **options: Any) -> Any:
             asked.append(limit)
-            return store.views.runs(*names, limit=limit, **options)
+            return super().runs(*names, limit=limit, **options)
 
-    views: Any = Watched()
-    watched = Store(store.ledger, views=views)
+    watched = Store(store.ledger, views=Watched(store.ledger))
     assert ids(watched.list_runs("s", status=["running", "failed"], limit=3)) == [
         *("r00", "r01", "r02"),
     ]

@@ -4,10 +4,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from projections.session_stores.orchestrator import EventRecord, ExecutionResult
 from projections.session_stores.orchestrator import OrchestratorStore as Store
-from tests.stores.orchestrator_cases import event, events, filled, ids, refused, run_of, session
-from tests.support.builders import DEADLINE_S, FOREVER_S, background
+from tests.stores.orchestrator_cases import (
+    event,
+    events,
+    filled,
+    ids,
+    numbers,
+    refused,
+    run_of,
+    session,
+)
+from tests.support.blocking import Blocking
+from tests.support.builders import DEADLINE_S, FOREVER_S, background, eventually
 
 FOREVER_MS = int(FOREVER_S * 1_000)
 
@@ -18,12 +30,27 @@ def waiting(store: Store, **filters: Any) -> Callable[[], list[EventRecord]]:
     return lambda: future.result(DEADLINE_S)
 
 
+def noted_reads(store: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the waits of all reads of a store's ledger from now on, as they are made."""
+    ledger = store._target.ledger if isinstance(store, Blocking) else store.ledger
+    read, waits = ledger.read, list[float]()
+
+    def noted(*args: Any, wait: float = 0, **options: Any) -> Any:
+        waits.append(wait)
+        return read(*args, wait=wait, **options)
+
+    monkeypatch.setattr(ledger, "read", noted)
+    return waits
+
+
 def test_asm_63_69_u26_u27_what_need_not_be_waited_for_is_answered_at_once(store: Store) -> None:
     assert store.get_events("s") == store.get_events("s", wait_timeout_ms=0) == []
     assert waiting(store, before=1)() == []
     filled(store, 1)
     assert waiting(store, type="message_sent", before=2)() == []
     assert ids(waiting(store)()) == ["e1"]
+    with refused("validation_error"):  # as in a search: it would be waited for in vain
+        waiting(store, type="mesage_sent")()
 
 
 def test_asm_64_an_append_ends_the_wait(store: Store) -> None:
@@ -52,6 +79,51 @@ def test_asm_66_67_68_what_does_not_fit_does_not_end_the_wait(store: Store) -> N
     found = [ids(answer()) for answer in answers]
     assert found[0][0] == "other run and type"
     assert found[1:] == [["e"], ["e"]]
+
+
+def test_asm_66_67_who_waits_sleeps_until_something_is_appended(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = noted_reads(store, monkeypatch)
+    answer = waiting(store, type="message_received")
+    eventually(lambda: waits)
+    data = {"role": "user", "content": "x"}
+    for n in range(3):  # as the same fact as what is waited for
+        store.append_event(event(f"e{n}", "message_sent", data=data))
+        assert store.get_events("other", wait_timeout_ms=50) == []
+    store.append_event(event("e", "message_received", data=data))
+    assert ids(answer()) == ["e"]
+    # One for each append, with one for what hides it, and those of the other session.
+    assert len(waits) <= 40
+    assert waits[0] > DEADLINE_S
+
+
+def test_asm_71_106_a_follower_begun_before_a_run_gets_its_events_in_order(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(store, 3)
+    waits = noted_reads(store, monkeypatch)
+
+    def follow() -> list[list[EventRecord]]:
+        pages: list[list[EventRecord]] = []
+        last = 3
+        while last < 7:
+            pages.append(store.get_events("s", after=last, limit=2, wait_timeout_ms=FOREVER_MS))
+            last = pages[-1][-1].sequence_number or 0
+        return pages
+
+    future = background(follow)
+    eventually(lambda: waits)
+    store.append_event(event(type="message_sent", run_id="r"))
+    store.append_event(event(type="run_started", run_id="r"))
+    store.append_events([event(type=f"message_{one}") for one in ("streamed", "received")])
+    pages = future.result(DEADLINE_S)
+    found = [one for page in pages for one in page]
+    assert [one.type for one in found] == [
+        *("message_sent", "run_started", "message_streamed", "message_received"),
+    ]
+    assert numbers(found) == [4, 5, 6, 7]
+    assert {len(page) for page in pages} <= {1, 2}
 
 
 def test_asm_71_u24_a_flush_wakes_all_who_wait(store: Store) -> None:

@@ -3,12 +3,14 @@
 from itertools import pairwise
 from typing import Any
 
-from projections.session_stores.qa import Stored
+from ledger import NewEvent
+from projections.readers.session_lists import sessions_page
+from projections.session_stores.qa import Stored, ledger_session_id
 from projections.session_stores.qa import entries as qa_entries
 from projections.session_stores.qa import pruning as qa_pruning
 from tests.support.builders import only_sync
 from tests.support.cognee import DATASET, Clock, asked, lifecycle_of, questions, store_of
-from tests.support.interrupting import interrupted
+from tests.support.interrupting import calls_of, interrupted
 from tests.support.views import views_of
 
 
@@ -70,3 +72,40 @@ def test_m_25_a_session_that_begins_anew_is_not_of_a_deleted_dataset(ledger: Any
         assert count == (after == 4)  # which came last
         assert questions(store.get_all_qa_entries("s")) == ["new"]
         store.delete_session("s")
+
+
+@only_sync
+def test_l_05_a_session_that_is_said_to_be_its_owners_meanwhile_is_listed_once(
+    ledger: Any,
+) -> None:
+    store = store_of(ledger)
+    key = ledger_session_id("s", "u")
+
+    def page() -> Any:
+        return sessions_page(
+            store.core.views._reader,
+            "",
+            "eventual",
+            order_by="last_activity_at",
+            descending=True,
+            limit=5,
+            cursor=None,
+            owner_prefix="cognee:u:",
+            filters={"owner_id": "u"},
+        )
+
+    def become_owned() -> None:
+        asked(store, "q", user_id="u")
+        assert views_of(ledger).session(key).owner_id == "u"
+
+    ledger.append(key, NewEvent({"status": "active"}, "session.created"))
+    views_of(ledger).catch_up()
+    _, calls = calls_of(page())
+    assert calls > 1
+    store.delete_session("s", user_id="u")
+    for after in range(1, calls):
+        ledger.append(key, NewEvent({"status": "active"}, "session.created"))
+        views_of(ledger).catch_up()
+        found = interrupted(page(), after, become_owned)
+        assert [one.session_id for one in found.items] == [key], after
+        store.delete_session("s", user_id="u")

@@ -1,5 +1,6 @@
 """Eight at once on every operation of the question-and-answer store that reads before it writes."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -7,8 +8,14 @@ from typing import Any
 import pytest
 
 from ledger import NewEvent
-from projections.session_stores.qa import IdTaken, SessionFeedbackEntry, SessionQAUpdate, Stored
-from tests.support.builders import together
+from projections.session_stores.qa import (
+    AsyncQAStore,
+    IdTaken,
+    SessionFeedbackEntry,
+    SessionQAUpdate,
+    Stored,
+)
+from tests.support.builders import only_async, together
 from tests.support.cognee import (
     DATASET,
     Clock,
@@ -24,6 +31,9 @@ from tests.support.cognee import (
 from tests.support.views import views_of
 
 WRITERS = 8
+MANY = 60
+#: Of a server's: who waits for one may find the session as it was before.
+CONNECTIONS = 10
 ROUNDS = 3
 
 
@@ -171,6 +181,33 @@ def test_l_04_of_eight_that_end_delete_or_advance_one_is_told_so(stores: list[An
     assert pruned == [0] * WRITERS
     filled(stores[0])
     assert sorted(at_once(lambda n: stores[n].prune())) == [0] * (WRITERS - 1) + [1]
+
+
+@only_async
+@pytest.mark.parametrize("told", [{}, {"user_id": "u"}, {"dataset_id": DATASET}])
+def test_br_21_of_many_who_begin_a_session_one_does_and_none_waits_for_all(
+    ledger: Any, told: dict[str, Any]
+) -> None:
+    tries = 0
+    append = ledger._target.append
+
+    async def counted(*args: Any, **options: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        return await append(*args, **options)
+
+    ledger._target.append = counted
+    store = AsyncQAStore(ledger._target)
+
+    async def all_at_once() -> list[Any]:
+        calls = [store.create_qa_entry("s", "q", str(n), **told) for n in range(MANY)]
+        return await asyncio.gather(*calls)
+
+    assert len(ledger._loop.run(all_at_once())) == MANY
+    # All of them may have found nothing at first; a second time they find the session begun.
+    assert MANY <= tries <= 2 * MANY + CONNECTIONS
+    entries = ledger._loop.run(store.get_all_qa_entries("s", user_id=told.get("user_id")))
+    assert sorted(int(entry.answer) for entry in entries) == list(range(MANY))
 
 
 def test_u_15_an_expired_session_begins_anew_once(ledgers: list[Any]) -> None:

@@ -284,6 +284,23 @@ def test_bp_41_a_value_is_kept_under_its_key_as_long_as_asked(ledger: Any) -> No
 
 
 @each_backend_crossed
+def test_bp_41_a_key_is_the_text_that_it_is_and_no_id(ledger: Any) -> None:
+    cache = cache_of(store_of(ledger))
+    element = UUID(int=0xABC)
+    keys = [element.hex, str(element), element.hex.upper(), "{" + str(element) + "}"]
+    for number, key in enumerate(keys):
+        assert cache.get_value(key) is None
+        cache.set_value(key, number)
+    assert [cache.get_value(key) for key in keys] == [0, 1, 2, 3]
+    assert cache.delete_value(keys[0]) is True
+    assert [cache.get_value(key) for key in keys] == [None, 1, 2, 3]
+    for wrong in ("", " ", element, None, "k" * 2_000, "\ud800"):
+        with pytest.raises(InvalidArgument) as refused:
+            cache.set_value(wrong, 1)
+        assert refused.value.argument == "key"
+
+
+@each_backend_crossed
 def test_bp_42_what_users_called_is_logged_the_last_first(ledger: Any) -> None:
     store = store_of(ledger, clock=(clock := Clock()))
     cache = cache_of(store)

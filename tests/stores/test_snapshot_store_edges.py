@@ -13,6 +13,7 @@ from projections.folds.sessions import ALLOWED_ACTIONS_MAX
 from projections.session_stores.snapshot import (
     AgentSession,
     ChatMessage,
+    ExternalIdTaken,
     SessionId,
     ToolCall,
     session_of_json,
@@ -175,6 +176,55 @@ def test_u_17_both_texts_of_a_uuid_are_one_id(ledger: Any) -> None:
     assert store.save(loaded.allowing("x")) == store.load(other)
     assert store.delete(other) is store.delete(key.hex.upper()) is True
     assert store.list() == []
+
+
+@each_backend
+def test_u_17_both_texts_of_a_uuid_are_one_external_id(ledger: Any) -> None:
+    store = store_of(ledger)
+    key = UUID("0190f6f5-7b2e-7c3a-9d7e-0a1b2c3d4e5f")
+    forms: list[Any] = [key, str(key), key.hex, key.hex.upper(), str(key).upper()]
+    for form in forms:
+        saved = store.save(session_of(key="a", external_id=form))
+        assert saved.id == SessionId("a", str(key))
+        for other in forms:
+            assert store.load(other) == store.load(SessionId("no", other)) == saved
+            with pytest.raises(ExternalIdTaken) as taken:
+                store.save(session_of(key="b", external_id=other))
+            assert (taken.value.external_id, taken.value.session_id) == (str(key), "a")
+            again = store.save(msgspec.structs.replace(saved, id=SessionId("a", other)))
+            assert again == saved  # which is nothing new
+        assert store.append_event(form, NewEvent({}, "note")) == saved.version + 1
+        assert store.events(form)[-1].type == "note"
+        assert store.delete(form) is True
+    assert store.list() == []
+
+
+@each_backend_crossed
+def test_u_17_an_external_id_that_others_keep_otherwise_is_found_by_every_text(ledger: Any) -> None:
+    store, key = store_of(ledger), UUID("0190f6f5-7b2e-7c3a-9d7e-0a1b2c3d4e5f")
+    ledger.append("theirs", NewEvent({"external_id": key.hex}, "session.created"))
+    for form in (key, str(key), key.hex, str(key).upper()):
+        loaded = store.load(form)
+        assert loaded.id == SessionId("theirs", key.hex)
+        with pytest.raises(ExternalIdTaken):
+            store.save(session_of(key="b", external_id=form))
+        session = msgspec.structs.replace(loaded, id=SessionId("theirs", form), total_tool_calls=1)
+        assert store.save(session) == store.load("theirs")
+    assert ledger.read("theirs", types=["session.rekeyed"]) == []
+
+
+@each_backend
+def test_c_07_an_archived_session_keeps_its_external_id(ledger: Any) -> None:
+    store = store_of(ledger)
+    store.save(session_of(key="a", external_id="ext"))
+    ledger.append("a", NewEvent({"reason": "expired"}, "session.archived"))
+    assert store.list() == []
+    assert store.load("ext") == store.load("a")
+    assert store.load("ext").id == SessionId("a", "ext")
+    with pytest.raises(ExternalIdTaken) as taken:
+        store.save(session_of(key="b", external_id="ext"))
+    assert taken.value.session_id == "a"
+    assert store.delete("ext") is True
 
 
 @each_backend_crossed

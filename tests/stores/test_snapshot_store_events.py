@@ -150,6 +150,73 @@ def test_c_09_what_is_no_runtime_event_is_refused(ledger: Any) -> None:
     assert store.events("s") == []
 
 
+def told_by_user(event: Any) -> dict[str, Any]:
+    return runtime_event("userEvent", event=event)
+
+
+WRONG: list[tuple[Any, str, str]] = [
+    ({}, "event", "runtimeEventType"),
+    ({"runtimeEventType": "x" * 2_000}, "event.runtimeEventType", "'xxx"),
+    (runtime_event("textDelta"), "event.text", "textDelta"),
+    (runtime_event("thoughtDelta"), "event.text", "thoughtDelta"),
+    (runtime_event("planUpdated"), "event.objective", "planUpdated"),
+    (runtime_event("awaitingApproval"), "event.request", "awaitingApproval"),
+    (runtime_event("awaitingApproval", request="x"), "event.request", "an object, got 'x'"),
+    (
+        runtime_event("awaitingApproval", request={"risk_level": 5}),
+        "event.request.risk_level",
+        "text, got 5",
+    ),
+    (runtime_event("checkpoint"), "event.checkpoint", "checkpoint"),
+    (runtime_event("checkpoint", checkpoint=[]), "event.checkpoint", "an object"),
+    (runtime_event("checkpoint", checkpoint={}), "event.checkpoint.step", "checkpoint"),
+    (checkpoint("Nowhere"), "event.checkpoint.step", "one of AfterUserInput"),
+    (checkpoint({}), "event.checkpoint.step", "one of AfterUserInput"),
+    (checkpoint({"BeforeLlm": {}, "AfterToolCalls": {}}), "event.checkpoint.step", "one of"),
+    (checkpoint({"Nowhere": {}}), "event.checkpoint.step", "one of AfterUserInput"),
+    (checkpoint(7), "event.checkpoint.step", "one of AfterUserInput"),
+    (checkpoint({"BeforeLlm": 5}), "event.checkpoint.step.BeforeLlm", "an object, got 5"),
+    (
+        checkpoint({"BeforeToolCalls": {"tool_calls": 5}}),
+        "event.checkpoint.step.BeforeToolCalls.tool_calls",
+        "several calls, got 5",
+    ),
+    (
+        checkpoint({"BeforeToolCalls": {"tool_calls": [["1", "f", "{}"], ["2", "f"]]}}),
+        "event.checkpoint.step.BeforeToolCalls.tool_calls[1]",
+        "id, name and arguments",
+    ),
+    (told_by_user(5), "event.event", "an object, got 5"),
+    (runtime_event("userEvent"), "event.event", "userEvent"),
+    (told_by_user({}), "event.event.userEventType", "userEvent"),
+    (told_by_user({"userEventType": "x" * 2_000}), "event.event.userEventType", "one of progress"),
+    (told_by_user({"userEventType": []}), "event.event.userEventType", "one of progress"),
+    (
+        told_by_user({"userEventType": "toolPartialResult"}),
+        "event.event.tool_call_id",
+        "toolPartialResult",
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "place", "said"), WRONG, ids=range(len(WRONG)))
+def test_c_09_an_event_is_refused_by_the_place_that_is_wrong(
+    ledger: Any, event: Any, place: str, said: str
+) -> None:
+    store = store_of(ledger)
+    for call in (
+        lambda: store.append_event("s", event),
+        lambda: store.save(session_of(), events=[event]),
+    ):
+        with pytest.raises(InvalidArgument) as caught:
+            call()
+        assert caught.value.argument == place
+        assert said in caught.value.reason
+        assert len(caught.value.reason) < 500
+        assert "Error(" not in caught.value.reason
+    assert ledger.head("s") == 0
+
+
 def test_c_w1_a_save_and_its_events_are_stored_together_or_not_at_all(ledger: Any) -> None:
     store = store_of(ledger)
     calls = [

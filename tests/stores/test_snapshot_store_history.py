@@ -14,6 +14,7 @@ from projections.session_stores.snapshot import (
     RunState,
     SessionId,
     SnapshotUnreadable,
+    ToolCall,
     session_of_json,
 )
 from tests.support.agent_sessions import SYSTEM, contents, session_of, store_of, turn
@@ -36,6 +37,24 @@ def test_c_03_every_earlier_save_can_be_loaded(ledger: Any) -> None:
     assert [one.version for one in store.versions("s")] == [one.version for one in saves]
     assert [store.load("s", version=one.version) for one in saves] == saves
     assert store.versions("s")[0].saved_at.tzinfo is not None
+
+
+@each_backend_crossed
+def test_c_02_a_version_that_is_not_there_is_none(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = store.save(session_of(external_id="ext"))
+    for key in ("unknown", SessionId("unknown", "neither")):
+        assert [store.load(key, version=version) for version in (0, 1, 3)] == [None, None, None]
+    for key in ("s", "ext"):
+        assert store.load(key, version=0) is None
+        assert store.load(key, version=saved.version) == saved
+        assert store.load(key, version=saved.version + 1) is None
+    wrong: list[Any] = [-1, "1", 1.0, True, 2**63, saved.id]
+    for version in wrong:
+        for key in ("s", "unknown"):
+            with pytest.raises(InvalidArgument) as caught:
+                store.load(key, version=version)
+            assert caught.value.argument == "version"
 
 
 @each_backend_crossed
@@ -198,6 +217,56 @@ def test_c_15_an_object_without_what_is_always_written_is_no_session(name: str) 
 def test_c_15_what_is_always_written_must_be_understood(said: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument):
         session_of_json(EMPTY | said)
+
+
+WRONG: list[tuple[Any, str]] = [
+    (7, "expected an object, got 7"),
+    ("[]", "expected an object"),
+    (EMPTY | {"id": 7}, "$.id"),
+    (EMPTY | {"id": {}}, "$.id"),
+    (EMPTY | {"id": {"id": []}}, "$.id.id"),
+    (EMPTY | {"id": {"id": 7, "external_id": 7}}, "$.id.external_id"),
+    (EMPTY | {"chat_messages": 5}, "$.chat_messages"),
+    (EMPTY | {"chat_messages": "Hi"}, "$.chat_messages"),
+    (EMPTY | {"chat_messages": {"role": "user"}}, "$.chat_messages"),
+    (EMPTY | {"chat_messages": [{"role": "user"}, "Hi"]}, "$.chat_messages[1]"),
+    (EMPTY | {"chat_messages": [{"type": "user", "content": "Hi"}]}, "$.chat_messages[0]"),
+    (EMPTY | {"chat_messages": [{"User": 5}]}, "$.chat_messages[0]"),
+    (EMPTY | {"chat_messages": [{"role": "user"}, {"role": "x"}]}, "$.chat_messages[1].role"),
+    (EMPTY | {"chat_messages": [{"User": {"content": 1}}]}, "$.chat_messages[0].content"),
+    (
+        EMPTY | {"chat_messages": [{"role": "assistant", "tool_calls": [["1", "f"]]}]},
+        "$.chat_messages[0].tool_calls[0]",
+    ),
+    (EMPTY | {"always_allowed_actions": "mail"}, "$.always_allowed_actions"),
+    (EMPTY | {"always_allowed_actions": ["mail", 5]}, "$.always_allowed_actions[1]"),
+    (EMPTY | {"total_tool_calls": "many"}, "$.total_tool_calls"),
+    (EMPTY | {"run_state": 1}, "$.run_state"),
+    (EMPTY | {"nudge_count": "often"}, "$.run_state.nudge_count"),
+    (EMPTY | {"chat_messages": [{"role": "x" * 5_000}]}, "Invalid enum value"),
+]
+
+
+@pytest.mark.parametrize(("data", "place"), WRONG, ids=range(len(WRONG)))
+def test_c_15_what_is_no_session_is_refused_by_its_place(data: Any, place: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        session_of_json(data)
+    assert caught.value.argument == "data"
+    assert place in caught.value.reason
+    assert len(caught.value.reason) < 2_000
+    inner = ("subscriptable", "iterable", "unpack", "attribute", "sequence element", "convert")
+    assert [word for word in inner if word in caught.value.reason] == []
+
+
+def test_c_15_calls_come_as_objects_and_as_id_name_and_arguments() -> None:
+    called = {"id": "1", "name": "f", "arguments": '{"q": 1}'}
+    for call in (called, [*called.values()], (*called.values(),)):
+        for message in (
+            {"role": "assistant", "tool_calls": [call]},
+            {"Assistant": {"tool_calls": [call]}},
+        ):
+            [said] = session_of_json(EMPTY | {"chat_messages": [message]}).chat_messages
+            assert said.tool_calls == (ToolCall(**called),)
 
 
 @each_backend_crossed

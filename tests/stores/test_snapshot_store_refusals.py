@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from ledger import InvalidArgument, InvalidEvent, NewEvent
+from ledger import InvalidArgument, InvalidEvent, Limits, NewEvent
 from ledger.catalogue import ToolStarted
 from projections.session_stores.snapshot import (
     AgentSession,
@@ -20,6 +20,7 @@ from projections.session_stores.snapshot import (
 )
 from tests.support.agent_sessions import SYSTEM, runtime_event, session_of, store_of
 from tests.support.awkward import Awkward, Lying, endless, nested
+from tests.support.cognee import each_backend, each_backend_crossed
 
 REFUSED = (InvalidArgument, InvalidEvent)
 ENDED = runtime_event("toolCallFinished", tool_name="t", summary="ok")
@@ -95,6 +96,99 @@ def test_u_18_what_is_no_message_call_state_or_list_is_refused(ledger: Any) -> N
                 call(value)
             assert caught.value.argument.startswith(name)
     assert ledger.head("s") == 0
+
+
+WRONG_CALLS: dict[str, list[Callable[[], Any]]] = {
+    "messages": [
+        lambda: session_of().with_messages([SYSTEM, ChatMessage.user("Hi")]),  # type: ignore[arg-type] # a list
+        lambda: session_of().with_messages(SYSTEM, "Hi"),  # type: ignore[arg-type] # no message
+        lambda: session_of().with_messages(None),  # type: ignore[arg-type] # no message
+    ],
+    "tool_calls": [
+        lambda: ChatMessage.assistant("x", [{"id": "1", "name": "f"}]),  # type: ignore[list-item] # no call
+        lambda: ChatMessage.assistant("x", 5),  # type: ignore[arg-type] # not several
+        lambda: ChatMessage.assistant("x", [None]),  # type: ignore[list-item] # no call
+    ],
+    "images": [
+        lambda: ChatMessage.user("x", 5),  # type: ignore[arg-type] # not several
+        lambda: ChatMessage.user("x", "image"),
+        lambda: ChatMessage.user("x", {"url": "data:,"}),  # type: ignore[arg-type] # one
+    ],
+    "action_key": [
+        lambda: AgentSession().allowing([]),  # type: ignore[arg-type] # no text
+        lambda: AgentSession().allowing(None),  # type: ignore[arg-type] # no text
+    ],
+}
+
+
+@pytest.mark.parametrize("argument", WRONG_CALLS)
+def test_u_18_a_wrong_argument_is_refused_by_its_name(argument: str) -> None:
+    for call in WRONG_CALLS[argument]:
+        with pytest.raises(InvalidArgument) as caught:
+            call()
+        assert caught.value.argument == argument
+    assert ChatMessage.assistant("x", None) == ChatMessage.assistant("x")
+
+
+@each_backend
+def test_u_18_a_change_that_cannot_be_called_is_refused_whatever_is_stored(ledger: Any) -> None:
+    store = store_of(ledger)
+    store.save(session_of())
+    for key in ("s", "unknown"):
+        for change in (None, session_of(), "change"):
+            with pytest.raises(InvalidArgument) as caught:
+                store.update(key, change)
+            assert caught.value.argument == "change"
+
+
+BIG, LONG = "x" * 1_048_577, "x" * 600
+
+
+@each_backend_crossed
+def test_u_18_what_is_too_large_is_refused_by_the_place_that_its_caller_knows(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = store.save(session_of())
+    count, told = len(saved.chat_messages), runtime_event("textDelta", text="x")
+    amended = (ChatMessage.system(BIG), *saved.chat_messages[1:])
+    cases: dict[str, Callable[[], Any]] = {
+        f"session.chat_messages[{count + 1}]": lambda: store.save(
+            saved.with_message(ChatMessage.user("small"), ChatMessage.user(BIG))
+        ),
+        "session.chat_messages[0]": lambda: store.save(replace(saved, chat_messages=amended)),
+        "session.id.external_id": lambda: store.save(replace(saved, id=SessionId("s", LONG))),
+        "session.always_allowed_actions.action_key": lambda: store.save(saved.allowing(LONG)),
+        "events[1]": lambda: store.save(saved, events=[told, runtime_event("textDelta", text=BIG)]),
+        "events[1].payload": lambda: store.save(
+            saved, events=[told, NewEvent({"text": BIG}, "note")]
+        ),
+        "event": lambda: store.append_event("s", runtime_event("textDelta", text=BIG)),
+        "event.tool_name": lambda: store.append_event(
+            "s", runtime_event("toolCallStarted", tool_name=7)
+        ),
+        "payload": lambda: store.append_event("s", NewEvent({"text": BIG}, "note")),
+    }
+    for place, call in cases.items():
+        with pytest.raises(InvalidEvent) as caught:
+            call()
+        assert caught.value.field == place
+    assert ledger.head("s") == saved.version
+
+
+def test_u_18_more_messages_than_a_ledger_takes_at_once_are_saved_in_parts(
+    open_ledger: Callable[..., Any],
+) -> None:
+    store = store_of(open_ledger(limits=Limits(batch_events_max=10)))
+    said = [ChatMessage.user(str(number)) for number in range(12)]
+    with pytest.raises(InvalidArgument, match="save them in parts") as caught:
+        store.save(session_of(0).with_message(*said))
+    assert caught.value.argument == "session.chat_messages"
+    assert store.load("s") is None
+    with pytest.raises(InvalidArgument) as caught:
+        store.save(session_of(0), events=[ENDED] * 12)
+    assert caught.value.argument == "events"
+    saved = store.save(session_of(0).with_message(*said[:6]))
+    saved = store.save(saved.with_message(*said[6:]))
+    assert [one.content for one in store.load("s").chat_messages[1:]] == [str(n) for n in range(12)]
 
 
 def test_events_come_as_anything_that_can_be_gone_through_once(ledger: Any) -> None:

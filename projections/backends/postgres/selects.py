@@ -82,6 +82,8 @@ def _conditions(query: RowQuery) -> sql.Composed:
         column = of_v(name)
         none = sql.SQL("{} IS NULL").format(column)
         conditions.append(none if value is None else equals(column, name))
+    unlike = sql.SQL("{} IS DISTINCT FROM %s")
+    conditions += [unlike.format(of_v(name)) for name, _ in query.unlike]
     for name, values in query.one_of:
         several = joined(", ", [sql.SQL("%s")] * len(values))
         # Of no values there is no list.
@@ -104,6 +106,7 @@ def _values(query: RowQuery) -> list[Any]:
     """Return the parameters of the conditions."""
     values: list[Any] = [] if query.bucket is None else [query.bucket]
     values += [value for _, value in query.equal if value is not None]
+    values += [value for _, value in query.unlike]
     for _, several in query.one_of:
         values += several
     values += [value for _, value in (*query.at_least, *query.below)]

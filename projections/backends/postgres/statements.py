@@ -251,7 +251,8 @@ class TableStatements:
 
 def _is_special(query: RowQuery) -> bool:
     """Whether a query says more than which columns equal what."""
-    return bool(query.at_least or query.below or query.one_of or query.positive or query.words)
+    bounds = query.at_least or query.below or query.one_of or query.unlike
+    return bool(bounds or query.positive or query.words)
 
 
 def layout_line(name: str, type: str, not_null: bool) -> str:

@@ -93,6 +93,7 @@ def _conditions(query: RowQuery, is_current: str | None) -> str:
         conditions.append("v.bucket = ?")
     for name, value in query.equal:
         conditions.append(f"v.{quoted(name)} {'IS NULL' if value is None else '= ?'}")
+    conditions.extend(f"v.{quoted(name)} IS NOT ?" for name, _ in query.unlike)
     for name, values in query.one_of:
         conditions.append(f"v.{quoted(name)} IN ({', '.join('?' * len(values))})")
     # As it stands in the index of those rows: SQLite proves nothing about parameters.
@@ -114,6 +115,7 @@ def _values(query: RowQuery) -> list[Any]:
         for _, value in query.equal
         if value is not None
     ]
+    values += [value for _, value in query.unlike]
     for _, several in query.one_of:
         values += map(bound, several)
     if query.at_least or query.below:

@@ -13,6 +13,7 @@ from ledger.plans import arun
 
 from ...readers.session_lists import SessionFilters
 from ...views_async import AsyncViews
+from ..store_parts import async_views_for, checked_clock
 from .drafts import AnyFact
 from .models import OPEN, Channel, Session, SessionStatus
 from .reading import Id, id_text
@@ -39,11 +40,11 @@ class AsyncConversationStore:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._plans = ConversationWriting(
-            ledger, AsyncViews(ledger) if views is None else views, tenant_id, clock
+            ledger, async_views_for(ledger, views), tenant_id, checked_clock(clock)
         )
 
     async def get(self, session_id: Id, *, tenant_id: Id | None = None) -> Session | None:
-        """Return a copy of a session, None if there is none of that tenant."""
+        """Return a copy of a session, archived or not; None if there is none of that tenant."""
         return await arun(self._plans.get(session_id, tenant_id))
 
     async def save(self, session: Session, *, events: Sequence[AnyFact] = ()) -> UUID:
@@ -51,9 +52,10 @@ class AsyncConversationStore:
 
         All or nothing, together with `events` that happened meanwhile, and which the session
         already reflects. Without them it is one append, and nothing is read, if the object was read
-        or saved and nobody wrote since. Of the caller's object only `version` changes. The `last_activity_at` of a
-        closed session stays when it was closed, whatever its object says. Raises SequenceConflict if
-        what the session says was changed behind that version: get it again, or use `update`.
+        or saved and nobody wrote since. Of the caller's object only `version` changes. The
+        `last_activity_at` of a closed session stays when it was closed, whatever its object says.
+        Raises SequenceConflict if what the session says was changed behind that version: get it
+        again, or use `update`.
         """
         await arun(self._plans.save(session, events))
         return session.session_id
@@ -91,7 +93,8 @@ class AsyncConversationStore:
     ) -> Session | None:
         """Return the session of a channel identity with the newest activity, or None.
 
-        `OPEN` as `statuses` asks for the newest that is not closed; None is any.
+        Archived ones are left out, as of every list. `OPEN` as `statuses` asks for the newest that
+        is not closed; None is any.
         """
         return await arun(self._plans.get_by_channel(tenant_id, channel, user_channel_id, statuses))
 
@@ -100,8 +103,9 @@ class AsyncConversationStore:
     ) -> Session:
         """Return the session of the channel identity of this one, else save and return this one.
 
-        Of all that do this at the same moment one creates. A session whose status is not in
-        `reuse` is left alone.
+        Of all that do this at the same moment one creates; its object gets the version, as by
+        `save`, and nobody else's is changed. A session whose status is not in `reuse`, or that is
+        archived, is left alone, and another one begun.
         """
         return await arun(self._plans.get_or_create(session, reuse))
 
@@ -116,9 +120,9 @@ class AsyncConversationStore:
     ) -> list[Session]:
         """Return an agent's sessions, the newest activity first, then by id backwards.
 
-        They are found at one moment, up to 10,000, and then read one by one: those that are another
-        agent's or in another status by then are left out. `after` is the last session of the page
-        before.
+        Archived ones are left out. The others are found at one moment, up to 10,000, and then read
+        one by one: those that are another agent's or in another status by then are left out, too.
+        `after` is the last session of the page before.
         """
         agent: SessionFilters = {"agent_id": id_text(agent_id, "agent_id")}
         return await arun(self._plans.list_by(tenant_id, agent, status, limit, after))
@@ -146,9 +150,9 @@ class AsyncConversationStore:
     ) -> list[Session]:
         """Return active sessions that stand at a step, in any active scenario, through an index.
 
-        The longest inactive first, then by id, each once. All conditions of `scope_filter` must hold; ages are
-        whole days and its bounds are included. Raises InvalidArgument if it has
-        `custom_conditions`, which nobody evaluates.
+        The longest inactive first, then by id, each once; archived ones are left out. All conditions
+        of `scope_filter` must hold; ages are whole days and its bounds are included. Raises
+        InvalidArgument if it has `custom_conditions`, which nobody evaluates.
         """
         return await arun(
             self._plans.find_sessions_by_step_hash(

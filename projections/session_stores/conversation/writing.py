@@ -20,6 +20,7 @@ from ledger import (
 from ledger.codec import check_json, decode_json
 from ledger.events import JSON_CONTENT_TYPE, Event
 from ledger.plans import Plan
+from ledger.refusals import shown as shown_value
 
 from ...errors import shown
 from ...folds.sessions import Session as SessionRow
@@ -112,6 +113,8 @@ class ConversationWriting(ConversationReading):
         self, session_id: Id, change: Callable[[Session], Session | None], tenant_id: Id | None
     ) -> Plan[Session | None]:
         """Read, change and save, and begin anew where somebody else was faster."""
+        if not callable(change):
+            raise InvalidArgument("change", f"expected a function, got {shown_value(change)}")
         key, tenant = id_text(session_id, "session_id"), self.tenant_of(tenant_id)
         for _ in range(ROUNDS_MAX):
             stored = None if tenant is None else (yield from self.stored(tenant, key))
@@ -155,10 +158,8 @@ class ConversationWriting(ConversationReading):
                 if (conflict.tenant, conflict.session_id) == wanted.key:
                     head = conflict.actual
                 continue
-            # The copy that was checked shares what it says with the facts.
-            saved = wanted.session.model_copy(deep=True)
-            keep(saved, planned.version, planned.base)
-            return saved
+            keep(session, planned.version, planned.base)
+            return session
         raise SessionBusy(session_id, ROUNDS_MAX)
 
     def delete(self, session_id: Id, tenant_id: Id | None, reason: str | None) -> Plan[bool]:

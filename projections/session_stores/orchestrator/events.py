@@ -55,12 +55,12 @@ _CALLS = frozenset({"tool_call_started", "tool_call_completed", "tool_call_faile
 TYPES_READ = (*EVENT_TYPES, *dict.fromkeys(model.event_type for model in _FACTS.values()))
 
 
-def types_read(type: str | None) -> tuple[str, ...]:
+def types_read(type: Any) -> tuple[str, ...]:
     """Return the ledger's types that events of a type, or of any, are kept under."""
     if type is None:
         return TYPES_READ
-    if not isinstance(type, str):
-        raise invalid(f"type: expected text, got {shown(type)}")
+    if not isinstance(type, str) or type not in EVENT_TYPES:
+        raise invalid(f"type: expected one of {', '.join(EVENT_TYPES)}, got {shown(type)}")
     return (type, _FACTS[type].event_type) if type in _FACTS else (type,)
 
 

@@ -33,7 +33,7 @@ class SessionSearch(TypedDict, total=False):
     agent_id: str | None
     status: Texts
     provider: Texts
-    tags: Sequence[str]
+    tags: Sequence[str] | None
     created_after: datetime | None
     created_before: datetime | None
     include_deleted: bool
@@ -161,11 +161,12 @@ def texts(value: Any, name: str) -> frozenset[str] | None:
     return frozenset(_text(one, name) for one in listed)
 
 
-def all_of(values: Any, name: str) -> list[str]:
-    """Return several texts, each once, all of which something has."""
+def all_of(values: Any, name: str) -> list[str] | None:
+    """Return several texts, each once, all of which something has; None for no condition."""
     if isinstance(values, str):
         raise invalid(f"{name}: expected several texts, got {shown(values)}")
-    return sorted(texts(values, name) or ())
+    found = texts(values, name)
+    return None if found is None else sorted(found)
 
 
 def remembered(filters: Mapping[str, Any]) -> dict[str, Any]:

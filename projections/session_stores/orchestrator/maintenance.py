@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from ...readers.arguments import instance
 from .errors import answer
 from .store import OrchestratorStore
 from .upkeep_plans import MaintenancePlans, MaintenanceReport, RetentionPolicy, utc_now
@@ -19,7 +20,7 @@ class OrchestratorMaintenance:
         *,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._plans = MaintenancePlans(store.plans, now)
+        self._plans = MaintenancePlans(instance(store, "store", OrchestratorStore).plans, now)
 
     def execute(self, policy: RetentionPolicy) -> MaintenanceReport:
         """Do everything that a policy asks for; one step that fails does not stop the next."""

@@ -15,12 +15,14 @@ from ledger import (
     Event,
     Head,
     IncarnationConflict,
+    InvalidEvent,
     Ledger,
     NewEvent,
     SequenceConflict,
 )
 from ledger.arguments import list_limit, natural
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ...folds.runs import Run
 from ...folds.sessions import Session
@@ -41,12 +43,14 @@ from .records import (
     RunRecord,
     SessionRecord,
     Texts,
+    check_change,
     check_events,
     check_result,
     check_run,
     check_session,
     invalid,
 )
+from .refused_facts import in_record, refused
 
 #: A save is decided anew so often while others write to its session.
 SAVE_TRIES_MAX = 10_000
@@ -97,12 +101,15 @@ class OrchestratorPlans:
         self, session_id: str, change: Callable[[SessionRecord], SessionRecord]
     ) -> Plan[SessionRecord]:
         """Change what the session is when the change is stored."""
+        check_change(change)
 
         def decide(before: Session | None) -> list[NewEvent]:
             # A copy: what is changed inside it is compared with what it was.
             record = check_session(change(deepcopy(sessions.saved_record(before, session_id))))
             if record.id != session_id:
-                raise invalid(f"expected session {session_id!r} changed, got {record.id!r}")
+                raise invalid(
+                    f"expected session {shown(session_id)} changed, got {shown(record.id)}"
+                )
             if before is not None and record.updated_at == before.updated_at:
                 record = msgspec.structs.replace(record, updated_at=None)
             facts = sessions.session_facts(before, record, enforced=self._enforced)
@@ -144,12 +151,13 @@ class OrchestratorPlans:
 
     def update_run(self, run_id: str, change: Callable[[RunRecord], RunRecord]) -> Plan[RunRecord]:
         """Change what the run is when the change is stored."""
+        check_change(change)
         session_id = (yield from self.run(run_id)).session_id
 
         def decide(before: Run | None) -> list[NewEvent]:
             record = check_run(change(deepcopy(runs.saved_record(before, run_id))))
             if (record.session_id, record.id) != (session_id, run_id):
-                raise invalid(f"expected run {run_id!r} changed, got {record.id!r}")
+                raise invalid(f"expected run {shown(run_id)} changed, got {shown(record.id)}")
             return runs.run_facts(before, record, enforced=self._enforced)
 
         yield from self.append_on("runs", (session_id, run_id), decide)
@@ -226,6 +234,9 @@ class OrchestratorPlans:
                 return
             try:
                 yield self.ledger.append(session_id, facts, tenant=self.tenant, expected=head)
+            except InvalidEvent as error:
+                of = self.tenant, session_id
+                raise refused(self.ledger.door, of, facts, error) from error
             except SequenceConflict:
                 continue
             return
@@ -237,6 +248,8 @@ class OrchestratorPlans:
         """Do as `append_decided` where one row of the session, under a key, is decided on."""
         try:
             yield self.views.append_decided(name, (self.tenant, *key), decide)
+        except InvalidEvent as error:
+            raise in_record(error, name.removesuffix("s")) from error
         except SequenceConflict as error:
             raise _unsettled(key[0]) from error
 
@@ -347,10 +360,20 @@ class OrchestratorPlans:
             ]
             try:
                 answers: list[list[Appended]] = yield self.ledger.append_many(appends)
+            except InvalidEvent as error:
+                raise self._refused(appends, error) from error
             except IncarnationConflict:
                 continue
             return answers
         raise StoreUnavailable("timeout", "The sessions did not stand still.")
+
+    def _refused(self, appends: Sequence[Append], error: InvalidEvent) -> InvalidEvent:
+        named = error
+        for one in appends:
+            named = refused(self.ledger.door, (one.tenant, one.session_id), one.events, error)
+            if named is not error:
+                break
+        return named
 
     def _drafts(self, session_id: str, events: Sequence[EventRecord]) -> Plan[list[NewEvent]]:
         if not events:

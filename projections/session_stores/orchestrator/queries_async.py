@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from ...readers.arguments import instance
 from ...readers.listing_cursors import ViewPage
 from .errors import answer_async
 from .filters import EventSearch, RunRange, RunSearch, SessionSearch
@@ -29,7 +30,7 @@ class AsyncOrchestratorQueries:
     """
 
     def __init__(self, store: AsyncOrchestratorStore) -> None:
-        self._plans = QueryPlans(store.plans)
+        self._plans = QueryPlans(instance(store, "store", AsyncOrchestratorStore).plans)
 
     async def search_sessions(
         self,

@@ -135,7 +135,7 @@ class QueryPlans:
         *,
         agent_id: str | None = None,
         provider: Texts = None,
-        tags: Sequence[str] = (),
+        tags: Sequence[str] | None = None,
         include_deleted: bool = False,
         **own: Any,
     ) -> Plan[SessionsFound]:
@@ -161,7 +161,10 @@ class QueryPlans:
 
         if providers is not None:
             yield from self._store.each_run(note)
-        yield from self._store.each_session(offer, agent_id=agent, tags=tagged, archived=archived)
+        if tagged is None or tagged:  # the views take no tags for no condition
+            yield from self._store.each_session(
+                offer, agent_id=agent, tags=tagged or (), archived=archived
+            )
         found = page.page()
         return SessionsFound(
             sessions=found.items, cursor=found.cursor, total_count=page.total_count

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from ledger import AsyncLedger, Event, Head, Ledger
+from ledger import AsyncLedger, Event, Head, InvalidArgument, Ledger
 from ledger.arguments import list_limit, microseconds, natural
+from ledger.limits import TIMEOUT_SECONDS_MAX
 from ledger.moments import from_microseconds, to_microseconds
 from ledger.plans import Plan
 from ledger.refusals import shown
@@ -22,6 +23,7 @@ from .redactions import REDACTED, Redactions
 Shown = tuple[Event, EventRecord]
 
 _PAGE_EVENTS_MAX = 1_000
+_WAIT_MS_MAX = int(TIMEOUT_SECONDS_MAX * 1_000)
 _LAST_US = to_microseconds(datetime.max.replace(tzinfo=UTC))
 
 
@@ -50,7 +52,10 @@ def session_events(
         filters.before,
         list_limit(filters.limit),
     )
-    deadline = time.monotonic() + natural(filters.wait_timeout_ms, "wait_timeout_ms") / 1_000
+    wait_ms = natural(filters.wait_timeout_ms, "wait_timeout_ms")
+    if wait_ms > _WAIT_MS_MAX:
+        raise InvalidArgument("wait_timeout_ms", f"expected {_WAIT_MS_MAX} or less, got {wait_ms}")
+    deadline = time.monotonic() + wait_ms / 1_000
     since_us = microseconds(filters.since, "since")
     types = types_read(filters.type)
     found: list[EventRecord] = []

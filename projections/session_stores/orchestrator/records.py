@@ -12,11 +12,12 @@ from msgspec import Meta
 
 from ledger.catalogue.base import COST_USD_MAX, COUNT_MAX
 from ledger.codec import check_json, check_text
-from ledger.limits import ID_BYTES_MAX
+from ledger.limits import ID_BYTES_MAX, SESSION_ID_BYTES_MAX
 from ledger.refusals import shown
 
 from ...folds.sessions import TAGS_MAX
 from ...folds.sums import OTHER_KINDS_MAX
+from ..unfit import UNFIT
 from .errors import StoreRefused
 
 Texts = str | Sequence[str] | None
@@ -199,11 +200,35 @@ def converted(given: Mapping[str, Any], type: type[T]) -> T:
     except UnicodeEncodeError as error:  # it encodes text even where it expects none
         names = [name for name, value in given.items() if value is error.object]
         raise invalid(": ".join([*names, "lone surrogate in text"])) from error
+    except UNFIT as error:
+        raise _not_converted(given, type) from error
+
+
+def check_change(change: object) -> None:
+    """Refuse what cannot be called to change a record."""
+    if not callable(change):
+        raise invalid(f"change: expected a function, got {shown(change)}")
+
+
+def missing(code: str, what: str, id: str) -> StoreRefused:
+    """Return the refusal of what is not there; an id that nothing can have is cut off."""
+    named = id[:SESSION_ID_BYTES_MAX]
+    return StoreRefused(code, f"{what} not found: {named}{'' if named == id else '…'}")
 
 
 def invalid(message: str) -> StoreRefused:
     """Return the refusal of what breaks a rule."""
     return StoreRefused("validation_error", message)
+
+
+def _not_converted(given: Mapping[str, Any], type: Any) -> StoreRefused:
+    """Return the refusal of the first value that msgspec raises an error of Python's for."""
+    for field in msgspec.structs.fields(type):
+        try:
+            msgspec.convert(given[field.name], field.type)
+        except UNFIT:
+            return invalid(f"{field.name}: expected another type, got {shown(given[field.name])}")
+    return invalid(f"cannot be a {type.__name__}")
 
 
 def _several(events: Any) -> Any:

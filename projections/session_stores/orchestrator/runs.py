@@ -11,7 +11,7 @@ from ledger import NewEvent
 from ...folds.runs import TERMINAL, Run
 from ...folds.sums import NANO_USD, TOKEN_KINDS, nano_usd
 from .errors import StoreRefused
-from .records import RunRecord, same
+from .records import RunRecord, missing, same
 
 # Status -> what may follow it; a run may end badly before it starts.
 _TRANSITIONS = {"pending": {"running"} | TERMINAL - {"completed"}, "running": TERMINAL}
@@ -54,7 +54,7 @@ def is_saved(run: Run | None) -> bool:
 def saved_record(run: Run | None, run_id: str) -> RunRecord:
     """Return a run as an orchestrator keeps it, if it was saved."""
     if run is None or not is_saved(run):
-        raise StoreRefused("run_not_found", f"Run not found: {run_id}")
+        raise missing("run_not_found", "Run", run_id)
     return run_record(run)
 
 

@@ -14,7 +14,7 @@ from ...engine.projection import payload
 from ...folds.session_status import TERMINAL
 from ...folds.sessions import Session
 from .errors import StoreRefused
-from .records import SessionRecord, invalid, same
+from .records import SessionRecord, invalid, missing, same
 
 # Status -> what may follow it: as documented, and a bad end from wherever the session is.
 _BAD_ENDS = frozenset({"failed", "cancelled"})
@@ -73,7 +73,7 @@ def is_saved(session: Session | None) -> bool:
 def saved_record(session: Session | None, session_id: str) -> SessionRecord:
     """Return a session as an orchestrator keeps it, if it was saved."""
     if session is None or not is_saved(session):
-        raise StoreRefused("session_not_found", f"Session not found: {session_id}")
+        raise missing("session_not_found", "Session", session_id)
     return session_record(session)
 
 

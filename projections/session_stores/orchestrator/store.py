@@ -13,6 +13,7 @@ from datetime import datetime
 from ledger import Ledger
 
 from ...views import Views
+from ..store_parts import views_for
 from .errors import answer
 from .plans import OrchestratorPlans
 from .reading import EventFilters
@@ -39,7 +40,7 @@ class OrchestratorStore:
         enforce_transitions: bool = True,
     ) -> None:
         self.ledger = ledger
-        self.views = Views(ledger) if views is None else views
+        self.views = views_for(ledger, views)
         self.plans = OrchestratorPlans(
             ledger, self.views, tenant, enforce_transitions=enforce_transitions
         )
@@ -154,8 +155,8 @@ class OrchestratorStore:
 
         Messages, tool calls and errors that others appended as facts are events here too. All
         filters must hold and `limit` applies last; `since`, `after` and `before` exclude what they
-        name. If nothing fits, up to `wait_timeout_ms` are spent waiting for an event that does, on
-        every backend and whatever process appends it.
+        name; a `type` that is none of the 28 is refused. If nothing fits, up to `wait_timeout_ms`
+        (a day at most) are spent waiting for one that does, whatever process appends it.
         """
         filters = EventFilters(
             run_id=run_id,

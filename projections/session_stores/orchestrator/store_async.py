@@ -13,6 +13,7 @@ from datetime import datetime
 from ledger import AsyncLedger
 
 from ...views_async import AsyncViews
+from ..store_parts import async_views_for
 from .errors import answer_async
 from .plans import OrchestratorPlans
 from .reading import EventFilters
@@ -22,7 +23,7 @@ from .records import EventRecord, ExecutionResult, RunRecord, SessionRecord, Tex
 class AsyncOrchestratorStore:
     """Sessions, runs and events of a tenant, with the 14 calls of agent_session_manager 0.8.0.
 
-    Safe to share between threads; it keeps nothing itself. Statuses follow the documented machines
+    Safe to share between tasks; it keeps nothing itself. Statuses follow the documented machines
     unless `enforce_transitions` is False; what is not over may fail or be cancelled in any case.
     Failures are StoreRefused, StoreUnavailable and StoreBroken, each with its documented `code`.
 
@@ -39,7 +40,7 @@ class AsyncOrchestratorStore:
         enforce_transitions: bool = True,
     ) -> None:
         self.ledger = ledger
-        self.views = AsyncViews(ledger) if views is None else views
+        self.views = async_views_for(ledger, views)
         self.plans = OrchestratorPlans(
             ledger, self.views, tenant, enforce_transitions=enforce_transitions
         )
@@ -154,8 +155,8 @@ class AsyncOrchestratorStore:
 
         Messages, tool calls and errors that others appended as facts are events here too. All
         filters must hold and `limit` applies last; `since`, `after` and `before` exclude what they
-        name. If nothing fits, up to `wait_timeout_ms` are spent waiting for an event that does, on
-        every backend and whatever process appends it.
+        name; a `type` that is none of the 28 is refused. If nothing fits, up to `wait_timeout_ms`
+        (a day at most) are spent waiting for one that does, whatever process appends it.
         """
         filters = EventFilters(
             run_id=run_id,

@@ -14,13 +14,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ledger import Event, LedgerError, NewEvent, VerifyReport
+from ledger import Event, InvalidArgument, LedgerError, NewEvent, VerifyReport
 from ledger.events import SESSION_DELETED
 from ledger.plans import Plan
 from ledger.refusals import shown
 
 from ...folds.artifacts import Artifact
 from ...folds.sessions import Session
+from ...readers.arguments import moment
 from .plans import OrchestratorPlans
 from .pruning import OTHER_WORK, beyond, call_id, pruning
 from .reading import one_or_several, shown_events
@@ -68,6 +69,8 @@ class MaintenancePlans:
     """What the faces of the maintenance port do, for both of them."""
 
     def __init__(self, store: OrchestratorPlans, now: Callable[[], datetime]) -> None:
+        if not callable(now):
+            raise InvalidArgument("now", f"expected a function, got {shown(now)}")
         self._store = store
         self._now = now
 
@@ -81,6 +84,8 @@ class MaintenancePlans:
             try:
                 return (yield from plan)
             except LedgerError as error:  # the report names it
+                if isinstance(error, InvalidArgument) and error.argument == "now":
+                    raise  # which is no fault of a step: the clock is a wrong one
                 errors.append(f"{name}: {error}")
                 return 0
 
@@ -103,7 +108,7 @@ class MaintenancePlans:
         check_policy(policy)
         if policy.max_session_age_days is None and policy.max_completed_session_age_days is None:
             return 0
-        now = self._now()
+        now = self._moment()
 
         def archive(row: Session) -> Plan[int]:
             if not _is_expired(row, policy, now):
@@ -117,7 +122,7 @@ class MaintenancePlans:
         check_policy(policy)
         if policy.hard_delete_after_days is None:
             return 0
-        before = _ago(self._now(), policy.hard_delete_after_days)
+        before = _ago(self._moment(), policy.hard_delete_after_days)
 
         def delete(row: Session) -> Plan[int]:
             if row.archived_at is None or row.archived_at >= before:
@@ -168,7 +173,7 @@ class MaintenancePlans:
             others: list[Event] = []
             if any(map(call_id, pruned)):
                 others = yield ledger.read(session_id, tenant=tenant, types=OTHER_WORK)
-            return pruning(pruned, shown, others, self._now())
+            return pruning(pruned, shown, others, self._moment())
 
         # Whoever prunes at the same time is taken in, so nothing is pruned or counted twice.
         yield from self._store.append_decided(session_id, decide)
@@ -229,9 +234,16 @@ class MaintenancePlans:
         )
         return found
 
+    def _moment(self) -> datetime:
+        """Return what the clock tells, if that is a moment."""
+        told = moment(self._now(), "now")
+        if told is None:
+            raise InvalidArgument("now", "expected a datetime with a time zone, got None")
+        return told
+
     def _mark(self, row: Session, type: str) -> Plan[int]:
         """Append a fact about a session, unless somebody used it since it was read."""
-        fact = NewEvent({"reason": "expired"}, type, occurred_at=self._now())
+        fact = NewEvent({"reason": "expired"}, type, occurred_at=self._moment())
         facts: list[NewEvent] = []
 
         def decide(found: Session | None) -> list[NewEvent]:

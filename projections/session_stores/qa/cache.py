@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger.plans import run
 
+from ...readers.arguments import instance
 from . import entries, guidance, pruning, steps, values
 from .guidance import Guidance
 from .ids import Key, canonical
@@ -24,7 +25,7 @@ class CogneeCache:
     """
 
     def __init__(self, store: QAStore) -> None:
-        self._core = store.core
+        self._core = instance(store, "store", QAStore).core
 
     def create_qa_entry(
         self,

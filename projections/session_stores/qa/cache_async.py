@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger.plans import arun
 
+from ...readers.arguments import instance
 from . import entries, guidance, pruning, steps, values
 from .guidance import Guidance
 from .ids import Key, canonical
@@ -24,7 +25,7 @@ class AsyncCogneeCache:
     """
 
     def __init__(self, store: AsyncQAStore) -> None:
-        self._core = store.core
+        self._core = instance(store, "store", AsyncQAStore).core
 
     async def create_qa_entry(
         self,

@@ -28,6 +28,7 @@ from ...views import Views
 from ...views_async import AsyncViews
 from ..all_sessions import PAGE_SESSIONS, all_sessions
 from ..snapshot.errors import SessionBusy
+from ..store_parts import checked_clock
 from .clearing import OURS, SIGNED, cleared
 from .ids import NAMES, Key, Place, place_of
 
@@ -58,14 +59,11 @@ class QACore:
         self.views = views
         self.tenant = ledger.door.tenant_key(tenant)
         self.ttl = ttl_of(ttl_s, "session_ttl_s")
-        self.clock = clock
+        self.clock = None if clock is None else checked_clock(clock)
 
     def now(self) -> datetime:
         """Return the current time by the store's clock."""
-        now = datetime.now(UTC) if self.clock is None else self.clock()
-        if now.tzinfo is None:
-            raise InvalidArgument("clock", "expected a time with a time zone, got a naive one")
-        return now
+        return datetime.now(UTC) if self.clock is None else self.clock()
 
     def fact(self, type_: str, payload: Mapping[str, Any]) -> NewEvent:
         """Return a fact of this moment."""
@@ -117,44 +115,57 @@ class QACore:
 
     def is_visible(self, place: Place) -> Plan[bool]:
         """Whether a session has anything and has not expired: its last event tells, no view."""
-        last: list[Event] = yield self.ledger.read(
-            place.ledger_id, tenant=self.tenant, newest_first=True, limit=1
+        last = yield from self._last(place.ledger_id)
+        return last is not None and not self._is_over(self._written_at(last))
+
+    def has_expired(self, ledger_id: str) -> Plan[bool]:
+        """Whether a session has something, but nobody wrote to it lately enough."""
+        last = None if self.ttl is None else (yield from self._last(ledger_id))
+        return last is not None and self._is_over(self._written_at(last))
+
+    def _last(self, ledger_id: str) -> Plan[Event | None]:
+        found: list[Event] = yield self.ledger.read(
+            ledger_id, tenant=self.tenant, newest_first=True, limit=1
         )
-        return bool(last) and not self._is_over(self._written_at(last[0]))
+        return found[0] if found else None
 
     def write(
         self, place: Place, facts: Sequence[NewEvent], dataset_id: str | None = None
     ) -> Plan[list[Appended]]:
         """Append facts to a session, which begins with them if it is not there."""
-        if facts and dataset_id is None:
+        for _ in range(ROUNDS_MAX):
             heads: dict[str, Head] = yield self.ledger.heads([place.ledger_id], tenant=self.tenant)
-            incarnation = heads[place.ledger_id].incarnation
-            if (yield from self._has_begun(place)):
+            head = heads[place.ledger_id]
+            # Asked anew each time: of all who begin a session at once, one does and all others find
+            # it begun. Did they go on as beginners, each append would refuse all the rest.
+            if facts and (yield from self._has_begun(place, dataset_id)):
                 # Deleted in between, the session is to say whose it is before these facts.
                 with suppress(IncarnationConflict):
                     appended: list[Appended] = yield self.ledger.append(
-                        place.ledger_id, facts, tenant=self.tenant, incarnation=incarnation
+                        place.ledger_id, facts, tenant=self.tenant, incarnation=head.incarnation
                     )
                     return appended
-        return (yield from self.write_behind(place, None, facts, dataset_id))
-
-    def write_behind(
-        self,
-        place: Place,
-        find: Callable[[], Plan[Sequence[NewEvent]]] | None,
-        facts: Sequence[NewEvent],
-        dataset_id: str | None = None,
-    ) -> Plan[list[Appended]]:
-        """Append facts behind those that `find` says are needed before, anew where others were faster."""
-        for _ in range(ROUNDS_MAX):
-            head: int = yield self.ledger.head(place.ledger_id, tenant=self.tenant)
-            before = () if find is None else (yield from find())
-            stored = yield from self.append_at(place, head, [*before, *facts], dataset_id)
+            stored = yield from self.append_at(place, head.sequence, facts, dataset_id)
             if stored is not None:
                 return stored
         raise SessionBusy(place.ledger_id, ROUNDS_MAX)
 
-    def _has_begun(self, place: Place) -> Plan[bool]:
+    def write_behind(
+        self,
+        place: Place,
+        find: Callable[[], Plan[Sequence[NewEvent]]],
+        facts: Sequence[NewEvent],
+    ) -> Plan[list[Appended]]:
+        """Append facts behind those that `find` says are needed before, anew where others were faster."""
+        for _ in range(ROUNDS_MAX):
+            head: int = yield self.ledger.head(place.ledger_id, tenant=self.tenant)
+            before = yield from find()
+            stored = yield from self.append_at(place, head, [*before, *facts])
+            if stored is not None:
+                return stored
+        raise SessionBusy(place.ledger_id, ROUNDS_MAX)
+
+    def _has_begun(self, place: Place, dataset_id: str | None) -> Plan[bool]:
         # Asked of the log: bringing a view up to date for each write would cost more than the write.
         begun: list[Event] = yield self.ledger.read(
             place.ledger_id, tenant=self.tenant, types=BEGINNINGS, limit=1
@@ -162,6 +173,10 @@ class QACore:
         # Who began it may not have said whose it is: a fork never does, nor does another store.
         if not begun or (place.user_id is not None and payload(begun[0]).get("owner_id") is None):
             return False
+        if dataset_id is not None:
+            row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
+            if row is None or row.dataset_id is None:
+                return False
         return (yield from self.is_there(place))
 
     def append_at(
@@ -263,15 +278,20 @@ class QACore:
             return True
         raise SessionBusy(ledger_id, ROUNDS_MAX)
 
-    def rows(self, *, expired: bool = False, **filters: Any) -> Plan[list[Session]]:
-        """Return the rows of all sessions, each once, archived ones too, `expired` ones if asked."""
-        found = yield from all_sessions(self.views, self.tenant, archived=True, **filters)
-        if expired:
-            return found
-        shown: list[Session] = []
-        for start in range(0, len(found), PAGE_SESSIONS):
-            shown += yield from self.alive(found[start : start + PAGE_SESSIONS])
-        return shown
+    def rows(self, **filters: Any) -> Plan[list[Session]]:
+        """Return the rows of all sessions that have not expired, each once, archived ones too."""
+        found = yield from self.rows_and_expired(**filters)
+        return [row for row, is_alive in found if is_alive]
+
+    def rows_and_expired(self, **filters: Any) -> Plan[list[tuple[Session, bool]]]:
+        """Return the rows of all sessions, each once, and of each whether it has not expired."""
+        rows = yield from all_sessions(self.views, self.tenant, archived=True, **filters)
+        found: list[tuple[Session, bool]] = []
+        for start in range(0, len(rows), PAGE_SESSIONS):
+            some = rows[start : start + PAGE_SESSIONS]
+            alive = {row.session_id for row in (yield from self.alive(some))}
+            found += [(row, row.session_id in alive) for row in some]
+        return found
 
 
 def ttl_of(seconds: Any, name: str) -> timedelta | None:

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from ledger import InvalidArgument, InvalidEvent
+from ledger.arguments import flag
 from ledger.codec import check_text
 from ledger.limits import ID_BYTES_MAX, SESSION_ID_BYTES_MAX
 from ledger.refusals import shown
@@ -58,18 +59,30 @@ def canonical(value: object, name: str, bytes_max: int = ID_BYTES_MAX) -> str:
     return hyphenated(text)
 
 
+def owned_prefix(user: str) -> str:
+    """Return what the ids of a user's sessions begin with, but for those that got too long."""
+    escaped = user.replace("%", "%25").replace(":", "%3A")
+    return f"{OWNED}{escaped}:"
+
+
 def place_of(session_id: Key, user_id: Key | None) -> Place:
     """Return the place of a user's session; no user is one owner of its own."""
     session = canonical(session_id, "session_id", SESSION_ID_BYTES_MAX)
     user = None if user_id is None else canonical(user_id, "user_id")
     if user is None and not session.startswith(OWNED):
         return Place(session, None, session)
-    escaped = (user or "").replace("%", "%25").replace(":", "%3A")
-    full = f"{OWNED}{escaped}:{session}"
+    full = owned_prefix(user or "") + session
     if len(full.encode()) > SESSION_ID_BYTES_MAX:
         digest = sha256(f"{len(user or '')}:{user or ''}:{session}".encode())
         full = f"{_LONG}{digest.hexdigest()}"
     return Place(session, user, full)
+
+
+def owner_of(user_id: Key | None, *, everyone: bool) -> str | None:
+    """Return whose sessions are asked for, checked; None if they are nobody's or everyone's."""
+    if flag(everyone, "everyone") and user_id is not None:
+        raise InvalidArgument("user_id", "expected none together with `everyone`")
+    return None if user_id is None else canonical(user_id, "user_id")
 
 
 def ledger_session_id(session_id: Key, user_id: Key | None = None) -> str:

@@ -9,6 +9,7 @@ from ledger.plans import arun
 
 from ...folds.consumers import Consumer
 from ...folds.session_status import ABANDONED_AFTER_S
+from ...readers.arguments import instance
 from ...readers.listing_cursors import ViewPage
 from .ids import Key
 from .lifecycle_plans import LifecyclePlans
@@ -30,14 +31,14 @@ class AsyncQALifecycle:
     Records are the rows of sessions that everybody reads, so nothing has to be kept in step.
     `abandoned_after_s` is after how many seconds a session without an end counts as left. Lists
     are of one owner, nobody if no `user_id` is given; those of all users are asked for by
-    `everyone`.
+    `everyone`. A user's are those whose id says so, whichever store began them.
     """
 
     def __init__(
         self, store: AsyncQAStore, *, abandoned_after_s: float = ABANDONED_AFTER_S
     ) -> None:
-        self._core = store.core
-        self._plans = LifecyclePlans(store.core, abandoned_after_s)
+        self._core = instance(store, "store", AsyncQAStore).core
+        self._plans = LifecyclePlans(self._core, abandoned_after_s)
 
     async def ensure_and_touch(
         self, session_id: Key, *, user_id: Key | None = None, dataset_id: Key | None = None

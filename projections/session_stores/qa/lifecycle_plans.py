@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ledger import InvalidArgument, NewEvent
-from ledger.arguments import list_limit, natural
+from ledger.arguments import flag, list_limit, natural
 from ledger.plans import Plan
 from ledger.refusals import shown
 
@@ -21,7 +21,7 @@ from ..snapshot.errors import SessionBusy
 from . import entries, steps
 from .core import ROUNDS_MAX, QACore
 from .filtered_pages import fitting
-from .ids import Key, Place, canonical, dataset_uuid, place_of, place_of_row
+from .ids import Key, Place, canonical, dataset_uuid, owned_prefix, owner_of, place_of_row
 from .labels import labels_of
 from .lifecycle_records import (
     ENTRIES_SHOWN,
@@ -196,16 +196,17 @@ class LifecyclePlans:
         status: LifecycleStatus | None,
         filters: dict[str, Any],
     ) -> tuple[str | None, dict[str, Any]]:
-        if everyone and user_id is not None:
-            raise InvalidArgument("user_id", "expected none together with `everyone`")
+        user = owner_of(user_id, everyone=everyone)
         if status is not None and status not in STATUSES:
             raise InvalidArgument(
                 "status", f"expected one of {', '.join(STATUSES)}, got {shown(status)}"
             )
-        user = None if user_id is None else place_of("s", user_id).user_id
         dataset_id = filters.pop("dataset_id", None)
         dataset = None if dataset_id is None else dataset_uuid(dataset_id)
-        return user, {**filters, "owner_id": user, "dataset_id": dataset}
+        # Who began a session for a user may not have said whose it is. The id does.
+        prefix = None if user is None else owned_prefix(user)
+        whose = {"owner_id": user, "owner_prefix": prefix}
+        return user, {**filters, **whose, "dataset_id": dataset}
 
     def _fitting(
         self, rows: Sequence[Session], user: str | None, everyone: bool, status: str | None
@@ -253,6 +254,7 @@ class LifecyclePlans:
         name = canonical(consumer, "consumer")
         said: dict[str, Any] = {"consumer": name, "sequence": natural(sequence, "sequence")}
         said |= {} if state is None else {"state": state}
+        flag(back, "back")
         fact = self.core.fact("consumer.offset_advanced", said)
 
         def decide() -> Plan[Sequence[NewEvent] | None]:

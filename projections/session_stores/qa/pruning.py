@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from ...folds.traces import Span
 from ...readers.search_words import texts_within
 from ..uuid_texts import is_uuid
 from .clearing import Kept, cleared, kept, redactions
-from .core import QACore
+from .core import EXPIRED, QACore
 from .ids import Key, Place, canonical, dataset_uuid
 from .named_ids import NamedIds
 from .records import several
@@ -34,9 +34,21 @@ def delete_session(core: QACore, place: Place) -> Plan[bool]:
 def delete_dataset(core: QACore, dataset_id: Key) -> Plan[int]:
     """Hide all sessions of a dataset and return how many there were."""
     dataset = dataset_uuid(dataset_id)
+
+    def delete(ledger_id: str) -> Plan[bool]:
+        return (yield from _delete_of_dataset(core, ledger_id, dataset))
+
+    return (yield from _of_all(core, delete, dataset))
+
+
+def _of_all(
+    core: QACore, change: Callable[[str], Plan[bool]], dataset: str | None = None
+) -> Plan[int]:
+    """Change all sessions, and return how many were changed that had not expired."""
     count = 0
-    for row in (yield from core.rows(expired=True, dataset_id=dataset)):
-        count += yield from _delete_of_dataset(core, row.session_id, dataset)
+    for row, is_alive in (yield from core.rows_and_expired(dataset_id=dataset)):
+        changed = yield from change(row.session_id)
+        count += changed and is_alive
     return count
 
 
@@ -53,9 +65,7 @@ def _delete_of_dataset(core: QACore, ledger_id: str, dataset: str) -> Plan[bool]
 
 def prune(core: QACore, others: Iterable[str]) -> Plan[int]:
     """Hide all sessions that are ours alone, and in others what is ours; return in how many."""
-    count = 0
-    for row in (yield from core.rows(expired=True)):
-        count += yield from _prune_session(core, row.session_id)
+    count = yield from _of_all(core, lambda ledger_id: _prune_session(core, ledger_id))
     for tenant in others:
         yield from _empty(core, tenant)
     return count
@@ -86,16 +96,17 @@ def forget_elements(core: QACore, element_ids: Iterable[str], dataset_id: Key | 
     forms = [(str(one), own) + ((UUID(own).hex,) if is_uuid(own) else ()) for one, own in given]
     elements = NamedIds(one for each in forms for one in each)
     dataset = None if dataset_id is None else dataset_uuid(dataset_id)
-    count = 0
-    for row in (yield from core.rows(expired=True, dataset_id=dataset)):
-        count += yield from _forget(core, row.session_id, elements)
-    return count
+    return (yield from _of_all(core, lambda ledger_id: _forget(core, ledger_id, elements), dataset))
 
 
 def _forget(core: QACore, ledger_id: str, elements: NamedIds) -> Plan[bool]:
     def decide() -> Plan[Sequence[NewEvent] | None]:
         gone = drawn_from((yield from kept(core, ledger_id)), elements)
-        return redactions(core, "elements were deleted", elements.ids, gone) or None
+        facts = redactions(core, "elements were deleted", elements.ids, gone)
+        if facts and (yield from core.has_expired(ledger_id)):
+            # A redaction is a write: what expired would be there again with it.
+            facts = yield from cleared(core, ledger_id, EXPIRED)
+        return facts or None
 
     return (yield from core.decide(ledger_id, decide))
 
@@ -141,5 +152,6 @@ def drawn_from(kept: Kept, elements: NamedIds) -> Kept:
 
 
 def _says(step: Span, named: NamedIds) -> bool:
-    said: Any = [step.input, step.output, step.error, step.attributes]
-    return any(named.are_in(text) for text in texts_within(said))
+    # What the attributes are called is said by us, and the same of every step.
+    said: Any = [step.input, step.output, step.error, *step.attributes.values()]
+    return any(named.are_in(text) for text in texts_within(said, names=True))

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from ledger import InvalidArgument
-from ledger.arguments import FILTER_BYTES_MAX, natural
-from ledger.codec import check_text
+from ledger.arguments import natural
 from ledger.plans import Plan
 from ledger.refusals import shown
 
 from ...folds.qa import QAEntry
 from ...folds.sessions import Session
+from ...readers.arguments import text as checked_text
 from ...readers.listing_cursors import ViewPage
 from ...readers.search import SearchHit
 from ...readers.search_words import texts_within, words
@@ -22,7 +22,7 @@ from . import entries, guidance, steps
 from .core import QACore
 from .filtered_pages import fitting
 from .guidance import SessionContextEntry
-from .ids import Key, Place, place_of, place_of_id, place_of_row
+from .ids import Key, Place, owner_of, place_of_id, place_of_row
 from .records import SessionQAEntry, SessionTraceStep, checked_last, entry_of, several
 
 #: What can be asked within a session, by cognee's names.
@@ -44,9 +44,9 @@ class Recalled(msgspec.Struct, frozen=True):
     item: Any
 
 
-def keywords(text: str) -> frozenset[str]:
+def keywords(text: str, name: str = "text") -> frozenset[str]:
     """Return the words by which a text is looked for. Pure."""
-    found = words(check_text(text, "text", FILTER_BYTES_MAX, empty=True))
+    found = words(checked_text(text, name, empty=True))
     return frozenset(word for word in found if len(word) >= WORD_CHARS_MIN or not word.isascii())
 
 
@@ -73,7 +73,8 @@ def recall(
 ) -> Plan[list[Recalled]]:
     """Return what has a word of the text in a session, the most words first."""
     count = natural(limit, "limit")
-    unknown = [one for one in several(scopes, "scopes") if one not in SCOPES]
+    wanted = several(scopes, "scopes")
+    unknown = [one for one in wanted if one not in SCOPES]
     if unknown:
         reason = f"expected some of {', '.join(SCOPES)}, got {shown(unknown[0])}"
         raise InvalidArgument("scopes", reason)
@@ -81,13 +82,13 @@ def recall(
     hits: list[Recalled] = []
     if not asked:
         return hits
-    if "session" in scopes:
+    if "session" in wanted:
         answers = yield from entries.entries(core, place, None)
         hits += ranked(asked, "session", answers)
-    if "trace" in scopes:
+    if "trace" in wanted:
         traces = yield from steps.steps(core, place, None)
         hits += ranked(asked, "trace", traces)
-    if "session_context" in scopes:
+    if "session_context" in wanted:
         guides = yield from guidance.entries(core, place)
         put = [one for one in guides if isinstance(one, SessionContextEntry)]
         hits += ranked(asked, "session_context", put)
@@ -98,9 +99,10 @@ def recall(
 def recall_across(
     core: QACore, text: str, user_id: Key | None, *, everyone: bool, limit: int
 ) -> Plan[list[Recalled]]:
-    """Return what has a word of the text in one owner's sessions, the most words first."""
+    """Return the answers that have a word of the text in one owner's sessions, the most first."""
     count = natural(limit, "limit")
     asked = keywords(text)
+    owner_of(user_id, everyone=everyone)  # also where there is no word to search for
     if len(asked) > ASKED_WORDS_MAX:
         raise InvalidArgument("text", f"expected at most {ASKED_WORDS_MAX} words")
     found: dict[tuple[str, str | None, str], SessionQAEntry] = {}
@@ -124,10 +126,10 @@ def search(
     cursor: str | None,
 ) -> Plan[ViewPage[SessionQAEntry]]:
     """Return a page of one owner's answers that have all words of the text, the newest first."""
-    if everyone and (user_id is not None or session_id is not None):
-        raise InvalidArgument("everyone", "expected no user and no session together with it")
+    user = owner_of(user_id, everyone=everyone)
+    if everyone and session_id is not None:
+        raise InvalidArgument("everyone", "expected no session together with it")
     count = natural(limit, "limit")
-    user = None if user_id is None else place_of("s", user_id).user_id
     within = None if session_id is None else core.place(session_id, user_id).ledger_id
     places: dict[str, Place | None] = {}
 
@@ -172,7 +174,7 @@ def history(
     if matching is None:
         return (yield from entries.entries(core, place, count))
     answers = yield from entries.entries(core, place, None)
-    hits = ranked(keywords(matching), "session", answers)[:MATCHES_MAX]
+    hits = ranked(keywords(matching, "matching"), "session", answers)[:MATCHES_MAX]
     last = answers if count is None else answers[max(0, len(answers) - count) :]
     wanted = {one.qa_id for one in last} | {hit.item.qa_id for hit in hits}
     return [one for one in answers if one.qa_id in wanted]

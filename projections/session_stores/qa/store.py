@@ -10,6 +10,7 @@ from ledger.plans import run
 
 from ...readers.listing_cursors import ViewPage
 from ...views import Views
+from ..store_parts import views_for
 from . import entries, guidance, pruning, recall, steps, values
 from .core import Clock, QACore
 from .guidance import Guidance
@@ -43,8 +44,7 @@ class QAStore:
         session_ttl_s: float | None = None,
         clock: Clock | None = None,
     ) -> None:
-        views = Views(ledger) if views is None else views
-        self.core = QACore(ledger, views, tenant, session_ttl_s, clock)
+        self.core = QACore(ledger, views_for(ledger, views), tenant, session_ttl_s, clock)
 
     def create_qa_entry(
         self,
@@ -148,14 +148,17 @@ class QAStore:
         return run(pruning.delete_session(self.core, self.core.place(session_id, user_id)))
 
     def delete_dataset(self, dataset_id: Key) -> int:
-        """Hide all sessions of a dataset, of all users, and return how many there were."""
+        """Hide all sessions of a dataset, of all users, and return how many there were.
+
+        Those that have expired go, too, and are not counted.
+        """
         return run(pruning.delete_dataset(self.core, dataset_id))
 
     def prune(self) -> int:
         """Hide all that this store keeps, of all users, and return in how many sessions.
 
-        What other stores wrote stays, also in the same sessions, and so do the sums of what was
-        used there. Reads every event of the tenant.
+        Sessions that have expired are not counted. What other stores wrote stays, also in the same
+        sessions, and so do the sums of what was used there. Reads every event of the tenant.
         """
         return run(pruning.prune(self.core, values.tenants(self.core)))
 
@@ -163,7 +166,8 @@ class QAStore:
         """Redact what drew on elements of the graph, and return in how many sessions.
 
         Answers that used them, steps that name them, feedback on such answers, guidance learned
-        from it, and later answers that used that guidance.
+        from it, and later answers that used that guidance. The snapshot of the graph stays: it is
+        one text, so set a new one. Of a session that has expired all goes, and it is not counted.
         """
         return run(pruning.forget_elements(self.core, element_ids, dataset_id))
 
@@ -265,7 +269,7 @@ class QAStore:
     ) -> list[SessionQAEntry]:
         """Return the last answers of a session and those that a text reminds of, each once.
 
-        `recall.as_messages` and `as_text` make a prompt's history of them.
+        `qa.as_messages` and `qa.as_text` make a prompt's history of them.
         """
         place = self.core.place(session_id, user_id)
         return run(recall.history(self.core, place, last_n, matching))
@@ -295,9 +299,10 @@ class QAStore:
         everyone: bool = False,
         limit: int = 10,
     ) -> list[Recalled]:
-        """Return what has a word of a text in the sessions of one owner, or of `everyone`.
+        """Return the answers that have a word of a text, of one owner's sessions or of `everyone`.
 
-        Ranked as in `recall`, of the 200 newest answers that have each word. Reads as `search` does.
+        Ranked as in `recall`, of the 200 newest answers that have each word. Steps and guidance are
+        found within their session, by `recall`. Reads as `search` does.
         """
         plan = recall.recall_across(self.core, text, user_id, everyone=everyone, limit=limit)
         return run(plan)

@@ -10,6 +10,7 @@ from ledger.plans import arun
 
 from ...readers.listing_cursors import ViewPage
 from ...views_async import AsyncViews
+from ..store_parts import async_views_for
 from . import entries, guidance, pruning, recall, steps, values
 from .core import Clock, QACore
 from .guidance import Guidance
@@ -43,8 +44,7 @@ class AsyncQAStore:
         session_ttl_s: float | None = None,
         clock: Clock | None = None,
     ) -> None:
-        views = AsyncViews(ledger) if views is None else views
-        self.core = QACore(ledger, views, tenant, session_ttl_s, clock)
+        self.core = QACore(ledger, async_views_for(ledger, views), tenant, session_ttl_s, clock)
 
     async def create_qa_entry(
         self,
@@ -152,14 +152,17 @@ class AsyncQAStore:
         return await arun(pruning.delete_session(self.core, self.core.place(session_id, user_id)))
 
     async def delete_dataset(self, dataset_id: Key) -> int:
-        """Hide all sessions of a dataset, of all users, and return how many there were."""
+        """Hide all sessions of a dataset, of all users, and return how many there were.
+
+        Those that have expired go, too, and are not counted.
+        """
         return await arun(pruning.delete_dataset(self.core, dataset_id))
 
     async def prune(self) -> int:
         """Hide all that this store keeps, of all users, and return in how many sessions.
 
-        What other stores wrote stays, also in the same sessions, and so do the sums of what was
-        used there. Reads every event of the tenant.
+        Sessions that have expired are not counted. What other stores wrote stays, also in the same
+        sessions, and so do the sums of what was used there. Reads every event of the tenant.
         """
         return await arun(pruning.prune(self.core, values.tenants(self.core)))
 
@@ -169,7 +172,8 @@ class AsyncQAStore:
         """Redact what drew on elements of the graph, and return in how many sessions.
 
         Answers that used them, steps that name them, feedback on such answers, guidance learned
-        from it, and later answers that used that guidance.
+        from it, and later answers that used that guidance. The snapshot of the graph stays: it is
+        one text, so set a new one. Of a session that has expired all goes, and it is not counted.
         """
         return await arun(pruning.forget_elements(self.core, element_ids, dataset_id))
 
@@ -275,7 +279,7 @@ class AsyncQAStore:
     ) -> list[SessionQAEntry]:
         """Return the last answers of a session and those that a text reminds of, each once.
 
-        `recall.as_messages` and `as_text` make a prompt's history of them.
+        `qa.as_messages` and `qa.as_text` make a prompt's history of them.
         """
         place = self.core.place(session_id, user_id)
         return await arun(recall.history(self.core, place, last_n, matching))
@@ -305,9 +309,10 @@ class AsyncQAStore:
         everyone: bool = False,
         limit: int = 10,
     ) -> list[Recalled]:
-        """Return what has a word of a text in the sessions of one owner, or of `everyone`.
+        """Return the answers that have a word of a text, of one owner's sessions or of `everyone`.
 
-        Ranked as in `recall`, of the 200 newest answers that have each word. Reads as `search` does.
+        Ranked as in `recall`, of the 200 newest answers that have each word. Steps and guidance are
+        found within their session, by `recall`. Reads as `search` does.
         """
         plan = recall.recall_across(self.core, text, user_id, everyone=everyone, limit=limit)
         return await arun(plan)

@@ -17,9 +17,10 @@ from ledger.limits import SESSION_ID_BYTES_MAX
 from ledger.plans import Plan
 
 from ...folds.snapshots import Snapshot
+from ...readers.arguments import text
 from ..side_tenants import side_tenant
 from .core import QACore, ttl_of
-from .ids import Key, canonical, place_of
+from .ids import Key, place_of
 
 VALUES = "\x1fcognee-values"
 USAGE = "\x1fcognee-usage"
@@ -108,7 +109,7 @@ def _is_over(until: str | None, moment: datetime) -> bool:
 def _key(key: str) -> str:
     if not isinstance(key, str):
         raise InvalidArgument("key", f"expected text, got {type(key).__name__}")
-    return canonical(key, "key", SESSION_ID_BYTES_MAX)
+    return text(key, "key", SESSION_ID_BYTES_MAX)  # no id: a UUID's two texts are two keys
 
 
 def _user(user_id: Key | None) -> str:

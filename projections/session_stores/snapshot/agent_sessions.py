@@ -15,6 +15,7 @@ from ledger import InvalidArgument, InvalidEvent, new_event_id
 from ledger.arguments import natural
 from ledger.codec import check_json
 
+from ...errors import shown
 from ...readers.arguments import instance
 from ..unfit import UNFIT
 from .chat_messages import (
@@ -45,6 +46,9 @@ class SessionId(msgspec.Struct, frozen=True):
         given: Any = self.id
         if isinstance(given, int | UUID) and not isinstance(given, bool):
             msgspec.structs.force_setattr(self, "id", str(self.id))
+        given = self.external_id
+        if isinstance(given, UUID):
+            msgspec.structs.force_setattr(self, "external_id", str(given))
 
     @classmethod
     def new(cls, external_id: str | None = None) -> SessionId:
@@ -101,11 +105,14 @@ class AgentSession(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def with_messages(self, *messages: ChatMessage) -> AgentSession:
         """Replace all messages and count the calls anew; InvalidArgument if the order is not valid."""
+        for message in messages:
+            instance(message, "messages", ChatMessage)
         check_order(messages)
         return self._with(chat_messages=(), total_tool_calls=0).with_message(*messages)
 
     def allowing(self, action_key: str) -> AgentSession:
         """Allow a kind of action always."""
+        instance(action_key, "action_key", str)
         allowed = self.always_allowed_actions | {action_key}
         return self._with(always_allowed_actions=allowed)
 
@@ -159,7 +166,7 @@ def checked(session: AgentSession) -> AgentSession:
     except (InvalidArgument, InvalidEvent):
         raise
     except UNFIT as error:
-        raise InvalidArgument("session", str(error)) from error
+        raise InvalidArgument("session", shown(str(error))) from error
 
 
 def _plain(session: AgentSession) -> Any:

@@ -14,6 +14,7 @@ from ledger.catalogue import MessageAppended, Role
 from ledger.refusals import shown
 
 from ...folds.messages import Message
+from ...readers.arguments import instance, several
 
 #: What the catalogue calls otherwise.
 NAMES = {"reasoning_content": "reasoning"}
@@ -48,14 +49,17 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     @classmethod
     def user(cls, content: str, images: Sequence[Any] | None = None) -> ChatMessage:
         """Return what the user says."""
-        return cls(role="user", content=content, images=None if images is None else tuple(images))
+        seen = None if images is None else tuple(several(images, "images", "images"))
+        return cls(role="user", content=content, images=seen)
 
     @classmethod
     def assistant(
-        cls, content: str | None = None, tool_calls: Iterable[ToolCall] = ()
+        cls, content: str | None = None, tool_calls: Iterable[ToolCall] | None = None
     ) -> ChatMessage:
         """Return what the model says; arguments of a call that are no JSON become "{}"."""
-        calls = tuple(sane(call) for call in tool_calls)
+        if not isinstance(tool_calls, Iterable | None):
+            raise InvalidArgument("tool_calls", f"expected several calls, got {shown(tool_calls)}")
+        calls = () if tool_calls is None else tuple(map(sane, tool_calls))
         return cls(role="assistant", content=content, tool_calls=calls or None)
 
     @classmethod
@@ -66,7 +70,7 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 def sane(call: ToolCall) -> ToolCall:
     """Return a call whose arguments can be sent to a provider again."""
-    given: Any = call.arguments
+    given: Any = instance(call, "tool_calls", ToolCall).arguments
     if not isinstance(given, str):
         raise InvalidArgument("tool_calls", f"expected arguments as text, got {shown(given)}")
     try:
@@ -144,6 +148,13 @@ def _call(call: dict[str, Any]) -> ToolCall:
     arguments = call.get("arguments", "")
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, sort_keys=True)
     return ToolCall(id=call["id"], name=call["name"], arguments=text)
+
+
+def call_fields(call: Any) -> Any:
+    """Return a call that agent-base wrote as its id, name and arguments by their names."""
+    if isinstance(call, list | tuple) and len(call) == len(ToolCall.__struct_fields__):
+        return dict(zip(ToolCall.__struct_fields__, call, strict=True))
+    return call
 
 
 def listed(value: Any) -> Any:

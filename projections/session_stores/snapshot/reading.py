@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from ledger import AsyncLedger, InvalidArgument, Ledger
+from ledger.arguments import natural
 from ledger.events import SESSION_DELETED, Event
 from ledger.plans import Plan
 
@@ -16,7 +17,6 @@ from ...engine.projection import payload
 from ...folds.messages import Message
 from ...folds.sessions import Session
 from ...folds.snapshots import Snapshot
-from ...readers.history_places import Moment
 from ...readers.listing_cursors import ViewPage
 from ...views import Views
 from ...views_async import AsyncViews
@@ -25,6 +25,7 @@ from ..uuid_texts import hyphenated
 from .agent_sessions import AgentSession, SessionId
 from .errors import SessionBusy
 from .event_ids import as_given
+from .external_ids import texts_of
 from .message_changes import Window
 from .records import (
     LIMITS,
@@ -87,16 +88,22 @@ class SnapshotReading:
         return None if row is None else row.session_id
 
     def _holder(self, external_id: str) -> Plan[Session | None]:
-        rows: list[Session] = yield self.views.sessions(
-            tenant=self.tenant, external_id=external_id, archived=True, limit=1
-        )
-        return rows[0] if rows else None
+        for text in texts_of(external_id):
+            rows: list[Session] = yield self.views.sessions(
+                tenant=self.tenant, external_id=text, archived=True, limit=1
+            )
+            if rows:
+                return rows[0]
+        return None
 
     def load(self, key: SessionKey, version: int | None) -> Plan[AgentSession | None]:
         """Return a session as it is, or as it was behind a version."""
         if version is not None:
+            natural(version, "version")
             session_id = yield from self.resolve(key)
-            found = yield from self._at(session_id, version)
+            head: int = yield self.ledger.head(session_id, tenant=self.tenant)
+            # The views refuse to tell of a sequence that the session has not reached.
+            found = None if version > head else (yield from self._at(session_id, version))
         else:
             found = yield from self._known(key)
         return None if found is None else found.session
@@ -184,17 +191,19 @@ class SnapshotReading:
                 return 0
             before, count = events[-1].sequence, 2 * count
 
-    def _at(self, session_id: str, moment: Moment) -> Plan[Stored | None]:
-        """Return a session as it was; what the log holds of a moment never changes."""
-        row: Session | None = yield self.views.session(session_id, tenant=self.tenant, as_of=moment)
+    def _at(self, session_id: str, version: int) -> Plan[Stored | None]:
+        """Return a session as it was; what the log holds of it never changes."""
+        row: Session | None = yield self.views.session(
+            session_id, tenant=self.tenant, as_of=version
+        )
         if row is None:
             return None
         found: list[Message] = yield self.views.rows(
-            "messages", session_id, tenant=self.tenant, as_of=moment
+            "messages", session_id, tenant=self.tenant, as_of=version
         )
         messages = sorted(found, key=lambda one: (one.first_sequence, one.message_id))
         kept: Snapshot | None = yield self.views.snapshot(
-            session_id, SNAPSHOT, tenant=self.tenant, as_of=moment
+            session_id, SNAPSHOT, tenant=self.tenant, as_of=version
         )
         return stored_of(self.ledger.ledger_id, row, messages, kept)
 

@@ -6,12 +6,18 @@ They carry no id of a tool call: whoever appends them says which call is meant.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ledger import InvalidArgument, NewEvent, new_event_id
+from ledger.refusals import shown
+
+from ...readers.arguments import several
+from .chat_messages import call_fields
 
 RuntimeEvent = Mapping[str, Any]
 Told = tuple[str, dict[str, Any]]
+Make = Callable[[RuntimeEvent, str], Told]
+T = TypeVar("T")
 ENDS_CALL = "toolCallFinished"
 
 
@@ -29,11 +35,9 @@ def new_event(event: RuntimeEvent, call_id: str | None, event_id: str | None) ->
     event_id = new_event_id() if event_id is None else event_id
     make = _FACTS.get(kind)
     if make is None:
-        raise InvalidArgument("event", f"{kind!r} is no runtime event of agent-base")
-    try:
-        type_, payload = make(event, call_id or event_id)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidArgument("event", f"is not as {kind} should be: {error!r}") from error
+        reason = f"{shown(kind)} is no runtime event of agent-base"
+        raise InvalidArgument("event.runtimeEventType", reason)
+    type_, payload = make(event, call_id or event_id)
     actor, trace_id = event.get("agent_id"), event.get("trace_id")
     return NewEvent(payload, type_, event_id=event_id, actor=actor, trace_id=trace_id)
 
@@ -42,6 +46,35 @@ def _given(event: RuntimeEvent, *names: str, **renamed: str) -> dict[str, Any]:
     """Return the fields that were said, under the catalogue's names."""
     fields = {name: name for name in names} | renamed
     return {ours: event[theirs] for ours, theirs in fields.items() if event.get(theirs) is not None}
+
+
+def _needed(event: RuntimeEvent, name: str, of: str, place: str = "event") -> Any:
+    """Return a field that every event of a kind has."""
+    if name not in event:
+        raise InvalidArgument(f"{place}.{name}", f"is missing, which every {of} has")
+    return event[name]
+
+
+def _object(value: Any, place: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidArgument(place, f"expected an object, got {shown(value)}")
+    return value
+
+
+def _named(value: Any, names: Mapping[str, T], place: str) -> T:
+    """Return what a name stands for."""
+    if not isinstance(value, str) or value not in names:
+        raise InvalidArgument(place, f"expected one of {', '.join(names)}, got {shown(value)}")
+    return names[value]
+
+
+def _text(event: RuntimeEvent, call_id: str) -> Told:
+    return "message.streamed", {"delta": _needed(event, "text", "textDelta")}
+
+
+def _thought(event: RuntimeEvent, call_id: str) -> Told:
+    said = {"delta": _needed(event, "text", "thoughtDelta"), "kind": "thought"}
+    return "message.streamed", said
 
 
 def _draft(event: RuntimeEvent, call_id: str) -> Told:
@@ -61,45 +94,59 @@ def _finished(event: RuntimeEvent, call_id: str) -> Told:
 
 
 def _approval(event: RuntimeEvent, call_id: str) -> Told:
-    request = event["request"]
+    place = "event.request"
+    request = _object(_needed(event, "request", "awaitingApproval"), place)
     told = {"approval_id": call_id}
     told |= _given(request, "approval_id", "title", "message", "action_key", "raw", "source")
-    if request.get("risk_level") is not None:
-        told["risk_level"] = request["risk_level"].lower()
+    risk = request.get("risk_level")
+    if risk is not None:
+        if not isinstance(risk, str):
+            raise InvalidArgument(f"{place}.risk_level", f"expected text, got {shown(risk)}")
+        told["risk_level"] = risk.lower()
     return "approval.requested", told
 
 
 def _checkpoint(event: RuntimeEvent, call_id: str) -> Told:
-    data = event["checkpoint"]
-    step = data["step"]
+    data = _object(_needed(event, "checkpoint", "checkpoint"), "event.checkpoint")
+    step = _needed(data, "step", "checkpoint", "event.checkpoint")
+    place = "event.checkpoint.step"
     # Rust's serde writes a variant without fields as text, one with fields as an object.
-    [(name, fields)] = [(step, {})] if isinstance(step, str) else step.items()
-    told = {"step": _STEPS[name]} | _given(fields, "messages", "tools", "results")
+    is_object = isinstance(step, Mapping) and len(step) == 1
+    [(name, given)] = step.items() if is_object else [(step, {})]
+    told: dict[str, Any] = {"step": _named(name, _STEPS, place)}
+    fields = _object(given, f"{place}.{name}")
+    told |= _given(fields, "messages", "tools", "results")
     if fields.get("tool_calls"):
-        told["tool_calls"] = [_call(call) for call in fields["tool_calls"]]
+        told["tool_calls"] = _calls(fields["tool_calls"], f"{place}.{name}.tool_calls")
     return "checkpoint.saved", told | _given(data, "user_input", "turn_count", "checkpoint_id")
 
 
-def _call(call: Any) -> dict[str, Any]:
-    if isinstance(call, Mapping):
-        return dict(call)
-    id_, name, arguments = call
-    return {"id": id_, "name": name, "arguments": arguments}
+def _calls(given: Any, place: str) -> list[dict[str, Any]]:
+    calls = []
+    for number, call in enumerate(several(given, place, "calls")):
+        fields = call_fields(call)
+        if not isinstance(fields, Mapping):
+            reason = f"expected an object, or its id, name and arguments, got {shown(call)}"
+            raise InvalidArgument(f"{place}[{number}]", reason)
+        calls.append(dict(fields))
+    return calls
 
 
 def _plan(event: RuntimeEvent, call_id: str) -> Told:
-    told = {"objective": event["objective"], "plan": event.get("plan", [])}
+    told = {"objective": _needed(event, "objective", "planUpdated"), "plan": event.get("plan", [])}
     return "plan.updated", told | _given(event, "explanation")
 
 
 def _user(event: RuntimeEvent, call_id: str) -> Told:
-    inner = event["event"]
-    return _USER_EVENTS[inner["userEventType"]](inner)
+    inner = _object(_needed(event, "event", "userEvent"), "event.event")
+    kind = _needed(inner, "userEventType", "userEvent", "event.event")
+    return _named(kind, _USER_EVENTS, "event.event.userEventType")(inner)
 
 
 def _partial(event: RuntimeEvent) -> Told:
     told = _given(event, "tool_call_id", "content", "is_partial")
-    return "tool.progressed", {"call_id": event["tool_call_id"]} | told
+    call_id = _needed(event, "tool_call_id", "toolPartialResult", "event.event")
+    return "tool.progressed", {"call_id": call_id} | told
 
 
 _STEPS = {
@@ -120,12 +167,9 @@ _USER_EVENTS: dict[str, Callable[[RuntimeEvent], Told]] = {
     ),
     "toolPartialResult": _partial,
 }
-_FACTS: dict[str, Callable[[RuntimeEvent, str], Told]] = {
-    "textDelta": lambda event, _: ("message.streamed", {"delta": event["text"]}),
-    "thoughtDelta": lambda event, _: (
-        "message.streamed",
-        {"delta": event["text"], "kind": "thought"},
-    ),
+_FACTS: dict[str, Make] = {
+    "textDelta": _text,
+    "thoughtDelta": _thought,
     "toolCallDraft": _draft,
     "toolCallStarted": _started,
     ENDS_CALL: _finished,

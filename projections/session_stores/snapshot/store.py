@@ -10,6 +10,7 @@ from ledger.plans import run
 
 from ...readers.listing_cursors import ViewPage
 from ...views import Views
+from ..store_parts import views_for
 from .agent_sessions import AgentSession, SessionId
 from .records import Checkpoint, SavedVersion, SessionKey
 from .writing import AnyEvent, SnapshotWriting
@@ -28,11 +29,12 @@ class SnapshotStore:
     included that others wrote as facts. What is saved is in the views as everything else is.
 
     A session is named by a SessionId, its id (text, number or UUID), or the external id that it was
-    given; where both would fit, the id does. Errors are the ledger's and the views'.
+    given; where both would fit, the id does. A UUID is one id, and one external id, in either of its
+    texts. Errors are the ledger's and the views'.
     """
 
     def __init__(self, ledger: Ledger, views: Views | None = None, *, tenant: str = "") -> None:
-        self._plans = SnapshotWriting(ledger, Views(ledger) if views is None else views, tenant)
+        self._plans = SnapshotWriting(ledger, views_for(ledger, views), tenant)
 
     def save(self, session: AgentSession, *, events: Sequence[AnyEvent] = ()) -> AgentSession:
         """Store a session as it is and return it with its new version; go on with that one.
@@ -48,7 +50,8 @@ class SnapshotStore:
     def load(self, session_id: SessionKey, *, version: int | None = None) -> AgentSession | None:
         """Return a session, or what it was behind an earlier `version`; None if there is none.
 
-        A `version` is the sequence of any event of the session, a save's or another one's.
+        A `version` is the sequence of any event of the session, a save's or another one's; of one
+        that it has not reached there is none.
         """
         return run(self._plans.load(session_id, version))
 

@@ -10,6 +10,7 @@ from ledger.plans import arun
 
 from ...readers.listing_cursors import ViewPage
 from ...views_async import AsyncViews
+from ..store_parts import async_views_for
 from .agent_sessions import AgentSession, SessionId
 from .records import Checkpoint, SavedVersion, SessionKey
 from .writing import AnyEvent, SnapshotWriting
@@ -28,15 +29,14 @@ class AsyncSnapshotStore:
     included that others wrote as facts. What is saved is in the views as everything else is.
 
     A session is named by a SessionId, its id (text, number or UUID), or the external id that it was
-    given; where both would fit, the id does. Errors are the ledger's and the views'.
+    given; where both would fit, the id does. A UUID is one id, and one external id, in either of its
+    texts. Errors are the ledger's and the views'.
     """
 
     def __init__(
         self, ledger: AsyncLedger, views: AsyncViews | None = None, *, tenant: str = ""
     ) -> None:
-        self._plans = SnapshotWriting(
-            ledger, AsyncViews(ledger) if views is None else views, tenant
-        )
+        self._plans = SnapshotWriting(ledger, async_views_for(ledger, views), tenant)
 
     async def save(self, session: AgentSession, *, events: Sequence[AnyEvent] = ()) -> AgentSession:
         """Store a session as it is and return it with its new version; go on with that one.
@@ -54,7 +54,8 @@ class AsyncSnapshotStore:
     ) -> AgentSession | None:
         """Return a session, or what it was behind an earlier `version`; None if there is none.
 
-        A `version` is the sequence of any event of the session, a save's or another one's.
+        A `version` is the sequence of any event of the session, a save's or another one's; of one
+        that it has not reached there is none.
         """
         return await arun(self._plans.load(session_id, version))
 

@@ -12,11 +12,13 @@ from ledger import (
     Appended,
     IncarnationConflict,
     InvalidArgument,
+    InvalidEvent,
     NewEvent,
     SequenceConflict,
 )
 from ledger.events import Event, Fact
 from ledger.plans import Plan
+from ledger.refusals import shown
 
 from ...engine.projection import payload
 from ...folds.approvals import REQUESTED, Approval
@@ -27,6 +29,7 @@ from .agent_sessions import AgentSession, SessionId, base_of, carrying, checked
 from .bases import Base
 from .errors import ExternalIdTaken, SessionBusy
 from .event_ids import id_in_life, incarnation_of, under
+from .external_ids import kept_as
 from .facts import (
     allowed_fact,
     has_seen,
@@ -37,6 +40,7 @@ from .facts import (
 from .message_changes import Window, changes
 from .reading import SnapshotReading
 from .records import MESSAGE_TYPES, ROUNDS_MAX, SessionKey, Stored
+from .refused_facts import refused_event, refused_save
 from .runtime_events import ENDS_CALL, RuntimeEvent, kind_of, new_event
 from .tool_calls import oldest_open_call
 
@@ -104,6 +108,11 @@ class SnapshotWriting(SnapshotReading):
                 answers: list[list[Appended]] = yield self.ledger.append_many(
                     [mine, *saving.claims]
                 )
+            except (InvalidEvent, InvalidArgument) as error:
+                told = list(zip(saving.told, events, strict=True))
+                of = mine.tenant, mine.session_id
+                door, said = self.ledger.door, saving.after.messages
+                raise refused_save(door, of, saving.facts, said, told, error) from error
             except SequenceConflict as conflict:
                 if (conflict.tenant, conflict.session_id) == (mine.tenant, mine.session_id):
                     head = conflict.actual
@@ -158,7 +167,8 @@ class SnapshotWriting(SnapshotReading):
     ) -> Plan[Saving]:
         """Return what is to be appended, and what is stored then."""
         base, head = before.base, before.head
-        own_id = SessionId(before.session_id, id_.external_id)
+        external_id = kept_as(id_.external_id, None if base is None else base.external_id)
+        own_id = SessionId(before.session_id, external_id)
         claims = yield from self._claims(own_id, base)
         facts = identity(own_id, base)
         messages, window = ((), Window()) if base is None else (base.messages, base.window)
@@ -167,7 +177,6 @@ class SnapshotWriting(SnapshotReading):
         facts += [*said.facts, *approvals]
         told = yield from self._told(before.session_id, events)
         saved = snapshot_fact(session, base, said.window, facts, head)
-        external_id = id_.external_id
         if external_id is None and base is not None:
             external_id = base.external_id
         after = Base(
@@ -210,6 +219,8 @@ class SnapshotWriting(SnapshotReading):
         self, key: SessionKey, change: Callable[[AgentSession], AgentSession]
     ) -> Plan[AgentSession | None]:
         """Load, change and save, and begin anew where somebody else was faster."""
+        if not callable(change):
+            raise InvalidArgument("change", f"expected a function, got {shown(change)}")
         for _ in range(ROUNDS_MAX):
             stored = yield from self._known(key)
             if stored is None:
@@ -254,6 +265,8 @@ class SnapshotWriting(SnapshotReading):
                     expected=expected,
                     incarnation=incarnation,
                 )
+            except InvalidEvent as error:
+                raise refused_event(event, error) from error
             except SequenceConflict:
                 continue
             except IncarnationConflict:

@@ -1,0 +1,71 @@
+"""What a ledger refuses of a save, or of an event, by the name that its caller has for it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ledger import InvalidArgument, InvalidEvent, NewEvent
+from ledger.batch import Door
+
+from .message_changes import Placed
+
+_PAYLOAD = "payload"
+_MESSAGES = "session.chat_messages"
+#: What a fact of the store's own is about, if it is no message.
+_ABOUT = {
+    "session.created": "session.id",
+    "session.rekeyed": "session.id",
+    "approval.decided": "session.always_allowed_actions",
+    "approval.revoked": "session.always_allowed_actions",
+}
+
+
+def refused_save(
+    door: Door,
+    session: tuple[str, str],
+    facts: Sequence[NewEvent],
+    messages: Sequence[Placed],
+    told: Sequence[tuple[NewEvent, Any]],
+    error: InvalidEvent | InvalidArgument,
+) -> InvalidEvent | InvalidArgument:
+    """Return a refusal by what the first fact that is refused says of the session.
+
+    `messages` are the session's, in order; `told` are facts that were handed in, and as what.
+    """
+    if isinstance(error, InvalidArgument):
+        many = error.argument == "events" and len(facts) > 2 * len(told)
+        return InvalidArgument(_MESSAGES, f"{error.reason}: save them in parts") if many else error
+    for fact in facts:
+        try:
+            door.draft(*session, fact)
+        except InvalidEvent as first:
+            for place, (new, given) in enumerate(told):
+                if new is fact:
+                    return refused_event(given, first, f"events[{place}]")
+            return _renamed(first, _about(fact, messages))
+    return error
+
+
+def refused_event(given: Any, error: InvalidEvent, place: str = "event") -> InvalidEvent:
+    """Return a refusal of an event that was handed in; a NewEvent has a payload of its own."""
+    if isinstance(given, Mapping):
+        return _renamed(error, place)
+    return error if place == "event" else InvalidEvent(f"{place}.{error.field}", error.reason)
+
+
+def _about(fact: NewEvent, messages: Sequence[Placed]) -> str:
+    said = fact.payload if isinstance(fact.payload, Mapping) else {}
+    named = said.get("message_id", fact.event_id)
+    for place, message in enumerate(messages):
+        if message.message_id == named:
+            return f"{_MESSAGES}[{place}]"
+    return _ABOUT.get(str(fact.type), "session")
+
+
+def _renamed(error: InvalidEvent, place: str) -> InvalidEvent:
+    """Return a refusal in which a place stands for the payload."""
+    whole, _, field = error.field.partition(".")
+    if whole != _PAYLOAD:
+        return error
+    return InvalidEvent(f"{place}.{field}" if field else place, error.reason)
