@@ -34,8 +34,10 @@ def refused_save(
     `messages` are the session's, in order; `told` are facts that were handed in, and as what.
     """
     if isinstance(error, InvalidArgument):
-        many = error.argument == "events" and len(facts) > 2 * len(told)
-        return InvalidArgument(_MESSAGES, f"{error.reason}: save them in parts") if many else error
+        of_messages = len(facts) - len(told) > len(told)
+        if error.argument != "events" or not of_messages:
+            return error
+        return InvalidArgument(_MESSAGES, f"{error.reason}: save them in parts")
     for fact in facts:
         try:
             door.draft(*session, fact)
