@@ -3,6 +3,7 @@
 import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -287,6 +288,20 @@ def test_errors_are_told_apart_by_sqlstate(
     assert type(translated(error)) is ours
     assert type(translated_within(error, AppendTimeout(0, 1.0))) is within
     assert state in str(translated(error))
+
+
+@pytest.mark.parametrize(
+    ("function", "ours"),
+    [("ReportCopyError", TransactionAborted), ("exec_stmt_raise", StorageFailed)],
+)
+def test_what_citus_met_as_it_copied_rows_to_a_server_undid_the_transaction(
+    function: str, ours: type[LedgerError]
+) -> None:
+    class Met(psycopg.errors.InternalError_):
+        diag: Any = SimpleNamespace(source_function=function, message_primary="connection lost")
+
+    assert type(translated(Met())) is ours
+    assert type(translated_within(Met(), AppendTimeout(0, 1.0))) is ours
 
 
 def test_reads_survive_broken_connections_and_appends_say_so(
