@@ -93,10 +93,10 @@ def _append_steps(schema: sql.Identifier, distributed: bool) -> dict[str, sql.Co
     """Return the steps of append_events for one server or for several."""
     found = _named(_read("append_steps.sql"))
     suffix = _suffix(distributed)
-    same = sql.SQL(found["same_content"])
+    parts = {name: sql.SQL(found[name]) for name in ("same_content", "new_row")}
     return {
-        step: sql.SQL(found[step + suffix]).format(schema=schema, same_content=same)
-        for step in ("lock_buckets", "find_heads", "move_buckets")
+        step: sql.SQL(found[step + suffix]).format(schema=schema, **parts)
+        for step in ("lock_buckets", "find_heads", "insert_events", "move_buckets")
     }
 
 

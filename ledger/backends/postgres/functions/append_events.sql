@@ -178,16 +178,7 @@ BEGIN
     END LOOP;
 
     -- 4. What is new, and where its buckets end now.
-    INSERT INTO {schema}.events
-    SELECT bucket_ids[part_ints[6 * p - 4]], positions[d], part_texts[2 * p - 1], part_texts[2 * p],
-        sequences[d], draft_texts[10 * d - 9], draft_texts[10 * d - 8], draft_ints[5 * d - 3],
-        draft_texts[10 * d - 7], draft_ints[5 * d - 2], recorded[d], draft_texts[10 * d - 6],
-        draft_texts[10 * d - 5], draft_texts[10 * d - 4], draft_texts[10 * d - 3],
-        draft_texts[10 * d - 2], draft_texts[10 * d - 1], draft_texts[10 * d],
-        draft_bytes[4 * d - 3], draft_bytes[4 * d - 2], draft_bytes[4 * d - 1], hashes[d]
-    FROM generate_series(1, drafts) AS d
-    CROSS JOIN LATERAL (SELECT draft_ints[5 * d - 4] AS p) AS part
-    WHERE positions[d] > 0;
+{insert_events}
 {move_buckets}
 
     -- 5. The numbers of what was there before.
