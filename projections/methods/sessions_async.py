@@ -123,7 +123,8 @@ async def sessions_page(
     cost_nano_usd, input_tokens and output_tokens, then by id in the same direction. A session that
     does not change between two pages is neither skipped nor doubled; one whose place changes may
     be. What is abandoned is decided once, for all pages. With an `owner_prefix` sessions whose ids
-    begin with it are the `owner_id`'s as well, whoever they say.
+    begin with it are the `owner_id`'s as well, whoever they say; one that is said to be somebody
+    else's between two pages may be left out.
     """
     return await arun(
         page_plan(

@@ -1,18 +1,27 @@
 """What only a cluster shows: where statements go, and what its servers do to who appends."""
 
 import re
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from ledger import Append, AppendTimeout, Ledger, RetryableError
+from ledger import (
+    Append,
+    AppendTimeout,
+    InvalidArgument,
+    Ledger,
+    RetryableError,
+    distribute,
+)
 from ledger.backends.postgres.arrays import register_arrays
 from projections import Views
 from projections.session_stores.conversation import ConversationStore
@@ -206,3 +215,41 @@ def composed(text: str, *names: str) -> bytes:
 def elsewhere(ledger: Ledger, bucket: int) -> str:
     """Return the id of a session in another bucket."""
     return next(f"t{n}" for n in count() if ledger.door.bucket("", f"t{n}") != bucket)
+
+
+def test_a_callers_transaction_keeps_its_settings_on_all_servers(
+    open_spread: Callable[..., Ledger], cluster_url: str, schema: str
+) -> None:
+    ledger = open_spread(lock_timeout_s=0.5)
+    bucket = ledger.append("s", note()).event.bucket
+    with psycopg.connect(cluster_url, autocommit=True) as admin:
+        admin.execute(
+            composed("CREATE TABLE {}.{} (bucket int PRIMARY KEY, n int)", schema, "mine")
+        )
+        name = f"{schema}.mine"
+        spread = "SELECT create_distributed_table(%s, 'bucket', colocate_with => %s)"
+        admin.execute(spread, (name, f"{schema}.buckets"))
+        admin.execute(composed("INSERT INTO {}.{} VALUES (%s, 0)", schema, "mine"), (bucket,))
+    add = composed("UPDATE {}.{} SET n = n + 1 WHERE bucket = %s", schema, "mine")
+    with psycopg.connect(cluster_url) as holder, psycopg.connect(cluster_url) as mine:
+        holder.execute(add, (bucket,))
+        before = mine.execute("SHOW citus.propagate_set_commands").fetchone()
+        ledger.append("s", note(), connection=mine)
+        assert mine.execute("SHOW citus.propagate_set_commands").fetchone() == before
+        release = threading.Timer(1.5, holder.commit)
+        release.start()
+        mine.execute(add, (bucket,))  # waits longer than an append would
+        release.join()
+    assert ledger.head("s") == 2
+
+
+def test_a_workers_url_is_refused(cluster_url: str, schema: str) -> None:
+    with psycopg.connect(cluster_url) as admin:
+        [name, port] = admin.execute(  # type: ignore[misc]  # there is one
+            "SELECT nodename, nodeport FROM pg_dist_node WHERE shouldhaveshards LIMIT 1"
+        ).fetchone()
+    parts = urlsplit(cluster_url)
+    user = parts.netloc.rpartition("@")[0]
+    url = urlunsplit(parts._replace(netloc=f"{user}@{name}:{port}"))
+    with pytest.raises(InvalidArgument, match="coordinator"):
+        distribute(url, schema=schema)

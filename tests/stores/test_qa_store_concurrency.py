@@ -14,6 +14,7 @@ from projections.session_stores.qa import (
     SessionFeedbackEntry,
     SessionQAUpdate,
     Stored,
+    ledger_session_id,
 )
 from tests.support.builders import only_async, together
 from tests.support.cognee import (
@@ -184,10 +185,14 @@ def test_l_04_of_eight_that_end_delete_or_advance_one_is_told_so(stores: list[An
 
 
 @only_async
+@pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize("told", [{}, {"user_id": "u"}, {"dataset_id": DATASET}])
 def test_br_21_of_many_who_begin_a_session_one_does_and_none_waits_for_all(
-    ledger: Any, told: dict[str, Any]
+    ledger: Any, told: dict[str, Any], begun: bool
 ) -> None:
+    if begun:  # by another store, which does not say whose it is
+        key = ledger_session_id("s", told.get("user_id"))
+        ledger.append(key, NewEvent({"agent_id": "a"}, "session.created"))
     tries = 0
     append = ledger._target.append
 

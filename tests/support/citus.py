@@ -22,6 +22,7 @@ SHARDS = 8
 _PRETENDED = """
     SET allow_system_table_mods = on;
     CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass PRIMARY KEY, beside text);
+    CREATE FUNCTION pg_catalog.citus_is_coordinator() RETURNS boolean LANGUAGE sql AS 'SELECT true';
     CREATE FUNCTION pg_catalog.create_reference_table(name regclass) RETURNS void
     LANGUAGE sql AS 'INSERT INTO pg_catalog.pg_dist_partition VALUES (name, NULL)';
     CREATE FUNCTION pg_catalog.create_distributed_table(

@@ -10,8 +10,10 @@ import time
 from typing import Any
 
 import pytest
+from psycopg import AsyncPipeline
 
 from ledger import AsyncLedger, Ledger, NewEvent
+from projections import RUNS, SESSIONS, AsyncViews
 from tests.support.builders import DEADLINE_S, eventually
 
 ROUNDS = 100
@@ -164,3 +166,50 @@ def test_who_is_cancelled_at_the_pools_lock_takes_no_connection_with_it(postgres
                 await asyncio.gather(*(ledger.read("s") for _ in range(4)), guest(), guest())
 
     asyncio.run(scenario())
+
+
+def test_who_is_cancelled_as_a_pipeline_begins_leaves_none_to_the_next(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = AsyncPipeline.__aenter__
+
+    async def entered_and_cancelled(pipeline: Any) -> Any:
+        monkeypatch.undo()
+        await real(pipeline)
+        task: Any = asyncio.current_task()
+        task.cancel()
+        await asyncio.sleep(0)
+
+    async def scenario() -> None:
+        async with await AsyncLedger.open(postgres_url, pool_size=1) as ledger:
+            views = AsyncViews(ledger, projections=[SESSIONS, RUNS])
+            for number in range(5):
+                await ledger.append(f"s{number}", NewEvent({}, "session.created"))
+            await views.catch_up()
+            both = ("sessions", "runs")
+            found = await views.together_many(["s1", "s2"], both)
+            monkeypatch.setattr(AsyncPipeline, "__aenter__", entered_and_cancelled)
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.create_task(views.together_many(["s1", "s2"], both))
+            page = await views.sessions_page(limit=50, consistency="eventual")
+            assert len(page.items) == 5
+            assert await views.together_many(["s1", "s2"], both) == found
+
+    asyncio.run(scenario())
+
+
+def test_whoever_breaks_off_a_pipeline_of_threads_leaves_none_to_the_next(
+    postgres_url: str,
+) -> None:
+    with Ledger.open(postgres_url, pool_size=1) as ledger:
+        lent: Any = ledger.backend.connection  # type: ignore[attr-defined]  # what views use
+
+        def broken_off() -> None:
+            with lent() as connection:
+                connection.pgconn.enter_pipeline_mode()
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            broken_off()
+        with lent() as connection:
+            assert connection.execute("SELECT 1").fetchall() == [(1,)]

@@ -68,6 +68,9 @@ e.payload = draft_bytes[4 * d - 3]
     AND e.trace_id IS NOT DISTINCT FROM draft_texts[10 * d - 3]
     AND e.span_id IS NOT DISTINCT FROM draft_texts[10 * d - 2]
 
+-- name: settle_locks
+    -- Nobody else was told.
+
 -- name: new_row
 bucket_ids[part_ints[6 * p - 4]], positions[d], part_texts[2 * p - 1], part_texts[2 * p],
     sequences[d], draft_texts[10 * d - 9], draft_texts[10 * d - 8], draft_ints[5 * d - 3],
@@ -109,6 +112,11 @@ bucket_ids[part_ints[6 * p - 4]], positions[d], part_texts[2 * p - 1], part_text
         ends[i] := next_position;
         end_times[i] := stamp;
     END LOOP;
+
+-- name: settle_locks_distributed
+    -- The other servers were told for the caller's whole transaction.
+    PERFORM set_config('citus.propagate_set_commands', 'local', true);
+    EXECUTE 'DO $do$ BEGIN SET LOCAL lock_timeout TO DEFAULT; END $do$';
 
 -- name: find_heads_distributed
 -- Elements are picked by expressions of PL/pgSQL alone, and a server gets the ids that it is to look

@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from ...errors import AppendTimeout, LedgerClosed
 from ..base import OpenOptions
 from .arrays import register_arrays
-from .connecting import READ_ATTEMPTS_MAX, Target, lock_timeout
+from .connecting import READ_ATTEMPTS_MAX, Target, is_amid_pipeline, lock_timeout
 from .errors import LOCK_NOT_AVAILABLE, is_spent, translated
 from .silence import PatientConnection
 from .statements import Statements
@@ -88,7 +88,11 @@ class Database:
         self.check_open()
         self._guests.open()
         with self._guests.connection() as connection:
-            yield connection
+            try:
+                yield connection
+            finally:
+                if is_amid_pipeline(connection):
+                    connection.close()  # the pool makes another one
 
     def check_open(self) -> None:
         """Raise LedgerClosed after `close`."""

@@ -28,6 +28,9 @@ def _distributed(execute: Execute, options: OpenOptions, shards: int) -> Plan[bo
     [[_, has_citus]] = yield execute(statements["database"], None)
     if not has_citus:
         raise InvalidArgument("url", "the database has no Citus: CREATE EXTENSION citus there")
+    [[is_coordinator]] = yield execute(statements["is_coordinator"], None)
+    if not is_coordinator:
+        raise InvalidArgument("url", "it names a worker of the cluster: name its coordinator")
     found = yield from migrations.opened(execute, options)
     if found.distributed:
         return False

@@ -11,6 +11,8 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from .connecting import is_amid_pipeline
+
 C = TypeVar("C", bound=AsyncConnection[Any])
 
 
@@ -49,7 +51,11 @@ class AsyncLending(Generic[C]):
         connection = await self.take()
         try:
             async with connection:
-                yield connection
+                try:
+                    yield connection
+                finally:
+                    if is_amid_pipeline(connection):
+                        await connection.close()  # the pool makes another one
         finally:
             await self.give_back(connection)
 

@@ -77,6 +77,10 @@ ALTER TABLE {schema}.buckets RESET (fillfactor)
 -- Last step of every migration.
 UPDATE {schema}.ledger_info SET schema_version = %(version)s
 
+-- name: is_coordinator
+-- Only there tables can be spread.
+SELECT pg_catalog.citus_is_coordinator()
+
 -- name: distribution_settings
 -- The trigger that refuses changes of events is what Citus calls unsafe: it says no in every shard.
 -- One shard after the other, as the tables of a transaction have to be.

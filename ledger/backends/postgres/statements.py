@@ -96,7 +96,10 @@ def _append_steps(schema: sql.Identifier, distributed: bool) -> dict[str, sql.Co
     parts = {name: sql.SQL(found[name]) for name in ("same_content", "new_row")}
     return {
         step: sql.SQL(found[step + suffix]).format(schema=schema, **parts)
-        for step in ("lock_buckets", "find_heads", "insert_events", "move_buckets")
+        for step in (
+            *("lock_buckets", "find_heads", "insert_events", "move_buckets"),
+            "settle_locks",
+        )
     }
 
 

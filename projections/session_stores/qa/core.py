@@ -171,11 +171,14 @@ class QACore:
             place.ledger_id, tenant=self.tenant, types=BEGINNINGS, limit=1
         )
         # Who began it may not have said whose it is: a fork never does, nor does another store.
-        if not begun or (place.user_id is not None and payload(begun[0]).get("owner_id") is None):
+        if not begun:
             return False
-        if dataset_id is not None:
+        is_owned = place.user_id is None or payload(begun[0]).get("owner_id") is not None
+        if not is_owned or dataset_id is not None:
             row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
-            if row is None or row.dataset_id is None:
+            if row is None or not (is_owned or row.owner_id):
+                return False
+            if dataset_id is not None and row.dataset_id is None:
                 return False
         return (yield from self.is_there(place))
 

@@ -22,6 +22,7 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 SET standard_conforming_strings = on
 SET lock_timeout = 0 -- what is set below ends with the function only because this is here
+SET citus.propagate_set_commands = none -- nor what append_events sets where there are several servers
 SET plan_cache_mode = {plans}
 SET enable_seqscan = off
 SET enable_bitmapscan = off
@@ -40,5 +41,6 @@ BEGIN
     SELECT * INTO sequences, positions, recorded, hashes, known, refusals
     FROM {schema}.append_events(true, bucket_ids, part_ints, part_texts, geneses, draft_ints,
         draft_texts, draft_bytes, incarnations);
+{settle_locks}
 END
 $function$;
