@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 from ledger import AsyncLedger, InvalidArgument, Ledger
 from ledger.refusals import shown
@@ -12,29 +13,30 @@ from ..readers.arguments import instance, moment
 from ..views import Views
 from ..views_async import AsyncViews
 
+L = TypeVar("L", Ledger, AsyncLedger)
+V = TypeVar("V", Views, AsyncViews)
+
 
 def views_for(ledger: Ledger, views: Views | None) -> Views:
     """Return the views of a ledger, made if none are given; refuse those of another one."""
-    instance(ledger, "ledger", Ledger)
-    if views is None:
-        return Views(ledger)
-    _check_same(ledger, instance(views, "views", Views))
-    return views
+    given = _given(ledger, views, Ledger, Views)
+    return Views(ledger) if given is None else given
 
 
 def async_views_for(ledger: AsyncLedger, views: AsyncViews | None) -> AsyncViews:
-    """Return the views of a ledger, made if none are given; refuse those of another one."""
-    instance(ledger, "ledger", AsyncLedger)
+    """Do the same for tasks."""
+    given = _given(ledger, views, AsyncLedger, AsyncViews)
+    return AsyncViews(ledger) if given is None else given
+
+
+def _given(ledger: L, views: V | None, ledgers: type[L], face: type[V]) -> V | None:
+    instance(ledger, "ledger", ledgers)
     if views is None:
-        return AsyncViews(ledger)
-    _check_same(ledger, instance(views, "views", AsyncViews))
-    return views
-
-
-def _check_same(ledger: Ledger | AsyncLedger, views: Views | AsyncViews) -> None:
+        return None
     # What the store writes would never be in what it reads.
-    if views._reader.ledger_id != ledger.ledger_id:
+    if instance(views, "views", face)._reader.ledger_id != ledger.ledger_id:
         raise InvalidArgument("views", "expected those of the same ledger, got another one's")
+    return views
 
 
 def checked_clock(clock: object) -> Callable[[], datetime]:

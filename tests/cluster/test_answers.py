@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import (
@@ -21,7 +21,7 @@ from ledger.backends.postgres import PostgresBackend, open_postgres
 from projections import Rebuild, Views
 from projections.builtin import BUILTIN
 from tests.support.builders import all_session_ids, note, notes, sequences, texts, whole_feed
-from tests.support.postgres_rounds import ROUNDS, decides_as_numbering_does
+from tests.support.postgres_rounds import ROUNDS, decides_as_numbering_does, each_round
 from tests.support.support_session import FILE
 from tests.support.views import TALLY, all_pages, counted, tally
 
@@ -49,11 +49,7 @@ def backend(open_spread: Callable[..., Ledger], cluster_url: str, schema: str) -
     opened.close()
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@each_round(30)
 @given(ROUNDS, st.booleans())
 def test_appends_are_decided_as_by_numbering(
     backend: PostgresBackend, rounds: list[list[list[Any]]], wait: bool

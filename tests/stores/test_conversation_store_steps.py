@@ -120,18 +120,18 @@ def test_a_29_a_scenario_that_is_entered_again_stands_at_its_last_visit(ledger: 
     store.save(session)
     session.active_scenario_id = session.active_step_id = session.active_scenario_version = None
     store.save(session)
-    assert found(store) == []
-    session.active_scenario_id, session.active_step_id = SCENARIO, STEP
-    session.active_scenario_version = 1
-    store.save(session)
-    assert found(store) == [100]
-    assert store.get(uuid(100)).step_history == session.step_history
+    stands_there_once_it_enters(store, session)
 
 
 def test_a_29_a_scenario_that_is_named_after_its_step_stands_there(ledger: Any) -> None:
     store = store_of(ledger)
     session = session_of(step_history=[visit(1, 1)])
     store.save(session)
+    stands_there_once_it_enters(store, session)
+
+
+def stands_there_once_it_enters(store: Any, session: Session) -> None:
+    """Let a session that is in no scenario enter one without a new visit."""
     assert found(store) == []
     session.active_scenario_id, session.active_step_id = SCENARIO, STEP
     session.active_scenario_version = 1

@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from ledger.backends.base import SessionQuery
@@ -33,6 +34,17 @@ PARTS = st.tuples(
 )
 UNITS = st.lists(PARTS, min_size=1, max_size=2, unique_by=lambda one: one[0])
 ROUNDS = st.lists(st.lists(UNITS, min_size=1, max_size=3), min_size=1, max_size=4)
+
+
+def each_round(examples: int) -> settings:
+    """Return how the check is run: on a database that all examples share."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
+
 _tenants = (f"tenant-{n}" for n in itertools.count())
 
 

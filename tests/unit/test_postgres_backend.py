@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import sql
 
@@ -35,7 +35,7 @@ from ledger.errors import (
     TransactionAborted,
 )
 from ledger.records import Busy, Unit
-from tests.support.postgres_rounds import ROUNDS, decides_as_numbering_does
+from tests.support.postgres_rounds import ROUNDS, decides_as_numbering_does, each_round
 from tests.support.postgres_units import (
     BUCKETS,
     draft,
@@ -48,11 +48,7 @@ from tests.support.postgres_units import (
 # --- the function and the model
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@each_round(60)
 @given(ROUNDS, st.booleans())
 def test_append_decides_as_numbering_does(
     backend: PostgresBackend, rounds: list[list[list[Any]]], wait: bool

@@ -53,8 +53,6 @@ class PostgresBackend:
         self._watcher: Watcher | None = None
         self._lock = threading.Lock()
         self._database = Database(target, options, self._statements)
-        # Citus stores nothing by a part of a statement; its functions do without one.
-        self._appends_few = not info.distributed
         self._closed = False
 
     def __del__(self) -> None:
@@ -185,7 +183,9 @@ class PostgresBackend:
         return None if packed is None else appending.single_outcome(units, packed)
 
     def _append_few(self, units: Sequence[Unit], buckets: list[int]) -> list[Outcome] | None:
-        parameters = appending.few(units) if self._appends_few else None
+        if self.info.distributed:
+            return None  # Citus stores nothing by a part of a statement; its functions do without
+        parameters = appending.few(units)
         if parameters is None:
             return None
         rows = self._database.append(self._statements.append_few, parameters, buckets)

@@ -68,8 +68,6 @@ class AsyncPostgresBackend:
         self._notifier = AsyncNotifier(target.connect_async, self._statements)
         self._watcher: AsyncWatcher | None = None
         self._database = AsyncDatabase(target, options, self._statements)
-        # Citus stores nothing by a part of a statement; its functions do without one.
-        self._appends_few = not info.distributed
         self._closed = False
 
     def __del__(self) -> None:
@@ -202,7 +200,9 @@ class AsyncPostgresBackend:
         return None if packed is None else appending.single_outcome(units, packed)
 
     async def _append_few(self, units: Sequence[Unit], buckets: list[int]) -> list[Outcome] | None:
-        parameters = appending.few(units) if self._appends_few else None
+        if self.info.distributed:
+            return None  # Citus stores nothing by a part of a statement; its functions do without
+        parameters = appending.few(units)
         if parameters is None:
             return None
         rows = await self._database.append(self._statements.append_few, parameters, buckets)

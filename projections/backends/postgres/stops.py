@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg import sql
 
+from ledger.backends.base import LedgerInfo
 from ledger.backends.queries import load_queries
 
 from ...engine.stops import Failure, Skip
@@ -48,25 +49,27 @@ class Stops:
         return Call(self._add_skip, (*place, *said))
 
 
-def overview(results: Sequence[tuple[list[Any], int]], buckets: int) -> Overview:
-    """Return what the calls of `Stops.overview` returned of a log with so many buckets."""
+def overview(results: Sequence[tuple[list[Any], int]], info: LedgerInfo) -> Overview:
+    """Return what the calls of `Stops.overview` returned."""
     (now,), found, failures, skips = (rows for rows, _ in results)
     return Overview(
         now=_utc(now[0]),
-        standings=standings(found, buckets),
+        standings=standings(found, info),
         failures=[failure_of_row(row, _utc) for row in failures],
         skips=[skip_of_row(row, _utc) for row in skips],
     )
 
 
-def standings(rows: Sequence[Any], buckets: int) -> list[Standing]:
-    """Return how the versions stand that are in all buckets.
+def standings(rows: Sequence[Any], info: LedgerInfo) -> list[Standing]:
+    """Return how the versions stand.
 
     Of several servers each is asked at a moment of its own: a version that is being made, or dropped,
     may be on some of them. It is not there, as it is before and behind that.
     """
     found = [_standing(row) for row in rows]
-    return [one for one in found if len(one.positions) == buckets]
+    if info.distributed:
+        return [one for one in found if len(one.positions) == info.buckets]
+    return found
 
 
 def _standing(row: Any) -> Standing:

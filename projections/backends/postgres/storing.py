@@ -53,7 +53,7 @@ class Storing:
 
     def __init__(self, schema: str, info: LedgerInfo, lock_timeout_s: float) -> None:
         self._schema = schema
-        self._buckets = info.buckets
+        self._info = info
         self._statements = SchemaStatements(schema, info, lock_timeout_s)
         self._stops = stops.Stops(schema)
         self._preparing = Preparing(schema, info, self._statements, self._stops.create, self._of)
@@ -85,7 +85,7 @@ class Storing:
     def standings(self, send: Send, names: Sequence[str]) -> Plan[list[Standing]]:
         """Read the checkpoints of all versions of some projections."""
         results: Results = yield send([Call(self._statements.standings, (list(names),))])
-        return stops.standings(results[0][0], self._buckets)
+        return stops.standings(results[0][0], self._info)
 
     def mark_built(self, send: Send, identity: Identity) -> Plan[None]:
         """Set a version's flag."""
@@ -305,7 +305,7 @@ class Storing:
     def overview(self, send: Send) -> Plan[Overview]:
         """Read everything in one round trip, from one snapshot."""
         results: Results = yield send([BEGIN_READING, *self._stops.overview, COMMIT])
-        return stops.overview(results[1:-1], self._buckets)
+        return stops.overview(results[1:-1], self._info)
 
     def _moves(self, bucket: int, changes: Sequence[Change]) -> list[Call]:
         if len(changes) > _MOVES_MAX:

@@ -25,6 +25,7 @@ from ledger.refusals import shown as shown_value
 from ...errors import shown
 from ...folds.sessions import Session as SessionRow
 from ...readers.arguments import instance, several
+from ..refused_facts import PAYLOAD, first_refused
 from ..snapshot.errors import SessionBusy
 from ..unfit import UNFIT
 from .bases import Base
@@ -186,15 +187,16 @@ class ConversationWriting(ConversationReading):
 
     def _refuse(self, wanted: Wanted, append: Append, error: InvalidEvent) -> NoReturn:
         """Raise a refusal, of what is too large or too early by the name that it has in the session."""
-        for fact in append.events if error.field in ("payload", "occurred_at") else ():
-            try:
-                self.ledger.door.draft(append.tenant, append.session_id, fact)
-            except InvalidEvent as first:
-                if first.field == "payload":
-                    raise too_large(fact, first) from error
-                said = {**wanted.shown.json, HISTORY: wanted.history}
-                raise too_early(fact, first, said) from error
-        raise error
+        refused = None
+        if error.field in (PAYLOAD, "occurred_at"):
+            session = append.tenant, append.session_id
+            refused = first_refused(self.ledger.door, session, append.events)
+        if refused is None:
+            raise error
+        fact, first = refused
+        if first.field == PAYLOAD:
+            raise too_large(fact, first) from error
+        raise too_early(fact, first, {**wanted.shown.json, HISTORY: wanted.history}) from error
 
     def _checked(self, session: Session, base: Base | None) -> Wanted:
         known = {} if base is None else base.shown.json

@@ -31,6 +31,7 @@ from ...readers.rows_at_head import AtHead
 from ...views import Views
 from ...views_async import AsyncViews
 from ..all_sessions import page_by_beginning
+from ..refused_facts import renamed
 from . import runs, sessions
 from .errors import StoreRefused, StoreUnavailable
 from .events import from_ledger, to_ledger
@@ -50,7 +51,7 @@ from .records import (
     check_session,
     invalid,
 )
-from .refused_facts import in_record, refused
+from .refused_facts import refused
 
 #: A save is decided anew so often while others write to its session.
 SAVE_TRIES_MAX = 10_000
@@ -249,7 +250,7 @@ class OrchestratorPlans:
         try:
             yield self.views.append_decided(name, (self.tenant, *key), decide)
         except InvalidEvent as error:
-            raise in_record(error, name.removesuffix("s")) from error
+            raise renamed(error, name.removesuffix("s")) from error
         except SequenceConflict as error:
             raise _unsettled(key[0]) from error
 

@@ -8,9 +8,9 @@ from typing import Any
 from ledger import InvalidArgument, InvalidEvent, NewEvent
 from ledger.batch import Door
 
+from ..refused_facts import first_refused, renamed
 from .message_changes import Placed
 
-_PAYLOAD = "payload"
 _MESSAGES = "session.chat_messages"
 #: What a fact of the store's own is about, if it is no message.
 _ABOUT = {
@@ -38,21 +38,20 @@ def refused_save(
         if error.argument != "events" or not of_messages:
             return error
         return InvalidArgument(_MESSAGES, f"{error.reason}: save them in parts")
-    for fact in facts:
-        try:
-            door.draft(*session, fact)
-        except InvalidEvent as first:
-            for place, (new, given) in enumerate(told):
-                if new is fact:
-                    return refused_event(given, first, f"events[{place}]")
-            return _renamed(first, _about(fact, messages))
-    return error
+    refused = first_refused(door, session, facts)
+    if refused is None:
+        return error
+    fact, first = refused
+    for place, (new, given) in enumerate(told):
+        if new is fact:
+            return refused_event(given, first, f"events[{place}]")
+    return renamed(first, _about(fact, messages))
 
 
 def refused_event(given: Any, error: InvalidEvent, place: str = "event") -> InvalidEvent:
     """Return a refusal of an event that was handed in; a NewEvent has a payload of its own."""
     if isinstance(given, Mapping):
-        return _renamed(error, place)
+        return renamed(error, place)
     return error if place == "event" else InvalidEvent(f"{place}.{error.field}", error.reason)
 
 
@@ -63,11 +62,3 @@ def _about(fact: NewEvent, messages: Sequence[Placed]) -> str:
         if message.message_id == named:
             return f"{_MESSAGES}[{place}]"
     return _ABOUT.get(str(fact.type), "session")
-
-
-def _renamed(error: InvalidEvent, place: str) -> InvalidEvent:
-    """Return a refusal in which a place stands for the payload."""
-    whole, _, field = error.field.partition(".")
-    if whole != _PAYLOAD:
-        return error
-    return InvalidEvent(f"{place}.{field}" if field else place, error.reason)

@@ -1,0 +1,30 @@
+"""Which fact of an append a ledger refuses, and its payload by another name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ledger import InvalidEvent, NewEvent
+from ledger.batch import Door
+
+PAYLOAD = "payload"
+
+
+def first_refused(
+    door: Door, session: tuple[str, str], facts: Iterable[NewEvent]
+) -> tuple[NewEvent, InvalidEvent] | None:
+    """Return the first fact that is refused by itself, and how."""
+    for fact in facts:
+        try:
+            door.draft(*session, fact)
+        except InvalidEvent as error:
+            return fact, error
+    return None
+
+
+def renamed(error: InvalidEvent, place: str) -> InvalidEvent:
+    """Return a refusal in which a place stands for the payload."""
+    whole, _, field = error.field.partition(".")
+    if whole != PAYLOAD:
+        return error
+    return InvalidEvent(f"{place}.{field}" if field else place, error.reason)
