@@ -11,6 +11,7 @@ from ledger.pauses import Pauses
 from ledger.plans import arun
 
 from .backends import open_views_async
+from .engine.announcing import Announcer
 from .engine.handling.handlers import Handler, checked
 from .engine.handling.pace import CHECKPOINT_S, CLAIM_S, REPEATS_MAX, Pace
 from .engine.handling.reports import HandlingReport
@@ -33,7 +34,8 @@ class AsyncHandlers:
 
     A handler that raises stops in that bucket, as a view does whose fold fails: `views.status()`
     names the event, and everything else goes on. A handler is shown there under its name, and its
-    lag as that of a view, until it is retired. `clock` counts seconds for all of this.
+    lag as that of a view, until it is retired. `on_failure` is told of it; without, and without
+    `on_retry`, the logger "projections" is. `clock` counts seconds for all of this.
     """
 
     def __init__(
@@ -62,8 +64,7 @@ class AsyncHandlers:
         self._skips = HandlerSkips(
             ledger.backend, views, self._handling.places, self._handling.prepare
         )
-        self._on_failure = on_failure
-        self._on_retry = on_retry
+        self._announcer = Announcer[HandlerFailed](on_failure, on_retry)
         self._stopped = False
         # One claim is not for two tasks.
         self._running = asyncio.Lock()
@@ -76,7 +77,7 @@ class AsyncHandlers:
         """
         async with self._running:
             report = await arun(self._handling.run(wait_s, asyncio.sleep))
-        return tell(report, self._on_failure)
+        return tell(report, self._announcer)
 
     async def watch(self) -> None:
         """Call the handlers as the log grows, until `stop`; ends behind the call under way.
@@ -91,7 +92,8 @@ class AsyncHandlers:
             while not self._stopped:
                 try:
                     token = await self._log.token(None)
-                    report = tell(await arun(self._handling.advance()), self._on_failure)
+                    report = tell(await arun(self._handling.advance()), self._announcer)
+                    self._announcer.reached()
                     check_some_left(report, self._handling.places)
                     await self._log.wait(None, token, WAIT_S)
                     pauses.reset()
@@ -99,8 +101,7 @@ class AsyncHandlers:
                     if not self._stopped:
                         raise
                 except RetryableError as error:
-                    if self._on_retry is not None:
-                        self._on_retry(error)
+                    self._announcer.out(error)
                     await asyncio.sleep(pauses.next_s())
 
     def stop(self) -> None:

@@ -18,6 +18,7 @@ from ..builtin import BUILTIN
 from ..errors import ProjectionFailed
 from ..readers.arguments import checked_projections, instance, several, text
 from ..readers.reading import Reader
+from .announcing import Announcer
 from .projection import Projection
 from .projector import BATCH_EVENTS_MAX
 from .tables import Identity
@@ -38,7 +39,7 @@ class Daemon:
     A fold that fails is handed to `on_failure` once, and then left alone until somebody else
     brought its bucket past that event; everything else goes on. So it does without a version that
     is dropped; VersionDropped is raised once there is none left. A server that cannot be reached is
-    tried again; `on_retry` is told why.
+    tried again; `on_retry` is told why. Without these two, the logger "projections" is told.
     """
 
     def __init__(
@@ -66,8 +67,7 @@ class Daemon:
             batch_events_max,
         )
         self._names = names
-        self._on_failure = on_failure
-        self._on_retry = on_retry
+        self._announcer = Announcer[ProjectionFailed](on_failure, on_retry)
         self._stopped = threading.Event()
         #: By table and bucket, the position at which it stands right before an event that fails.
         self._stuck: dict[tuple[Identity, int], int] = {}
@@ -83,14 +83,14 @@ class Daemon:
             try:
                 token = self._log.token(None)
                 self.advance()
+                self._announcer.reached()
                 self._log.wait(None, token, WAIT_S)
                 pauses.reset()
             except LedgerClosed:
                 if not self._stopped.is_set():
                     raise
             except RetryableError as error:
-                if self._on_retry is not None:
-                    self._on_retry(error)
+                self._announcer.out(error)
                 self._stopped.wait(pauses.next_s())
 
     def advance(self) -> list[ProjectionFailed]:
@@ -102,8 +102,7 @@ class Daemon:
             place = (failure.projection, failure.version), failure.bucket
             self._stuck[place] = failure.position - 1
             failures.append(failure)
-            if self._on_failure is not None:
-                self._on_failure(failure)
+            self._announcer.failed(failure)
         return failures
 
     def _goes_on(self, events: int) -> bool:

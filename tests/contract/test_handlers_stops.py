@@ -156,6 +156,19 @@ def test_what_an_upcaster_raised_for_a_moment_is_tried_again(open_ledger: Any) -
     watching.result(DEADLINE_S)
 
 
+def test_a_failure_that_nobody_asked_to_be_told_of_is_logged(
+    ledger: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.append("s", note())
+    runner = handlers_of(ledger, handler(Calls(1)))
+    watching = background(runner.watch)
+    [record] = eventually(lambda: [one for one in caplog.records if one.name == "projections"])
+    runner.stop()
+    watching.result(DEADLINE_S)
+    assert record.levelname == "ERROR"
+    assert record.getMessage().startswith("Handler notify version 1 stopped in bucket")
+
+
 def test_a_handler_that_nobody_runs_is_unhealthy_when_the_log_moves_on(ledger: Any) -> None:
     runner = handlers_of(ledger, handler(Calls()))
     runner.run()

@@ -99,6 +99,23 @@ def test_poison_is_told_once_and_everything_else_goes_on(ledger: Ledger) -> None
     assert row.sequences == [1, 3, 4, 5]
 
 
+def test_poison_that_nobody_asked_to_be_told_of_is_logged(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    poisoned = tally("poisoned", Poisoned(2))
+    for _ in range(3):
+        ledger.append("s", counted())
+    with watching(ledger, poisoned):
+        [record] = eventually(lambda: [one for one in caplog.records if one.name == "projections"])
+        ledger.append("s", counted())
+        eventually(lambda: views_of(ledger, poisoned).status().reasons)
+    assert record.levelname == "ERROR"
+    message = record.getMessage()
+    assert message.startswith("Projection poisoned version 1 stopped in bucket")
+    assert "support/views.py" in message  # the line of the fold
+    assert [one for one in caplog.records if one.name == "projections"] == [record]
+
+
 def test_a_daemon_may_fold_some_views_only(ledger: Ledger) -> None:
     views = views_of(ledger, TALLY, tally("other"))
     ledger.append("s", counted())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from ...errors import HandlerFailed, HandlerSuperseded
+from ..announcing import Announcer
 from .reports import HandlingReport
 
 #: One wait's length. It bounds how long `stop` goes unnoticed, and when what others have claimed,
@@ -14,13 +15,10 @@ WAIT_S = 0.5
 PAUSE_FIRST_S = 0.05
 
 
-def tell(
-    report: HandlingReport, on_failure: Callable[[HandlerFailed], None] | None
-) -> HandlingReport:
+def tell(report: HandlingReport, announcer: Announcer[HandlerFailed]) -> HandlingReport:
     """Tell of each failure, and return the report."""
-    if on_failure is not None:
-        for failure in report.failures:
-            on_failure(failure)
+    for failure in report.failures:
+        announcer.failed(failure)
     return report
 
 
