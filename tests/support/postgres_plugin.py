@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import pytest
 
@@ -46,6 +48,26 @@ def postgres_url(
     request.node.add_marker(pytest.mark.postgres)  # for those who ask by getfixturevalue
     with postgres_server.temporary_database() as url:
         yield url
+
+
+@pytest.fixture
+def owned_url(postgres_url: str) -> Iterator[str]:
+    """Yield the URL of an empty database for its owner, who is no superuser."""
+    import psycopg
+    from psycopg import sql
+
+    owner = f"owner_{uuid4().hex}"
+    name = sql.Identifier(owner)
+    parts = urlsplit(postgres_url)
+    place = f"{owner}:right@{parts.netloc.rpartition('@')[2]}"
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'right'").format(name))
+        admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+        try:
+            yield urlunsplit(parts._replace(netloc=place, path=f"/{owner}"))
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+            admin.execute(sql.SQL("DROP ROLE {}").format(name))
 
 
 @pytest.fixture(scope="session")

@@ -166,3 +166,13 @@ def test_many_may_upgrade_the_same_ledger_at_once(version_1: str) -> None:
         backend.close()
     with Ledger.open(version_1) as ledger:
         assert ledger.append("s", note(), incarnation=0).sequence == 2
+
+
+@pytest.mark.parametrize("version", range(1, NEWEST))
+def test_who_owns_a_database_and_is_nothing_else_can_upgrade(owned_url: str, version: int) -> None:
+    make_version(owned_url, version)
+    with Ledger.open(owned_url) as ledger, psycopg.connect(owned_url) as mine:
+        ledger.append("s", note())
+        ledger.append("s", note(), connection=mine)
+        mine.commit()
+        assert sequences(ledger.read("s")) == [1, 2, 3]

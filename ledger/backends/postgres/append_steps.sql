@@ -71,6 +71,10 @@ e.payload = draft_bytes[4 * d - 3]
 -- name: settle_locks
     -- Nobody else was told.
 
+-- name: settings_within
+    -- None of a cluster's: where Citus is not loaded, a function that names one can be made by
+    -- superusers alone.
+
 -- name: new_row
 bucket_ids[part_ints[6 * p - 4]], positions[d], part_texts[2 * p - 1], part_texts[2 * p],
     sequences[d], draft_texts[10 * d - 9], draft_texts[10 * d - 8], draft_ints[5 * d - 3],
@@ -117,6 +121,9 @@ bucket_ids[part_ints[6 * p - 4]], positions[d], part_texts[2 * p - 1], part_text
     -- The other servers were told for the caller's whole transaction.
     PERFORM set_config('citus.propagate_set_commands', 'local', true);
     EXECUTE 'DO $do$ BEGIN SET LOCAL lock_timeout TO DEFAULT; END $do$';
+
+-- name: settings_within_distributed
+SET citus.propagate_set_commands = none -- nor what append_events sets where there are several servers
 
 -- name: find_heads_distributed
 -- Elements are picked by expressions of PL/pgSQL alone, and a server gets the ids that it is to look

@@ -98,7 +98,7 @@ def _append_steps(schema: sql.Identifier, distributed: bool) -> dict[str, sql.Co
         step: sql.SQL(found[step + suffix]).format(schema=schema, **parts)
         for step in (
             *("lock_buckets", "find_heads", "insert_events", "move_buckets"),
-            "settle_locks",
+            *("settle_locks", "settings_within"),
         )
     }
 

@@ -22,7 +22,7 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 SET standard_conforming_strings = on
 SET lock_timeout = 0 -- what is set below ends with the function only because this is here
-SET citus.propagate_set_commands = none -- nor what append_events sets where there are several servers
+{settings_within}
 SET plan_cache_mode = {plans}
 SET enable_seqscan = off
 SET enable_bitmapscan = off
