@@ -31,7 +31,9 @@ ALTER TABLE {table} ADD PRIMARY KEY (bucket, {key})
 
 -- name: layouts
 -- What the tables that were there before look like, and at which place of its key a column is.
-SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+-- Types without the quotes in which they are where somebody set quote_all_identifiers.
+SELECT c.relname::text, a.attname::text, replace(format_type(a.atttypid, a.atttypmod), '"', ''),
+    a.attnotnull,
     array_position(k.conkey, a.attnum)
 FROM pg_catalog.pg_attribute AS a
 JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
