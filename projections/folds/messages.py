@@ -3,7 +3,8 @@
 Pieces that are streamed under an id make a partial row until `message.appended` settles it. Rules
 for facts that do not fit (each is also kept in `anomalies`):
 - the first `message.appended` of an id stands, a later one and later pieces change nothing;
-- changes and deletions of a message that is not there change nothing.
+- changes and deletions of a message that is not there change nothing;
+- a piece of a message that was amended to a list of parts changes nothing.
 """
 
 from __future__ import annotations
@@ -135,6 +136,8 @@ def _streamed(message: Message, event: Event) -> Message:
     if field is None:
         return _touched(message, event, {})
     before = getattr(message, field) or ""
+    if not isinstance(before, str):  # it was amended to parts, and a piece of text is of none of them
+        return _touched(message, event, anomaly(message, event, "ignored, the message is no text"))
     room = STREAMED_CHARS_MAX - len(before)
     if room <= 0:
         return _touched(message, event, {})

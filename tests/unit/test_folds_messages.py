@@ -131,6 +131,22 @@ def test_pieces_build_a_partial_message_until_it_is_appended() -> None:
     )
 
 
+def test_a_piece_of_a_message_that_was_amended_to_parts_changes_nothing() -> None:
+    parts = [{"type": "text", "text": "Hello"}]
+    message = only(
+        MESSAGES,
+        events_of(
+            MessageStreamed(message_id="m", delta="Hel"),
+            MessageAmended(message_id="m", content=parts),
+            MessageStreamed(message_id="m", delta="lo"),
+        ),
+    )
+    assert (message.content, message.is_partial) == (parts, True)
+    assert [(one.sequence, one.reason) for one in message.anomalies] == [
+        (3, "ignored, the message is no text")
+    ]
+
+
 def test_what_was_streamed_stands_in_for_an_empty_message() -> None:
     settled = MessageAppended(role="assistant", message_id="m", content="")
     assert message_after(piece("There."), settled) == expected(
