@@ -5,30 +5,27 @@ from uuid import uuid4
 
 from ledger import AsyncLedger, SequenceConflict
 from ledger.catalogue import ScopeFilter
-from projections.session_stores.conversation import (
-    AsyncConversationStore,
-    PendingMigration,
-    Session,
-    StepVisit,
-)
+from projections.session_stores import conversation
+from projections.session_stores.conversation import AsyncConversationStore, Session, StepVisit
 
 TENANT, AGENT, REFUND, ASK, PAY = (uuid4() for _ in range(5))
+WEB = conversation.Channel.WEBCHAT
 
 
 def enter(session: Session, step: str) -> None:
     """Take a turn that goes to a step of the refund scenario."""
-    step_id, turn = {"ask": ASK, "pay": PAY}[step], session.turn_count + 1
+    place, turn = {"ask": ASK, "pay": PAY}[step], session.turn_count + 1
     session.active_scenario_id, session.active_scenario_version = REFUND, 1
-    session.active_step_id, session.turn_count = step_id, turn
+    session.active_step_id, session.turn_count = place, turn
     visit = StepVisit(
-        step_id=step_id, step_name=step, step_content_hash=f"hash of {step}", turn_number=turn
+        step_id=place, step_name=step, step_content_hash=f"hash of {step}", turn_number=turn
     )
     session.step_history.append(visit)
 
 
 def mark(session: Session) -> None:
     """Mark a session for the next version of its scenario."""
-    session.pending_migration = PendingMigration(
+    session.pending_migration = conversation.PendingMigration(
         target_version=2, anchor_content_hash="hash of pay", migration_plan_id=uuid4()
     )
 
@@ -36,9 +33,11 @@ def mark(session: Session) -> None:
 async def main() -> None:
     async with await AsyncLedger.open("memory:") as ledger:
         store = AsyncConversationStore(ledger, tenant_id=TENANT)
-        ana = {"tenant_id": TENANT, "channel": "webchat", "user_channel_id": "ana"}
-        new = [Session(agent_id=AGENT, config_version=1, **ana) for _ in range(2)]
+        first = Session(
+            tenant_id=TENANT, agent_id=AGENT, channel=WEB, user_channel_id="ana", config_version=1
+        )
         # Two first messages at once: both get the same session.
+        new = first, first.model_copy(update={"session_id": uuid4()})
         one, other = await asyncio.gather(*map(store.get_or_create, new))
         enter(one, "ask")
         await store.save(one)
@@ -51,7 +50,7 @@ async def main() -> None:
         place = (TENANT, REFUND, 1, "hash of pay", ScopeFilter(include_channels=["webchat"]))
         for found in await store.find_sessions_by_step_hash(*place):
             await store.update(found.session_id, mark)
-        last = await store.get_by_channel(**ana)
+        last = await store.get_by_channel(TENANT, WEB, "ana")
         assert last is not None
         print(last.turn_count, [visit.step_name for visit in last.step_history])
         assert last.pending_migration is not None

@@ -2,10 +2,11 @@
 
 import threading
 from itertools import islice
+from tempfile import TemporaryDirectory
 
 from ledger import Ledger, NewEvent
 
-with Ledger.open("sqlite:///follow.db") as ledger:
+with TemporaryDirectory() as folder, Ledger.open(f"sqlite:///{folder}/agents.db") as ledger:
 
     def write(session: str) -> None:
         for number in range(5):

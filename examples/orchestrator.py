@@ -17,7 +17,7 @@ from projections.session_stores.orchestrator import (
     StoreRefused,
 )
 
-with Ledger.open("sqlite:///orchestrator.db") as ledger:
+with Ledger.open("memory:") as ledger:
     store = OrchestratorStore(ledger)
     session = SessionRecord(agent_id="support", status="active")
     run = RunRecord(session_id=session.id, status="running", provider="scripted")

@@ -1,12 +1,14 @@
 """Append in the transaction of one's own tables: both are stored, or neither."""
 
+from tempfile import TemporaryDirectory
+
 import apsw
 
 from ledger import Ledger, NewEvent
 
-with Ledger.open("sqlite:///outbox.db") as ledger:
+with TemporaryDirectory() as folder, Ledger.open(f"sqlite:///{folder}/shop.db") as ledger:
     # The caller's own connection to the same file, with its own table in it.
-    connection = apsw.Connection("outbox.db")
+    connection = apsw.Connection(f"{folder}/shop.db")
     connection.execute("CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, state TEXT)")
 
     def pay(order: str, *, fail: bool = False) -> None:
@@ -32,3 +34,4 @@ with Ledger.open("sqlite:///outbox.db") as ledger:
     events = [event.data["order"] for event in ledger.read("orders")]
     print("orders:", orders, "events:", events)
     assert orders == events == ["4711"]
+    connection.close()

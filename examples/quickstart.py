@@ -1,14 +1,14 @@
 """Append what happened, then ask what it means."""
 
 from ledger import Ledger, NewEvent
-from ledger.catalogue.messages import MessageAppended
-from ledger.catalogue.runs import RunFinished, RunStarted
-from projections.views import Views
+from ledger.catalogue import MessageAppended, RunFinished, RunStarted, SessionCreated
+from projections import Views
 
 with Ledger.open("sqlite:///quickstart.db") as ledger:
     ledger.append(
         "session-1",
         [
+            NewEvent(SessionCreated(agent_id="support", status="active"), event_id="e0"),
             NewEvent(RunStarted(model="example-large-1"), event_id="e1", run_id="run-1"),
             NewEvent(
                 MessageAppended(role="user", content="What is the capital of Peru?"),
@@ -30,4 +30,5 @@ with Ledger.open("sqlite:///quickstart.db") as ledger:
     views = Views(ledger)
     [run] = views.runs("session-1")
     print(run.run_id, run.status, run.message_count, run.output)
+    assert views.anomalies("session-1") == []  # facts that did not fit what came before
     assert [message.content for message in views.messages("session-1")][-1] == "Lima."

@@ -38,3 +38,11 @@ def test_an_example_runs(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LINES_MAX
+
+
+def test_examples_run_again_where_they_ran_and_leave_no_more_than_what_they_show(
+    tmp_path: Path,
+) -> None:
+    for path in EXAMPLES * 2:
+        assert run_example(path, tmp_path).returncode == 0, path.name
+    assert [one.name for one in tmp_path.iterdir()] == ["quickstart.db"]
