@@ -34,10 +34,13 @@ class Announcer(Generic[Failure]):
         self._is_out = False
 
     def failed(self, failure: Failure) -> None:
-        """Tell of an event that cannot be gone past."""
+        """Tell of an event that cannot be gone past; whoever called returns it as well."""
         if self._on_failure is not None:
             self._on_failure(failure)
-        else:
+
+    def unheard(self, failure: Failure) -> None:
+        """Log a failure that nobody is told of and nobody gets as an answer."""
+        if self._on_failure is None:
             _log.error("%s%s", failure, _where(failure.__cause__))
 
     def out(self, error: RetryableError) -> None:

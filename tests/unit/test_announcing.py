@@ -35,6 +35,7 @@ def test_whoever_asked_is_told_of_every_try_and_nothing_is_logged(
     announcer.out(outage)
     announcer.reached()
     announcer.failed(failure)
+    announcer.unheard(failure)
     assert (told, failures, caplog.records) == ([outage, outage], [failure], [])
 
 
@@ -44,7 +45,10 @@ def test_what_an_agent_wrote_is_not_logged_as_it_came(caplog: pytest.LogCaptureF
         raise ValueError("bad \x1b[2J")
     except ValueError as error:
         failure.__cause__ = error
-    Announcer[ProjectionFailed](None, None).failed(failure)
+    announcer = Announcer[ProjectionFailed](None, None)
+    announcer.failed(failure)
+    assert caplog.records == []  # whoever called has it as an answer
+    announcer.unheard(failure)
     [record] = caplog.records
     assert "\x1b" not in record.getMessage() + str(record.exc_info)
     assert __file__ in record.getMessage()
