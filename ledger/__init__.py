@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import typing
 
+from .backing_up import backup
 from .distributing import distribute
 from .errors import (
     AccessDenied,
@@ -22,6 +23,7 @@ from .errors import (
     LedgerClosed,
     LedgerError,
     NotALedger,
+    OtherEventLoop,
     OutcomeUnknown,
     RetryableError,
     SchemaTooNew,
@@ -31,7 +33,7 @@ from .errors import (
     TransactionAborted,
     UpcastFailed,
 )
-from .events import Append, Appended, Event, NewEvent, new_event_id
+from .events import Append, Appended, Event, EventLike, NewEvent, new_event_id
 from .following import Follower
 from .ledger import Ledger
 from .limits import Limits
@@ -56,6 +58,7 @@ __all__ = [
     "CallError",
     "Event",
     "EventIdReused",
+    "EventLike",
     "FeedPage",
     "Finding",
     "Follower",
@@ -74,6 +77,7 @@ __all__ = [
     "Limits",
     "NewEvent",
     "NotALedger",
+    "OtherEventLoop",
     "OutcomeUnknown",
     "RetryableError",
     "SchemaTooNew",
@@ -85,15 +89,29 @@ __all__ = [
     "UpcastFailed",
     "Upcasts",
     "VerifyReport",
+    "backup",
     "distribute",
     "new_event_id",
 ]
 
+_DISTRIBUTION = "agent-session-ledger"
 _ASYNC = {"AsyncFollower": ".following_async", "AsyncLedger": ".ledger_async"}
 
 
 def __getattr__(name: str) -> typing.Any:
     # asyncio is a third of what importing all this costs, and threads never need it.
-    if name not in _ASYNC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_ASYNC[name], __name__), name)
+    if name in _ASYNC:
+        return getattr(importlib.import_module(_ASYNC[name], __name__), name)
+    if name == "__version__":
+        metadata = importlib.import_module("importlib.metadata")
+        try:
+            return metadata.version(_DISTRIBUTION)
+        except metadata.PackageNotFoundError as error:
+            raise AttributeError(
+                f"{_DISTRIBUTION} is not installed, so it has no version"
+            ) from error
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

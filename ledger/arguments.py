@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
 from .backends.base import SessionQuery
-from .batch import Door
+from .batch import Door, Place, alone, in_list
 from .codec import check_text
 from .errors import InvalidArgument
 from .events import Append, NewEvent
@@ -20,7 +21,11 @@ from .limits import (
     WAIT_SECONDS_MAX,
 )
 from .moments import is_aware, to_microseconds
-from .refusals import shown
+from .refusals import shown, shown_time
+
+B = TypeVar("B")
+#: Sequences that are one thing to whoever hands them in.
+_NO_LISTS = (str, bytes, bytearray)
 
 #: A filter that is longer than any stored id finds nothing, which is no error; this bounds it.
 FILTER_BYTES_MAX = 65_536
@@ -39,6 +44,14 @@ class SessionArguments(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     newest_first: bool = False
     deleted: bool = False
+
+
+def backend_of(given: B, call: str) -> B:
+    """Return what a ledger is made of; a URL is refused, unseen, for it may hold a password."""
+    if hasattr(given, "info"):
+        return given
+    got = "text" if isinstance(given, str) else shown(given)
+    raise InvalidArgument("backend", f"expected a backend, got {got}; open a URL with {call}")
 
 
 def session_query(door: Door, given: SessionArguments) -> SessionQuery:
@@ -68,12 +81,12 @@ def one_append(
     tenant: str,
     expected: int | None,
     incarnation: int | None,
-) -> tuple[Append, bool]:
-    """Return the Append of an `append` call, and whether it was given a single event."""
-    alone = isinstance(events, NewEvent)  # asked first: an abstract class costs ten times as much
-    if not alone and isinstance(events, Sequence) and not isinstance(events, str | bytes):
-        return Append(session_id, tuple(events), tenant, expected, incarnation), False
-    return Append(session_id, (events,), tenant, expected, incarnation), True
+) -> tuple[Append, Place]:
+    """Return the Append of an `append` call; `alone` beside it if it was given a single event."""
+    single = isinstance(events, NewEvent)  # asked first: an abstract class costs ten times as much
+    if not single and isinstance(events, Sequence) and not isinstance(events, _NO_LISTS):
+        return Append(session_id, tuple(events), tenant, expected, incarnation), in_list
+    return Append(session_id, (events,), tenant, expected, incarnation), alone
 
 
 def many_appends(appends: Iterable[Append]) -> list[Append]:
@@ -183,5 +196,7 @@ def microseconds(moment: object, name: str) -> int | None:
     if moment is None:
         return None
     if not isinstance(moment, datetime) or not is_aware(moment):
-        raise InvalidArgument(name, f"expected a datetime with a time zone, got {shown(moment)}")
+        raise InvalidArgument(
+            name, f"expected a datetime with a time zone, got {shown_time(moment)}"
+        )
     return to_microseconds(moment)

@@ -26,7 +26,7 @@ from .limits import (
 from .moments import is_aware, to_microseconds
 from .payloads import payload_of, refuse_reserved
 from .records import Draft, Numbered, Part, Unit, event_of_draft, same_content
-from .refusals import shown
+from .refusals import shown, shown_time
 from .upcasts import Upcasts
 
 if TYPE_CHECKING:
@@ -39,6 +39,24 @@ _plain_meta_digest = meta_digest(None, None, None, None, None, "{}")
 
 # The place of an event that is appended alone.
 _ALONE = (((0, 0),),)
+
+#: How a caller finds an event again, by the number of its Append, and its own in there.
+Place = Callable[[int, int | None], str]
+
+
+def alone(append: int, event: int | None) -> str:
+    """Return the place of the only event."""
+    return ""
+
+
+def in_list(append: int, event: int | None) -> str:
+    """Return the place of one of the events of `append`."""
+    return "" if event is None else f"events[{event}]"
+
+
+def in_appends(append: int, event: int | None) -> str:
+    """Return the place of one of the Appends of `append_many`, or of an event there."""
+    return f"appends[{append}]" + ("" if event is None else f".events[{event}]")
 
 
 def utc_now() -> datetime:
@@ -127,28 +145,32 @@ class Door:
         self._catalogue = catalogue
         self._now_us = now_us
 
-    def batch(self, appends: Sequence[Append]) -> Batch:
+    def batch(self, appends: Sequence[Append], place: Place = alone) -> Batch:
         """Return the unit of some sessions' events; raise InvalidEvent or InvalidArgument."""
         if len(appends) == 1 and len(appends[0].events) == 1:
-            return self._alone(appends[0])
+            return self._alone(appends[0], place)
         sessions: dict[tuple[str, str], _Gathered] = {}
-        places = []
+        places: list[tuple[tuple[int, int], ...]] = []
         for append in appends:
-            key = self.session_key(append.tenant, append.session_id)
-            gathered = sessions.get(key)
-            if gathered is None:
-                gathered = sessions[key] = _Gathered(
-                    len(sessions),
-                    _condition(append.expected, "expected"),
-                    _condition(append.incarnation, "incarnation"),
-                )
-            elif append.expected is not None:
-                raise InvalidArgument("expected", "only a session's first append may carry it")
-            elif append.incarnation is not None:
-                raise InvalidArgument("incarnation", "only a session's first append may carry it")
-            places.append(
-                tuple([gathered.add(key, self._draft_of(key, event)) for event in append.events])
-            )
+            drafted: list[tuple[int, int]] | None = None
+            try:
+                key = self.session_key(append.tenant, append.session_id)
+                gathered = sessions.get(key)
+                if gathered is None:
+                    gathered = sessions[key] = _Gathered(
+                        len(sessions),
+                        _condition(append.expected, "expected"),
+                        _condition(append.incarnation, "incarnation"),
+                    )
+                else:
+                    _refuse_conditions(append)
+                drafted = []
+                for event in append.events:
+                    drafted.append(gathered.add(key, self._draft_of(key, event)))
+            except InvalidEvent as error:
+                at = place(len(places), None if drafted is None else len(drafted))
+                raise _placed(error, at) from error.__cause__
+            places.append(tuple(drafted))
         parts = tuple(
             [
                 self._part(key, one.expected, one.incarnation, tuple(one.drafts))
@@ -158,12 +180,18 @@ class Door:
         self._check_size(parts)
         return Batch(Unit(parts), tuple(places))
 
-    def _alone(self, append: Append) -> Batch:
+    def _alone(self, append: Append, place: Place) -> Batch:
         """Return the unit of one event, as most are; to gather it would cost the door a fifth more."""
-        key = self.session_key(append.tenant, append.session_id)
-        expected = _condition(append.expected, "expected")
-        incarnation = _condition(append.incarnation, "incarnation")
-        part = self._part(key, expected, incarnation, (self._draft_of(key, append.events[0]),))
+        event: int | None = None
+        try:
+            key = self.session_key(append.tenant, append.session_id)
+            expected = _condition(append.expected, "expected")
+            incarnation = _condition(append.incarnation, "incarnation")
+            event = 0
+            draft = self._draft_of(key, append.events[event])
+        except InvalidEvent as error:
+            raise _placed(error, place(0, event)) from error.__cause__
+        part = self._part(key, expected, incarnation, (draft,))
         self._check_size((part,))
         return Batch(Unit((part,)), _ALONE)
 
@@ -257,13 +285,11 @@ class Door:
         new = event if isinstance(event, NewEvent) else NewEvent(event)  # type: ignore[arg-type]  # payload_of checks it
         return self.draft(*key, new)
 
-    def _occurred(self, moment: datetime | None) -> int:
+    def _occurred(self, moment: object) -> int:
         if moment is None:
             return self._now_us()
-        if not isinstance(moment, datetime):
-            raise InvalidEvent("occurred_at", f"expected a datetime, got {type(moment).__name__}")
-        if not is_aware(moment):
-            raise InvalidEvent("occurred_at", "naive datetime; give it a time zone")
+        if not isinstance(moment, datetime) or not is_aware(moment):
+            raise InvalidEvent("occurred_at", f"expected a datetime, got {shown_time(moment)}")
         occurred_us = to_microseconds(moment)
         if occurred_us < 0:
             raise InvalidEvent("occurred_at", "before 1970")
@@ -296,6 +322,16 @@ def _condition(value: object, name: str) -> int | None:
     if value is not None and (type(value) is not int or not 0 <= value <= SEQUENCE_MAX):
         raise InvalidArgument(name, f"a sequence from 0 or None, not {shown(value)}")
     return value
+
+
+def _refuse_conditions(append: Append) -> None:
+    for name in ("expected", "incarnation"):
+        if getattr(append, name) is not None:
+            raise InvalidArgument(name, "only a session's first append may carry it")
+
+
+def _placed(error: InvalidEvent, place: str) -> InvalidEvent:
+    return InvalidEvent(error.field, error.reason, place) if place else error
 
 
 def _metadata(new: NewEvent) -> str:

@@ -41,6 +41,11 @@ def start(buckets: int) -> Cursor:
     return Cursor((0,) * buckets)
 
 
+def place_of(token: str | None, ledger_id: str, buckets: int) -> Cursor:
+    """Return the cursor in a token, the one before the first event for None; as `decode`."""
+    return start(buckets) if token is None else decode(token, ledger_id, buckets)
+
+
 def encode(cursor: Cursor, ledger_id: str) -> str:
     """Return the token of a cursor of this ledger."""
     body = bytearray(b"f")

@@ -24,7 +24,8 @@
         IntegrityError          what is stored is not what was appended
         UpcastFailed            an upcaster cannot lift a stored payload
 
-The first paragraph of each docstring says what to do next and is part of the message.
+The first paragraph of each docstring says what to do next and is part of the message, but for
+InvalidArgument, whose reason does.
 """
 
 from __future__ import annotations
@@ -83,21 +84,34 @@ class CallError(LedgerError):
 
 
 class InvalidArgument(CallError, ValueError):
-    """Correct the named argument."""
+    """Correct the argument; `reason` says how."""
 
     def __init__(self, argument: str, reason: str) -> None:
         self.argument = argument
         self.reason = reason
         super().__init__(f"{argument}: {reason}.")
 
+    def __str__(self) -> str:
+        return self.problem  # which says it all
+
 
 class InvalidEvent(CallError, ValueError):
-    """Correct the named field; the call has changed nothing."""
+    """Correct the named field; the call has changed nothing.
 
-    def __init__(self, field: str, reason: str) -> None:
-        self.field = field
+    Of several events `place` names the one that is meant, as in `events[3]`, and `field` is the
+    whole path to what is wrong, as in `events[3].payload.role`; of one event it is "".
+    """
+
+    def __init__(self, field: str, reason: str, place: str = "") -> None:
+        self.field = f"{place}.{field}" if place else field
         self.reason = reason
-        super().__init__(f"{field}: {reason}.")
+        self.place = place
+        super().__init__(f"{self.field}: {reason}.")
+
+    @property
+    def event_field(self) -> str:
+        """The field as it is called within its event."""
+        return self.field[len(self.place) + 1 :] if self.place else self.field
 
 
 class SequenceConflict(CallError):
@@ -165,6 +179,10 @@ class ForkedProcess(StopError):
 
     Or forked before the parent opened the file: SQLite takes its parent's locks for its own.
     """
+
+
+class OtherEventLoop(StopError):
+    """Open a ledger in each event loop; this one belongs to the loop that appended first."""
 
 
 class AccessDenied(StopError):

@@ -63,6 +63,10 @@ class NewEvent(msgspec.Struct, frozen=True):
     metadata: Mapping[str, Any] | None = None
 
 
+#: What `append` takes for an event.
+EventLike = NewEvent | Fact
+
+
 # gc=False: an event refers to decoded JSON, which refers to nothing, so it is never part of a
 # cycle, and the garbage collector walked through every event of a page several times.
 class Event(msgspec.Struct, frozen=True, gc=False):

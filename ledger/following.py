@@ -115,9 +115,7 @@ def source_of(
             raise InvalidArgument("after", "only a session has sequences; use a cursor")
         if tenant is not None:
             door.tenant_key(tenant)
-        place = cursors.start(buckets)
-        if cursor is not None:
-            place = cursors.decode(cursor, ledger_id, buckets)
+        place = cursors.place_of(cursor, ledger_id, buckets)
         return FeedSource(place, event_types(types), tenant)
     if cursor is not None:
         raise InvalidArgument("cursor", "a session is followed from a sequence; use after")

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from .backends.base import AsyncBackend
-from .errors import AppendTimeout
+from .errors import AppendTimeout, OtherEventLoop
 from .group_commit import BLOCKED_LANES_MAX, BLOCKED_POLL_S, LOCKED
 from .plans import arun
 from .processes import refuse_in_children
@@ -77,15 +77,29 @@ class AsyncGroupCommit:
         self._lanes = [AsyncLane(self._store) for _ in range(backend.lanes)]
         self._blocked: dict[int, AsyncLane] = {}
         self._blocked_slots = asyncio.Semaphore(BLOCKED_LANES_MAX)
+        self._loop: asyncio.AbstractEventLoop | None = None
         refuse_in_children(self)
 
     async def append(self, unit: Unit) -> Sequence[Numbered]:
         """Store a unit and return its numbers; raise if nothing of it was stored."""
+        self._check_loop()
         deadline = time.monotonic() + self._backend.lock_timeout_s
         outcome = await self._lanes[unit.first_bucket % len(self._lanes)].submit(unit)
         if isinstance(outcome, LOCKED):
             outcome = await self._append_blocked(unit, outcome.bucket, deadline)
         return numbers_or_raise(outcome)
+
+    def _check_loop(self) -> None:
+        """Raise OtherEventLoop where another loop's task could be the one that stores the unit.
+
+        What that one sets, in its own thread, wakes nobody here: such appends waited for ever.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return
+        if self._loop is not None and self._loop.is_running():
+            raise OtherEventLoop("This ledger is in use in another event loop.")
+        self._loop = loop  # the first one, or the one before has ended
 
     async def _append_blocked(self, unit: Unit, bucket: int, deadline: float) -> Outcome:
         lane = AsyncLane(self._store_blocked)

@@ -6,34 +6,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from . import cursor as cursors
 from . import transfer
 from .arguments import (
     SessionArguments,
+    backend_of,
     event_key,
-    event_types,
-    feed_limit,
     flag,
     list_limit,
     many_appends,
     natural,
     one_append,
-    session_ids_limit,
     session_places,
     session_query,
     wait_seconds,
 )
 from .backends import open_backend
 from .backends.base import Backend, OpenOptions
-from .batch import Batch, Door
-from .events import Append, Appended, Event, Fact, NewEvent
+from .batch import Batch, Door, alone, in_appends
+from .events import Append, Appended, Event, EventLike
 from .following import Follower, source_of
 from .group_commit import GroupCommit
 from .lifecycle import deleting, fork_batch
 from .limits import Limits
-from .pages import FeedPage, SessionIds, decode_place, encode_place
+from .pages import FeedPage, SessionIds, end_of_log, page_of_ids, page_of_log
 from .plans import run
-from .reading import feed_page, read_event, read_lineage, read_pages, read_session
+from .reading import read_event, read_lineage, read_pages, read_session
 from .records import Head, event_of_record, events_of_records
 from .rounds import numbers_or_raise
 from .upcasts import Upcasts
@@ -41,8 +38,6 @@ from .verify import Progress, VerifyReport, verify_everything, verify_session
 
 if TYPE_CHECKING:
     from .catalogue import Catalogue
-
-EventLike = NewEvent | Fact
 
 
 class Ledger:
@@ -57,7 +52,7 @@ class Ledger:
         upcasts: Upcasts | None = None,
         retry_timeout_s: float = 30.0,
     ) -> None:
-        self.backend = backend
+        self.backend = backend_of(backend, "Ledger.open(url)")
         self.upcasts = upcasts or Upcasts()
         self.door = Door(backend.info.buckets, limits or Limits(), catalogue)
         self._commits = GroupCommit(backend, retry_timeout_s)
@@ -158,9 +153,9 @@ class Ledger:
         cancelled statement), AccessDenied, NotALedger, StorageFailed, IntegrityError, LedgerClosed
         or ForkedProcess; nothing is stored then, but perhaps after BackendUnavailable.
         """
-        append, single = one_append(session_id, events, tenant, expected, incarnation)
-        answer = self._store(self.door.batch([append]), connection)[0]
-        return answer[0] if single else answer
+        append, place = one_append(session_id, events, tenant, expected, incarnation)
+        answer = self._store(self.door.batch([append], place), connection)[0]
+        return answer[0] if place is alone else answer
 
     def append_many(
         self, appends: Iterable[Append], *, connection: Any = None
@@ -170,7 +165,7 @@ class Ledger:
         Returns one list per Append, in order, with one entry per event. Contract and errors are
         those of `append`.
         """
-        return self._store(self.door.batch(many_appends(appends)), connection)
+        return self._store(self.door.batch(many_appends(appends), in_appends), connection)
 
     def fork(self, session_id: str, at: int, into: str, *, tenant: str = "") -> Appended:
         """Begin the new session `into` with everything of a session up to sequence `at`.
@@ -276,17 +271,16 @@ class Ledger:
         deletions and what they hide included. The cursor also moves over events that `types` or
         `tenant` leave out, so a page can be empty while `more` is True. Raises InvalidCursor.
         """
-        place = cursors.start(self.buckets)
-        if cursor is not None:
-            place = cursors.decode(cursor, self.ledger_id, self.buckets)
-        owner = None if tenant is None else self.door.tenant_key(tenant)
-        plan = feed_page(self.backend, place, feed_limit(limit), event_types(types), owner)
-        page = run(plan)
-        return FeedPage(
-            events_of_records(page.records, self.upcasts),
-            cursors.encode(page.cursor, self.ledger_id),
-            page.more,
-        )
+        asked = cursor, limit, types, tenant
+        return run(page_of_log(self.backend, self.door, self.upcasts, *asked))
+
+    def end_cursor(self) -> str:
+        """Return the cursor behind the last event that is committed now.
+
+        From it `feed` and `follow` give what comes later: no event whose append has returned, and
+        each one once that is appended after this call.
+        """
+        return run(end_of_log(self.backend))
 
     def follow(
         self,
@@ -321,16 +315,8 @@ class Ledger:
         The order is fixed but has no meaning. Deleted sessions are listed only if asked for. With
         `limit` 0 the cursor is the one that was given.
         """
-        tenant, count = self.door.tenant_key(tenant), session_ids_limit(limit)
-        flag(deleted, "deleted")
-        bucket, after = decode_place(cursor, self.ledger_id, self.buckets)
-        if not count:
-            return SessionIds([], cursor)
-        found = self.backend.session_ids(tenant, bucket, after, count, deleted=deleted)
-        return SessionIds(
-            [session_id for _, session_id in found],
-            encode_place(found[-1], self.ledger_id) if found and len(found) == count else None,
-        )
+        plan = page_of_ids(self.backend, self.door, tenant, cursor, limit, deleted)
+        return run(plan)
 
     def verify(
         self,
@@ -385,6 +371,9 @@ class Ledger:
     def close(self) -> None:
         """Release the storage and end all followers; closing twice does nothing."""
         self.backend.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.backend.where}, buckets={self.buckets}>"
 
     def __enter__(self) -> Self:
         return self

@@ -6,35 +6,32 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from . import cursor as cursors
 from . import transfer
 from .arguments import (
     SessionArguments,
+    backend_of,
     event_key,
-    event_types,
-    feed_limit,
     flag,
     list_limit,
     many_appends,
     natural,
     one_append,
-    session_ids_limit,
     session_places,
     session_query,
     wait_seconds,
 )
 from .backends import open_backend_async
 from .backends.base import AsyncBackend, OpenOptions
-from .batch import Batch, Door
-from .events import Append, Appended, Event
+from .batch import Batch, Door, alone, in_appends
+from .events import Append, Appended, Event, EventLike
 from .following import source_of
 from .following_async import AsyncFollower
 from .group_commit_async import AsyncGroupCommit
 from .lifecycle import deleting, fork_batch
 from .limits import Limits
-from .pages import FeedPage, SessionIds, decode_place, encode_place
+from .pages import FeedPage, SessionIds, end_of_log, page_of_ids, page_of_log
 from .plans import arun
-from .reading import feed_page, read_event, read_lineage, read_pages, read_session
+from .reading import read_event, read_lineage, read_pages, read_session
 from .records import Head, event_of_record, events_of_records
 from .rounds import numbers_or_raise
 from .upcasts import Upcasts
@@ -42,7 +39,6 @@ from .verify import Progress, VerifyReport, verify_everything, verify_session
 
 if TYPE_CHECKING:
     from .catalogue import Catalogue
-    from .ledger import EventLike
 
 
 class AsyncLedger:
@@ -57,7 +53,7 @@ class AsyncLedger:
         upcasts: Upcasts | None = None,
         retry_timeout_s: float = 30.0,
     ) -> None:
-        self.backend = backend
+        self.backend = backend_of(backend, "await AsyncLedger.open(url)")
         self.upcasts = upcasts or Upcasts()
         self.door = Door(backend.info.buckets, limits or Limits(), catalogue)
         self._commits = AsyncGroupCommit(backend, retry_timeout_s)
@@ -158,9 +154,9 @@ class AsyncLedger:
         cancelled statement), AccessDenied, NotALedger, StorageFailed, IntegrityError, LedgerClosed
         or ForkedProcess; nothing is stored then, but perhaps after BackendUnavailable.
         """
-        append, single = one_append(session_id, events, tenant, expected, incarnation)
-        answer = (await self._store(self.door.batch([append]), connection))[0]
-        return answer[0] if single else answer
+        append, place = one_append(session_id, events, tenant, expected, incarnation)
+        answer = (await self._store(self.door.batch([append], place), connection))[0]
+        return answer[0] if place is alone else answer
 
     async def append_many(
         self, appends: Iterable[Append], *, connection: Any = None
@@ -170,7 +166,7 @@ class AsyncLedger:
         Returns one list per Append, in order, with one entry per event. Contract and errors are
         those of `append`.
         """
-        return await self._store(self.door.batch(many_appends(appends)), connection)
+        return await self._store(self.door.batch(many_appends(appends), in_appends), connection)
 
     async def fork(self, session_id: str, at: int, into: str, *, tenant: str = "") -> Appended:
         """Begin the new session `into` with everything of a session up to sequence `at`.
@@ -276,17 +272,16 @@ class AsyncLedger:
         deletions and what they hide included. The cursor also moves over events that `types` or
         `tenant` leave out, so a page can be empty while `more` is True. Raises InvalidCursor.
         """
-        place = cursors.start(self.buckets)
-        if cursor is not None:
-            place = cursors.decode(cursor, self.ledger_id, self.buckets)
-        owner = None if tenant is None else self.door.tenant_key(tenant)
-        plan = feed_page(self.backend, place, feed_limit(limit), event_types(types), owner)
-        page = await arun(plan)
-        return FeedPage(
-            events_of_records(page.records, self.upcasts),
-            cursors.encode(page.cursor, self.ledger_id),
-            page.more,
-        )
+        asked = cursor, limit, types, tenant
+        return await arun(page_of_log(self.backend, self.door, self.upcasts, *asked))
+
+    async def end_cursor(self) -> str:
+        """Return the cursor behind the last event that is committed now.
+
+        From it `feed` and `follow` give what comes later: no event whose append has returned, and
+        each one once that is appended after this call.
+        """
+        return await arun(end_of_log(self.backend))
 
     def follow(
         self,
@@ -321,16 +316,8 @@ class AsyncLedger:
         The order is fixed but has no meaning. Deleted sessions are listed only if asked for. With
         `limit` 0 the cursor is the one that was given.
         """
-        tenant, count = self.door.tenant_key(tenant), session_ids_limit(limit)
-        flag(deleted, "deleted")
-        bucket, after = decode_place(cursor, self.ledger_id, self.buckets)
-        if not count:
-            return SessionIds([], cursor)
-        found = await self.backend.session_ids(tenant, bucket, after, count, deleted=deleted)
-        return SessionIds(
-            [session_id for _, session_id in found],
-            encode_place(found[-1], self.ledger_id) if found and len(found) == count else None,
-        )
+        plan = page_of_ids(self.backend, self.door, tenant, cursor, limit, deleted)
+        return await arun(plan)
 
     async def verify(
         self,
@@ -385,6 +372,9 @@ class AsyncLedger:
     async def close(self) -> None:
         """Release the storage and end all followers; closing twice does nothing."""
         await self.backend.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.backend.where}, buckets={self.buckets}>"
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set, ValuesView
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .codec import check_text, encode_json, parse_json_object
-from .errors import InvalidEvent
+from .errors import InvalidArgument, InvalidEvent
 from .events import JSON_CONTENT_TYPE, SESSION_FORKED, NewEvent
 from .limits import CONTENT_TYPE_BYTES_MAX, SCHEMA_VERSION_MAX, TYPE_BYTES_MAX
 from .refusals import shown
@@ -36,8 +36,7 @@ def payload_of(event: NewEvent, catalogue: Catalogue, bytes_max: int) -> Payload
     elif hasattr(type(event.payload), "model_dump"):
         payload = _model(event, event.payload, catalogue)
     else:
-        kind = type(event.payload).__name__
-        raise InvalidEvent("payload", f"expected a model, a mapping or bytes, got {kind}")
+        raise InvalidEvent("payload", _no_payload(event))
     if len(payload.stored) > bytes_max:
         raise InvalidEvent(
             "payload", f"{len(payload.stored)} bytes, at most {bytes_max} are accepted"
@@ -62,6 +61,19 @@ def check_stored(
     _refuse_newer(type_name, version, newest)
     if version == newest and content_type == JSON_CONTENT_TYPE:
         catalogue.check(model, stored)
+
+
+def _no_payload(event: NewEvent) -> str:
+    """Return what is wrong about a payload of another kind, and what to write instead."""
+    given: object = event.payload
+    if isinstance(given, type):
+        return f"got the class {given.__name__}; append an instance of it"
+    if isinstance(given, str) and not isinstance(event.type, str | None):
+        return "got text; the payload comes first, then the type: NewEvent(payload, 'my.type')"
+    expected = f"expected a model, a mapping or bytes, got {type(given).__name__}"
+    if isinstance(given, Iterator | Set | ValuesView):
+        return f"{expected}; to append several events pass a list"
+    return expected
 
 
 def _opaque(event: NewEvent, data: bytes, catalogue: Catalogue) -> Payload:
@@ -95,7 +107,10 @@ def _mapping(event: NewEvent, data: Mapping[str, Any], catalogue: Catalogue) -> 
 
 
 def _model(event: NewEvent, payload: Any, catalogue: Catalogue) -> Payload:
-    type_name, version = catalogue.describe(payload)
+    try:
+        type_name, version = catalogue.describe(payload)
+    except InvalidArgument as error:
+        raise InvalidEvent("payload", error.reason) from error
     if event.type is not None and _type(event.type) != type_name:
         raise InvalidEvent("type", f"{type(payload).__name__} is a {type_name}")
     if _version(event.schema_version, version) != version:
@@ -120,7 +135,9 @@ def _refuse_content_type(event: NewEvent, kind: str) -> None:
 
 def _type(value: object) -> str:
     if value is None:
-        raise InvalidEvent("type", "a payload that is no model needs one")
+        raise InvalidEvent(
+            "type", "a payload that is no model needs one: NewEvent(payload, 'my.type')"
+        )
     name = check_text(value, "type", TYPE_BYTES_MAX)
     if not name.isprintable():
         raise InvalidEvent("type", "control characters are not allowed")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import NoneType
 
 from .errors import LedgerError
+from .moments import is_aware
 
 _SHOWN_CHARACTERS_MAX = 80
 _SHOWN_BITS_MAX = 128
@@ -25,6 +27,13 @@ def shown(value: object) -> str:
         cut = value[:_SHOWN_CHARACTERS_MAX]
         return repr(cut) if cut == value else f"{cut!r}…"
     return _kind(value)
+
+
+def shown_time(value: object) -> str:
+    """Return a short spelling of what is no datetime with a time zone."""
+    if isinstance(value, datetime) and not is_aware(value):
+        return "a naive datetime; give it a tzinfo"
+    return shown(value)
 
 
 def said(error: Exception) -> str:

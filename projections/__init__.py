@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .builtin import BUILTIN
 from .engine.comparing import RowDifference, VersionComparison, VersionsApart
 from .engine.consumer_lags import ConsumerLag
 from .engine.daemon import Daemon
@@ -13,7 +14,7 @@ from .engine.rebuild import Rebuild
 from .engine.rebuild_reports import RebuildProgress, RebuildReport
 from .engine.stops import Failure, Skip
 from .engine.versions import FoldChanged, ViewVersion
-from .engine.waiting import Answer
+from .engine.waiting import Answer, Places
 from .errors import (
     HandlerFailed,
     HandlerSuperseded,
@@ -46,14 +47,18 @@ from .folds.violations import VIOLATIONS, Violation
 from .handlers import Handlers
 from .handlers_async import AsyncHandlers
 from .readers.anomaly_lists import MarkedFact
+from .readers.consistency import Consistency
 from .readers.history_differences import Difference
+from .readers.history_places import Moment
 from .readers.listing_cursors import ViewPage
+from .readers.listing_queries import Statuses
+from .readers.rows_at_head import AtHead, Decide
 from .readers.scenario_positions import ScenarioPosition
 from .readers.search import SearchHit
-from .readers.session_lists import SessionStats
+from .readers.session_lists import SessionFilters, SessionOrder, SessionStats
 from .readers.span_trees import SpanNode
 from .readers.transcripts import TranscriptCall, TranscriptLine
-from .readers.usage_totals import UsageTotal
+from .readers.usage_totals import UsageBy, UsageTotal
 from .views import Views
 from .views_async import AsyncViews
 
@@ -61,6 +66,7 @@ __all__ = [
     "ALLOWED_ACTIONS",
     "APPROVALS",
     "ARTIFACTS",
+    "BUILTIN",
     "CONSUMERS",
     "CONTEXT",
     "FEEDBACK",
@@ -84,11 +90,14 @@ __all__ = [
     "Artifact",
     "AsyncHandlers",
     "AsyncViews",
+    "AtHead",
     "BucketLag",
+    "Consistency",
     "Consumer",
     "ConsumerLag",
     "ContextEntry",
     "Daemon",
+    "Decide",
     "Difference",
     "Failure",
     "Feedback",
@@ -102,6 +111,8 @@ __all__ = [
     "Index",
     "MarkedFact",
     "Message",
+    "Moment",
+    "Places",
     "Projection",
     "ProjectionFailed",
     "QAEntry",
@@ -116,18 +127,22 @@ __all__ = [
     "Script",
     "SearchHit",
     "Session",
+    "SessionFilters",
+    "SessionOrder",
     "SessionStats",
     "Skip",
     "Snapshot",
     "Span",
     "SpanNode",
     "Status",
+    "Statuses",
     "StepVisit",
     "TableMismatch",
     "TranscriptCall",
     "TranscriptLine",
     "Turn",
     "Usage",
+    "UsageBy",
     "UsageTotal",
     "VersionComparison",
     "VersionDropped",

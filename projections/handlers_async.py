@@ -20,6 +20,7 @@ from .engine.handling.skips import HandlerSkips
 from .engine.handling.watching import PAUSE_FIRST_S, WAIT_S, check_some_left, tell
 from .engine.stops import Skip
 from .errors import HandlerFailed
+from .readers.arguments import instance
 
 
 class AsyncHandlers:
@@ -35,7 +36,7 @@ class AsyncHandlers:
     A handler that raises stops in that bucket, as a view does whose fold fails: `views.status()`
     names the event, and everything else goes on. A handler is shown there under its name, and its
     lag as that of a view, until it is retired. `on_failure` is told of it; without, and without
-    `on_retry`, the logger "projections" is. `clock` counts seconds for all of this.
+    `on_retry`, `watch` tells the logger "projections". `clock` counts seconds for all of this.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class AsyncHandlers:
         on_retry: Callable[[RetryableError], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        instance(ledger, "ledger", AsyncLedger)
         self._log = ledger.backend
         views = open_views_async(ledger.backend)
         self._handling = Handling(
@@ -93,6 +95,8 @@ class AsyncHandlers:
                 try:
                     token = await self._log.token(None)
                     report = tell(await arun(self._handling.advance()), self._announcer)
+                    for failure in report.failures:
+                        self._announcer.unheard(failure)
                     self._announcer.reached()
                     check_some_left(report, self._handling.places)
                     await self._log.wait(None, token, WAIT_S)

@@ -9,7 +9,6 @@ from ledger import Ledger
 from ledger.plans import run
 
 from .backends import open_views
-from .builtin import BUILTIN
 from .engine.projection import Projection
 from .engine.projector import BATCH_EVENTS_MAX
 from .folds.messages import Message
@@ -40,7 +39,8 @@ class Views:
 
     Safe to share between threads; any number of processes may open the views of one ledger. The
     tables are made when first needed. Nothing runs in the background: a reader brings what it
-    reads up to date, unless it says `consistency="eventual"`.
+    reads up to date, unless it says `consistency="eventual"`. Without `projections` they are the
+    built-in ones; for those and others say `projections=[*BUILTIN, MINE]`.
 
     `as_of` asks for a view as it was: behind a sequence of its session, or at a time by the store's
     clock (`recorded_at`). That answer is folded from the log alone, by today's folds, so it is
@@ -56,7 +56,7 @@ class Views:
         self,
         ledger: Ledger,
         *,
-        projections: Sequence[Projection] = BUILTIN,
+        projections: Sequence[Projection] | None = None,
         batch_events_max: int = BATCH_EVENTS_MAX,
     ) -> None:
         instance(ledger, "ledger", Ledger)

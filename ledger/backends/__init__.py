@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
 from ..errors import InvalidArgument, StopError
 from ..processes import refuse_in_children
 from ..urls import Address, parse
@@ -48,6 +51,27 @@ def distribute_backend(url: str, options: OpenOptions, shards: int) -> bool:
     except ImportError as error:
         raise _missing_driver() from error
     return distribute_tables(address.target, options, shards)
+
+
+def backup_backend(
+    url: str,
+    path: str | os.PathLike[str],
+    options: OpenOptions,
+    check: Callable[[Backend], None] | None,
+) -> None:
+    """Copy the file of the backend that a URL names; the copy is checked before it has its name."""
+    address = parse(url)
+    if address.kind == "postgresql":
+        raise InvalidArgument(
+            "url",
+            "a ledger on PostgreSQL is copied by pg_dump -n SCHEMA, which is ledger unless it was"
+            " opened with another",
+        )
+    if address.kind == "memory":
+        raise InvalidArgument("url", "a ledger in memory has no file to copy; export it")
+    from .sqlite.backup import back_up
+
+    back_up(address.target, path, options, check)
 
 
 def _open_local(address: Address, options: OpenOptions) -> WaitableBackend:

@@ -82,6 +82,8 @@ class Backend(Protocol):
     """Storage of one ledger. Methods are safe to call from several threads."""
 
     info: LedgerInfo
+    #: where it is, for people: without a password
+    where: str
     #: how many group-commit lanes may write at the same time
     lanes: int
     #: how long an append may wait for other transactions, all its tries together
@@ -161,6 +163,7 @@ class AsyncBackend(Protocol):
     """The same storage for tasks of one event loop; docstrings as in Backend."""
 
     info: LedgerInfo
+    where: str
     lanes: int
     lock_timeout_s: float
 

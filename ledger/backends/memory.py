@@ -21,6 +21,7 @@ class MemoryBackend:
     """Lists and dicts behind one lock; gone with the object."""
 
     lanes = 1
+    where = "memory:"
 
     def __init__(self, options: OpenOptions) -> None:
         buckets = 1 if options.buckets is None else options.buckets

@@ -28,6 +28,7 @@ class ThreadedBackend:
     def __init__(self, backend: WaitableBackend, *, inline: bool = False) -> None:
         self.backend = backend
         self.info = backend.info
+        self.where = backend.where
         self.lanes = backend.lanes
         self.lock_timeout_s = backend.lock_timeout_s
         self._inline = inline

@@ -55,8 +55,11 @@ class Catalogue:
         cls = model if isinstance(model, type) else type(model)
         found = self._names.get(cls)
         if found is None:
+            name = cls.__name__ if issubclass(cls, Fact) else f"{cls.__name__}, type='…'"
             raise InvalidArgument(
-                "payload", f"{_full_name(cls)} is not registered in the catalogue"
+                "payload",
+                f"{_full_name(cls)} is not registered in the catalogue; register it:"
+                f" catalogue.register({name}) and Ledger.open(…, catalogue=catalogue)",
             )
         return found
 

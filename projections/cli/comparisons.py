@@ -9,13 +9,14 @@ from ..engine.comparing import VersionComparison
 from .options import output
 from .safe_text import cell
 from .tables import table_of
+from .wording import counted
 
 
 def print_comparison(found: VersionComparison) -> None:
     """Print what two versions have in common, and the first rows that differ."""
     typer.echo(
-        f"version {found.old}: {found.old_rows} rows, {found.old_checksum[:16]};"
-        f" version {found.new}: {found.new_rows} rows, {found.new_checksum[:16]};"
+        f"version {found.old}: {counted(found.old_rows, 'row')}, {found.old_checksum[:16]};"
+        f" version {found.new}: {counted(found.new_rows, 'row')}, {found.new_checksum[:16]};"
         f" differing rows: {found.differing}"
     )
     if not found.same:

@@ -13,6 +13,7 @@ from ledger import Event
 
 from .safe_text import ascii_json, cell
 from .tables import table_of
+from .wording import counted, utc
 
 _PLAIN = (
     "tenant",
@@ -48,7 +49,7 @@ def event_json(event: Event) -> str:
 
 def event_line(event: Event, *, with_session: bool) -> Text:
     """Return an event as one line of a running display."""
-    parts = [Text(f"{event.recorded_at:%H:%M:%S}", style="dim")]
+    parts = [Text(f"{event.recorded_at:%H:%M:%S}Z", style="dim")]
     if with_session:
         parts.append(cell(event.session_id, 60))
     parts += [Text(str(event.sequence)), cell(event.type, 60), event_data(event)]
@@ -57,11 +58,11 @@ def event_line(event: Event, *, with_session: bool) -> Text:
 
 def event_table(events: Iterable[Event]) -> Table:
     """Return events of one session as a table."""
-    table = table_of("seq", "recorded", "type", "run", "data", right=("seq",))
+    table = table_of("seq", "recorded (UTC)", "type", "run", "data", right=("seq",))
     for event in events:
         table.add_row(
             str(event.sequence),
-            f"{event.recorded_at:%Y-%m-%d %H:%M:%S}",
+            utc(event.recorded_at),
             cell(event.type, 40),
             cell(event.run_id, 40),
             event_data(event),
@@ -73,5 +74,7 @@ def event_data(event: Event) -> Text:
     """Return an event's payload, cut."""
     if isinstance(event.data, bytes):
         size = len(event.data)
-        return Text.assemble(f"{size} bytes of ", cell(event.content_type, 60), style="dim")
+        return Text.assemble(
+            f"{counted(size, 'byte')} of ", cell(event.content_type, 60), style="dim"
+        )
     return cell(event.data, DATA_CHARS_MAX)

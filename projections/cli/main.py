@@ -20,11 +20,15 @@ from ledger import LedgerError, RetryableError, StopError
 
 from ..engine.versions import FoldChanged
 from . import (  # noqa: F401  # each adds its commands
+    anomalies,
+    backup,
     diff,
     distribute,
+    lifecycle,
     project,
     reading,
     rebuild,
+    search,
     show,
     skips,
     status,

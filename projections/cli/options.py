@@ -51,6 +51,20 @@ def open_existing(url: str) -> Ledger:
     return open_ledger(url)
 
 
+def check_there(ledger: Ledger, session: str, tenant: str, *, deleted: bool = False) -> None:
+    """Refuse a session that has no events, or, unless `deleted`, none that are not deleted.
+
+    Who mistypes a name would else be told that there is nothing to see.
+    """
+    head = ledger.heads([session], tenant=tenant)[session]
+    if not head.sequence:
+        raise InvalidArgument("session", f"there is no session {session!r}")
+    if not (head.visible or deleted):
+        raise InvalidArgument(
+            "session", f"session {session!r} was deleted; read --deleted prints it"
+        )
+
+
 def moment(text: str | None, name: str) -> datetime | None:
     """Return the datetime in ISO 8601 text."""
     return None if text is None else _moment(text, name)

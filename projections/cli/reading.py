@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from typing import Annotated
 
 import typer
 
+from ledger import InvalidArgument
+
 from .app import app
 from .events import event_json, event_line, event_table
-from .options import DEFAULT_URL, AsJson, Session, Tenant, Url, moment, open_existing, output
+from .options import (
+    DEFAULT_URL,
+    AsJson,
+    Session,
+    Tenant,
+    Url,
+    check_there,
+    moment,
+    open_existing,
+    output,
+)
 
 Types = Annotated[list[str] | None, typer.Option("--type", help="Only this type; may be repeated.")]
 
@@ -49,6 +62,8 @@ def read(
             lineage=lineage,
             deleted=deleted,
         )
+        if not events and not wait:
+            check_there(ledger, session, tenant, deleted=deleted)
     if as_json:
         for event in events:
             typer.echo(event_json(event))
@@ -66,24 +81,30 @@ def tail(
         str | None, typer.Option(help="Only this tenant; of a session, its tenant.")
     ] = None,
     types: Types = None,
-    cursor: Annotated[str | None, typer.Option(help="Where to go on in the log.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="Where to begin in the log.")] = None,
     after: Annotated[int, typer.Option(help="Of a session: behind this sequence.")] = 0,
+    new: Annotated[bool, typer.Option("--new", help="Only what is committed from now on.")] = False,
     count: Annotated[int | None, typer.Option(min=0, help="End after so many events.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print events as they are committed, until Ctrl-C."""
+    """Print the log, or a session, from its beginning on, then what is committed, until Ctrl-C.
+
+    It begins elsewhere with --cursor, --after, or at the end with --new.
+    """
+    if new and (cursor is not None or after):
+        raise InvalidArgument("new", "it says where to begin, and so do --cursor and --after")
     console = output()
-    with (
-        open_existing(url) as ledger,
-        ledger.follow(
+    with open_existing(url) as ledger:
+        if new and session is None:
+            cursor = ledger.end_cursor()
+        elif new and session is not None:
+            after = ledger.head(session, tenant=tenant or "")
+        following = ledger.follow(
             session, cursor=cursor, after=after, types=types or None, tenant=tenant
-        ) as follower,
-    ):
-        try:
+        )
+        with following as follower, suppress(KeyboardInterrupt):  # which is how following ends
             for event in islice(follower, count):
                 if as_json:
                     print(event_json(event), flush=True)
                 else:
                     console.print(event_line(event, with_session=session is None), soft_wrap=True)
-        except KeyboardInterrupt:
-            pass  # Ctrl-C is how following ends

@@ -19,6 +19,7 @@ from .comparisons import print_comparison
 from .options import DEFAULT_URL, Url, notices, open_existing
 from .own_projections import Name, Own, known_projections
 from .safe_text import safe
+from .wording import counted
 
 STOPPED = 4
 INTERRUPTED = 130
@@ -98,7 +99,10 @@ def _rebuilt(
 ) -> RebuildReport:
     count = min(processes, ledger.buckets)
     if count < processes:
-        notices().print(f"This ledger has {ledger.buckets} bucket(s): {count} process(es) at work.")
+        notices().print(
+            f"This ledger has {counted(ledger.buckets, 'bucket')}:"
+            f" {counted(count, 'process', 'processes')} at work."
+        )
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -142,7 +146,7 @@ def _rebuilt(
 def _tell(report: RebuildReport) -> None:
     rate = report.events / max(report.seconds, 1e-9)
     typer.echo(
-        f"{report.events} events folded in {_duration(report.seconds)} ({rate:,.0f}/s);"
+        f"{counted(report.events, 'event')} folded in {_duration(report.seconds)} ({rate:,.0f}/s);"
         f" version {report.version} of {report.projection} is"
         f" {'built' if report.built else 'not built yet'}."
     )

@@ -17,15 +17,20 @@ from ..folds.qa import QAEntry
 from ..folds.runs import Run
 from ..folds.sessions import Session
 from ..folds.traces import Span
+from ..readers.anomaly_lists import MarkedFact
 from ..readers.history_places import Moment
+from ..readers.listing_queries import TENANT_LIMIT_MAX
 from ..views import Views
+from .anomalies import anomaly_table
 from .app import app
-from .options import DEFAULT_URL, AsOf, Tenant, Url, open_existing, output, place
+from .options import DEFAULT_URL, AsOf, Tenant, Url, check_there, open_existing, output, place
 from .safe_text import cell
 from .tables import table_of
+from .wording import counted, utc
 
 SHOWN_MAX = 1_000
 DEPTH_MAX = 16
+ANOMALIES = "Anomalies"
 _table = partial(table_of, header_style="dim")  # the title above it is bold
 
 
@@ -38,38 +43,48 @@ def show(
     tenant: Tenant = "",
     limit: Annotated[int, typer.Option(help="How many sessions to list.")] = 100,
     archived: Annotated[bool, typer.Option("--archived", help="List those, too.")] = False,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="List those in this status, such as active; may be repeated."),
+    ] = None,
     as_of: AsOf = None,
 ) -> None:
-    """Show a session with its runs, answers and traces; or list the sessions."""
+    """Show a session: its runs, answers, traces and anomalies; or list the sessions."""
     with open_existing(url) as ledger:
         if session is not None:
+            if status:
+                raise InvalidArgument("status", "it is for the list: leave the session out")
             then = None if as_of is None else place(as_of, "as_of")
             show_session(ledger, session, tenant, then)
             return
         if as_of is not None:
             raise InvalidArgument("as_of", "only one session has a past: name it")
-        found = Views(ledger).sessions(tenant=tenant, limit=limit, archived=archived)
+        found = Views(ledger).sessions(
+            tenant=tenant, limit=limit, archived=archived, status=status or None
+        )
     output().print(_sessions(found)) if found else typer.echo("no sessions")
 
 
 def show_session(ledger: Ledger, session_id: str, tenant: str, as_of: Moment | None = None) -> None:
     """Print the views of one session, as they are or as they were, of each SHOWN_MAX rows at most."""
+    check_there(ledger, session_id, tenant)
     views = Views(ledger)
     session = views.session(session_id, tenant=tenant, as_of=as_of)
     if session is None:
-        then = "" if as_of is None else " then"
-        raise InvalidArgument("session", f"there is no session {session_id!r}{then}")
+        raise InvalidArgument("session", f"there is no session {session_id!r} then")
     found = (
         _now(views, session_id, tenant)
         if as_of is None
         else _then(views, session_id, tenant, as_of)
     )
+    found.append(_marked(views, session))
     console = output()
     title = Text.assemble("Session ", cell(session_id))
     console.print(_section(title, _session(session)))
     for (name, table_of_rows, others), (rows, more) in zip(_SECTIONS, found, strict=True):
         if rows:
-            console.print(_section(Text(name), table_of_rows(rows)))
+            title = Text(f"{name} ({len(rows) + more})" if name == ANOMALIES else name)
+            console.print(_section(title, table_of_rows(rows)))
         if more:
             console.print(f"and {more} more {others}")
 
@@ -96,6 +111,13 @@ def _then(views: Views, session_id: str, tenant: str, as_of: Moment) -> list[tup
     return [(some, len(rows) - len(some)) for some, rows in zip(shown, every, strict=True)]
 
 
+def _marked(views: Views, session: Session) -> tuple[list[MarkedFact], int]:
+    """Return what did not fit up to where the session stands, and how much is left out."""
+    every = views.anomalies(session.session_id, tenant=session.tenant, limit=TENANT_LIMIT_MAX)
+    upto = [one for one in every if one.sequence <= session.last_sequence]
+    return upto[:SHOWN_MAX], max(0, len(upto) - SHOWN_MAX)
+
+
 def _more(shown: list[Any], count: Callable[[], int]) -> int:
     # Counted where there may be more only; some may have come, or gone, meanwhile.
     return 0 if len(shown) < SHOWN_MAX else max(0, count() - len(shown))
@@ -118,7 +140,7 @@ def _sessions(sessions: list[Session]) -> Table:
         "runs",
         "messages",
         "cost",
-        "last activity",
+        "last activity (UTC)",
         right=("runs", "messages", "cost"),
     )
     for session in sessions:
@@ -129,7 +151,7 @@ def _sessions(sessions: list[Session]) -> Table:
             str(session.run_count),
             str(session.message_count),
             _usd(session.cost_usd or None),
-            f"{session.last_activity_at:%Y-%m-%d %H:%M:%S}",
+            utc(session.last_activity_at),
         )
     return table
 
@@ -140,8 +162,9 @@ def _session(session: Session) -> Table:
     table.add_column(overflow="fold")
     tokens = f"{session.input_tokens} in, {session.output_tokens} out"
     counts = (
-        f"{session.run_count} runs, {session.turn_count} turns, {session.message_count} messages, "
-        f"{session.tool_call_count} tool calls ({session.tool_failure_count} failed)"
+        f"{counted(session.run_count, 'run')}, {counted(session.turn_count, 'turn')},"
+        f" {counted(session.message_count, 'message')},"
+        f" {counted(session.tool_call_count, 'tool call')} ({session.tool_failure_count} failed)"
     )
     for name, value in (
         ("label", cell(session.label)),
@@ -153,8 +176,8 @@ def _session(session: Session) -> Table:
         ("counts", Text(counts)),
         ("tokens", Text(tokens if session.input_tokens or session.output_tokens else "")),
         ("cost", Text(_usd(session.cost_usd or None))),
-        ("created", Text(f"{session.created_at:%Y-%m-%d %H:%M:%S}")),
-        ("last activity", Text(f"{session.last_activity_at:%Y-%m-%d %H:%M:%S}")),
+        ("created", Text(f"{utc(session.created_at)} UTC")),
+        ("last activity", Text(f"{utc(session.last_activity_at)} UTC")),
     ):
         if value.plain:
             table.add_row(name, value)
@@ -245,6 +268,7 @@ _SECTIONS: tuple[tuple[str, Callable[[list[Any]], Table], str], ...] = (
     ("Runs", _runs, "behind them"),
     ("Questions and answers", _qa, "before them"),
     ("Traces", _traces, "behind them"),
+    (ANOMALIES, partial(anomaly_table, header_style="dim"), "behind them"),
 )
 
 

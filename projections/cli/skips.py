@@ -15,6 +15,7 @@ from .options import DEFAULT_URL, AsJson, Url, open_existing, output
 from .own_projections import Name, Names, Own, chosen_names, known_projections
 from .safe_text import ascii_json, cell, safe
 from .tables import table_of
+from .wording import utc
 
 
 @app.command()
@@ -72,19 +73,21 @@ def skip_line(skip: Skip) -> str:
     return safe(
         f"{skip.projection} version {skip.version}: {skip.by} skipped position"
         f" {skip.position} of bucket {skip.bucket}, event {skip.event_id!r}, at"
-        f" {skip.at:%Y-%m-%d %H:%M}: {skip.reason}"
+        f" {utc(skip.at)} UTC: {skip.reason}"
     )
 
 
 def _table(found: list[Skip]) -> Table:
     numbers = ("version", "bucket", "position")
-    table = table_of("projection", *numbers, "event", "at", "by", "reason", "error", right=numbers)
+    table = table_of(
+        "projection", *numbers, "event", "at (UTC)", "by", "reason", "error", right=numbers
+    )
     for one in found:
         table.add_row(
             cell(one.projection, 60),
             *(str(number) for number in (one.version, one.bucket, one.position)),
             cell(one.event_id, 60),
-            f"{one.at:%Y-%m-%d %H:%M}",
+            utc(one.at),
             cell(one.by, 60),
             cell(one.reason),
             cell(one.error),

@@ -27,6 +27,7 @@ from .app import app
 from .options import DEFAULT_URL, Url, notices, open_existing, open_ledger, stdin_bytes
 from .show import show_session
 from .whole_files import written
+from .wording import counted
 
 #: What an import with --show prints; a large file would fill the terminal for minutes.
 SHOWN_SESSIONS_MAX = 5
@@ -60,7 +61,7 @@ def export(
         for line in ledger.export_lines():
             out.write(line)
             count += 1
-    typer.echo(f"exported {count} events", err=True)
+    typer.echo(f"exported {counted(count, 'event')}", err=True)
 
 
 @app.command("import")
@@ -98,8 +99,10 @@ def import_(
 def summary(report: ImportReport) -> str:
     """Return what an import did, in a sentence."""
     if not report.stored:
-        return f"Nothing new: all {report.events} events were there already."
-    return f"Imported {report.stored} events; {report.already_stored} were there already."
+        all_of_them = counted(report.events, "event was", "events were")
+        return f"Nothing new: all {all_of_them} there already."
+    there = counted(report.already_stored, "was", "were")
+    return f"Imported {counted(report.stored, 'event')}; {there} there already."
 
 
 def _import_chat(
@@ -139,7 +142,7 @@ def _its_place(conversation: Conversation) -> Iterator[None]:
     except InvalidEvent as error:
         if error.field == "tenant":
             raise  # no fault of the file
-        reason = f"{where}, {error.field}: {error.reason}"
+        reason = f"{where}, {error.event_field}: {error.reason}"
         raise InvalidImport(conversation.line, reason) from error
     except EventIdReused as error:
         reason = f"{where} has event {error.event_id!r} with other content"

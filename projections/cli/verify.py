@@ -11,9 +11,10 @@ from rich.table import Table
 from ledger.verify import VerifyReport
 
 from .app import app
-from .options import DEFAULT_URL, Tenant, Url, notices, open_existing, output
+from .options import DEFAULT_URL, Tenant, Url, check_there, notices, open_existing, output
 from .safe_text import cell
 from .tables import table_of
+from .wording import counted
 
 
 @app.command()
@@ -25,17 +26,22 @@ def verify(
     tenant: Tenant = "",
 ) -> None:
     """Recompute numbers, digests and hash chains; exit code 1 if something does not fit."""
-    with open_existing(url) as ledger, Progress(console=notices(), transient=True) as bar:
-        task = bar.add_task("verifying", total=None)
-        report = ledger.verify(
-            session,
-            tenant=tenant,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    console = notices()
+    with open_existing(url) as ledger:
+        # Where there is no terminal, nothing would be left of the bar but its last line break.
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("verifying", total=None)
+            report = ledger.verify(
+                session,
+                tenant=tenant,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        if session is not None and report.ok and not report.events:
+            check_there(ledger, session, tenant, deleted=True)
     if not report.ok:
         output().print(_findings(report))
     typer.echo(
-        f"{report.events} events in {report.sessions} sessions verified,"
+        f"{counted(report.events, 'event')} in {counted(report.sessions, 'session')} verified,"
         f" findings: {len(report.findings)}"
     )
     raise typer.Exit(0 if report.ok else 1)

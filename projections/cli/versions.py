@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated
 
 import msgspec
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from ledger import InvalidArgument
 
-from ..engine.versions import ViewVersion
+from ..engine.versions import FoldChanged, ViewVersion
 from ..views import Views
 from .app import app
 from .comparisons import print_comparison
@@ -107,8 +108,21 @@ def accept(name: Name, version: Version, url: Url = DEFAULT_URL, projections: Ow
     """Take a version whose code was changed for one that the code of today has made."""
     known = known_projections(projections, name)
     with open_existing(url) as ledger:
-        Views(ledger, projections=known).accept(name, version)
-    typer.echo(f"Version {version} of {name} counts as made by the code of today.")
+        views = Views(ledger, projections=known)
+        changed = _changed(views, name, version)
+        views.accept(name, version)
+    if changed:
+        typer.echo(f"Version {version} of {name} counts as made by the code of today.")
+    else:
+        typer.echo(f"Nothing changed: version {version} of {name} was made by the code of today.")
+
+
+def _changed(views: Views, name: str, version: int) -> bool:
+    with warnings.catch_warnings():
+        # Who accepts a change need not be told that there is one.
+        warnings.simplefilter("ignore", FoldChanged)
+        there = views.versions()
+    return any(one.changed for one in there if (one.projection, one.version) == (name, version))
 
 
 def _say_read(name: str, version: int) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from ledger import InvalidArgument
+
+# `ledger export old.db`, meant as "export that one", wrote another ledger's lines over it.
+_DATABASE = b"SQLite format 3\0"
 _NEW_MODE = 0o666
 
 
@@ -17,7 +23,7 @@ def written(file: str) -> Iterator[BinaryIO]:
 
     Links are followed; mode and owner stay, as far as this process may give them. What is there and
     is no regular file - a FIFO, a device, a descriptor of a process - is written into as it stands.
-    What fails in writing carries the file's name.
+    A database is never replaced (InvalidArgument). What fails in writing carries the file's name.
     """
     try:
         with _opened(file) as out:
@@ -37,9 +43,13 @@ def _opened(file: str) -> Iterator[BinaryIO]:
         with open(os.open(file, os.O_WRONLY | os.O_TRUNC), "wb") as out:
             yield out
         return
-    unfinished = f"{target}.{os.getpid()}.part"
+    if there is None and file.endswith(os.sep):  # which realpath would drop
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file)
+    _refuse_databases(target, there)
+    unfinished = f"{target}.{secrets.token_hex(4)}.part"
+    made = _make(unfinished, there)
     try:
-        with open(_make(unfinished, there), "wb") as out:
+        with open(made, "wb") as out:
             yield out
             out.flush()
             os.fsync(out.fileno())
@@ -47,6 +57,16 @@ def _opened(file: str) -> Iterator[BinaryIO]:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(unfinished)
+
+
+def _refuse_databases(target: str, there: os.stat_result | None) -> None:
+    if there is None or not there.st_size:
+        return
+    with suppress(PermissionError), open(target, "rb") as file:
+        if file.read(len(_DATABASE)) == _DATABASE:
+            raise InvalidArgument(
+                "FILE", f"{target!r} is a database, and would be replaced; its own URL is --url"
+            )
 
 
 def _status(file: str) -> os.stat_result | None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from ledger import InvalidArgument, Ledger, LedgerClosed, RetryableError
+from ledger import Ledger, LedgerClosed, RetryableError
 from ledger.pauses import Pauses
 from ledger.plans import run
 
 from ..backends import open_views
-from ..builtin import BUILTIN
 from ..errors import ProjectionFailed
-from ..readers.arguments import checked_projections, instance, several, text
+from ..readers.arguments import checked_projections, instance, no_view, several, text
 from ..readers.reading import Reader
 from .announcing import Announcer
 from .projection import Projection
@@ -34,19 +33,19 @@ OnRetry = Callable[[RetryableError], None]
 
 
 class Daemon:
-    """Folds the log into views, all of them or those in `names`.
+    """Folds the log into views, all of them or those in `names`; built-in ones if none are given.
 
     A fold that fails is handed to `on_failure` once, and then left alone until somebody else
     brought its bucket past that event; everything else goes on. So it does without a version that
     is dropped; VersionDropped is raised once there is none left. A server that cannot be reached is
-    tried again; `on_retry` is told why. Without these two, the logger "projections" is told.
+    tried again; `on_retry` is told why. Without these two, `watch` tells the logger "projections".
     """
 
     def __init__(
         self,
         ledger: Ledger,
         *,
-        projections: Sequence[Projection] = BUILTIN,
+        projections: Sequence[Projection] | None = None,
         names: Sequence[str] | None = None,
         batch_events_max: int = BATCH_EVENTS_MAX,
         on_failure: OnFailure | None = None,
@@ -56,7 +55,7 @@ class Daemon:
         known = {one.name for one in checked_projections(projections)}
         for name in () if names is None else several(names, "names", "projections"):
             if text(name, "names") not in known:
-                raise InvalidArgument("names", f"these views have none named {name!r}")
+                raise no_view("names", name, known)
         self._log = ledger.backend
         self._reader = Reader(
             ledger.backend,
@@ -82,7 +81,8 @@ class Daemon:
         while not self._stopped.is_set():
             try:
                 token = self._log.token(None)
-                self.advance()
+                for failure in self.advance():
+                    self._announcer.unheard(failure)
                 self._announcer.reached()
                 self._log.wait(None, token, WAIT_S)
                 pauses.reset()

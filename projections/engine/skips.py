@@ -9,7 +9,6 @@ from ledger import InvalidArgument
 from ledger.arguments import natural
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.plans import Plan
-from ledger.refusals import shown
 
 from ..backends.base import AsyncViewBackend, Overview, ViewBackend
 from ..readers.arguments import text, version_number
@@ -43,8 +42,7 @@ class Skips:
     ) -> Plan[Skip]:
         """Record a skip of the event at which a version stands stopped."""
         check_asked(self._log, bucket, position, reason, by)
-        if not self._versions.knows(name):
-            raise InvalidArgument("projection", f"these views have none named {shown(name)}")
+        self._versions.check_name(name, "projection")
         yield from self._prepare()
         if version is None:
             chosen = yield from self._projector.chosen([name])

@@ -17,10 +17,9 @@ from ledger import InvalidArgument
 from ledger.arguments import natural
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.plans import Plan
-from ledger.refusals import shown
 
 from ..backends.base import AsyncViewBackend, Standing, ViewBackend
-from ..readers.arguments import text, version_number
+from ..readers.arguments import no_view, text, version_number
 from .comparing import Comparer, VersionComparison
 from .made_by import MadeBy, made_by
 from .projector import Projector
@@ -195,7 +194,7 @@ class Versions:
         for argument, version in (("old", old), ("new", new)):
             if version is not None:
                 version_number(version, argument)
-        self._check_name(name)
+        self.check_name(name)
         yield from self.prepare()
         standings = yield from self._projector.standings([name])
         known = [t for t in self._tables if t.identity in standings and t.projection.name == name]
@@ -229,7 +228,7 @@ class Versions:
     def table(self, name: str, version: int, argument: str = "version") -> Table:
         """Return the table of a version that is known; `argument` is what it was asked by."""
         version_number(version, argument)
-        self._check_name(name)
+        self.check_name(name)
         for table in self._tables:
             if table.identity == (name, version):
                 return table
@@ -237,10 +236,8 @@ class Versions:
             argument, f"these views know no version {version} of projection {name!r}"
         )
 
-    def knows(self, name: object) -> bool:
-        """Whether a projection of that name is known, in whatever version."""
-        return type(name) is str and any(t.projection.name == name for t in self._tables)
-
-    def _check_name(self, name: object) -> None:
-        if not self.knows(name):
-            raise InvalidArgument("name", f"these views have no projection named {shown(name)}")
+    def check_name(self, name: object, argument: str = "name") -> None:
+        """Refuse the name of a projection that is not known in any version."""
+        known = {table.projection.name for table in self._tables}
+        if type(name) is not str or name not in known:
+            raise no_view(argument, name, known)

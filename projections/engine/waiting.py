@@ -19,7 +19,7 @@ from ledger.refusals import shown
 
 from ..backends.base import AsyncViewBackend, Overview, ViewBackend
 from ..errors import ProjectionFailed, VersionDropped, ViewsBehind
-from ..readers.arguments import several, text
+from ..readers.arguments import no_view, several, text
 from .dropping import outlives_drops
 from .projector import Projector
 from .tables import Table
@@ -146,7 +146,7 @@ class Waiting:
     def positions(self, name: str) -> Plan[tuple[int, ...]]:
         """Return how far the version that readers read has come."""
         if type(name) is not str or name not in self._names:
-            raise InvalidArgument("projection", f"these views have none named {shown(name)}")
+            raise no_view("projection", name, self._names)
         yield from self._prepare()
         [stands] = (yield from self._projector.places([name])).values()
         return tuple(stands)
@@ -190,7 +190,7 @@ class Waiting:
     def _check(self, names: Sequence[str]) -> Sequence[str]:
         for name in several(names, "projections", "projections"):
             if text(name, "projections") not in self._names:
-                raise InvalidArgument("projections", f"these views have none named {shown(name)}")
+                raise no_view("projections", name, self._names)
         return names
 
     @outlives_drops

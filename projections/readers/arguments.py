@@ -6,8 +6,9 @@ what was stored, as that of an append does; a read stores nothing.
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from ledger.codec import check_text
 from ledger.limits import FEED_LIMIT_MAX
 from ledger.refusals import shown
 
+from ..builtin import BUILTIN
 from ..engine.projection import Projection, check_free, checked
 
 T = TypeVar("T")
@@ -65,14 +67,22 @@ def batch_size(value: object) -> int:
 
 
 def checked_projections(given: object) -> Sequence[Projection]:
-    """Return the projections that views are opened with."""
-    found = several(given, "projections", "Projection")
+    """Return the projections that views are opened with; the built-in ones for None."""
+    found = several(BUILTIN if given is None else given, "projections", "Projection")
     if not found:
         raise InvalidArgument("projections", "there is none")
     definitions = [checked(instance(one, "projections", Projection)) for one in found]
     for one in definitions:
         check_free(one.name)
     return definitions
+
+
+def no_view(argument: str, name: object, known: Iterable[str]) -> InvalidArgument:
+    """Return the refusal of a name that none of some views has."""
+    reason = f"these views have none named {shown(name)}; they have: {', '.join(sorted({*known}))}"
+    if type(name) is str and any(one.name == name for one in BUILTIN):
+        reason += "; it is a built-in one, and those come by projections=[*BUILTIN, …]"
+    return InvalidArgument(argument, reason)
 
 
 def version_number(value: object, name: str = "version") -> int:
@@ -107,6 +117,14 @@ def instance(value: object, name: str, type_: type[T]) -> T:
     """Return `value` if it is of a type, such as the last row of the page before."""
     if not isinstance(value, type_):
         raise InvalidArgument(name, f"expected {_named(type_.__name__)}, got {shown(value)}")
+    return value
+
+
+def answered(value: T, name: str) -> T:
+    """Return what a function of the caller's returned; refuse an async one, which nobody awaits."""
+    if inspect.iscoroutine(value):
+        value.close()  # or Python warns that it was never awaited
+        raise InvalidArgument(name, "it is async; give a plain function")
     return value
 
 

@@ -14,7 +14,7 @@ from ledger.events import SESSION_DELETED
 from ledger.limits import SEQUENCE_MAX
 from ledger.plans import Plan
 from ledger.records import Head, Record
-from ledger.refusals import shown
+from ledger.refusals import shown_time
 
 from ..engine.tables import Key
 from .arguments import moment as checked_time
@@ -57,7 +57,8 @@ def check_moment(value: object, name: str) -> None:
         checked_time(value, name)
     elif type(value) is not int or not 0 <= value <= SEQUENCE_MAX:
         raise InvalidArgument(
-            name, f"expected a sequence from 0 or a datetime with a time zone, got {shown(value)}"
+            name,
+            f"expected a sequence from 0 or a datetime with a time zone, got {shown_time(value)}",
         )
 
 

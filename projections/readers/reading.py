@@ -35,6 +35,7 @@ from .arguments import (
     checked_projections,
     count_limit,
     flag,
+    no_view,
     session_key,
     tenant_key,
 )
@@ -59,7 +60,7 @@ class Reader(SubjectRows):
         views: ViewBackend | AsyncViewBackend,
         door: Door,
         upcasts: Upcasts,
-        projections: Sequence[Projection],
+        projections: Sequence[Projection] | None,
         batch_events_max: int,
     ) -> None:
         self._views = views
@@ -361,7 +362,7 @@ class Reader(SubjectRows):
     def table(self, name: str, argument: str = "projection") -> Table:
         """Return the table of a projection; of several versions the one last seen active."""
         if type(name) is not str or name not in self._tables:
-            raise InvalidArgument(argument, f"these views have none named {shown(name)}")
+            raise no_view(argument, name, self._tables)
         return self._tables[name]
 
     def key(self, name: str, key: object, *, sessions: bool = False) -> Key:

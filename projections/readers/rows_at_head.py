@@ -39,6 +39,7 @@ from ..engine.folding import fold, fold_event
 from ..engine.tables import Key, Row, Table
 from ..engine.work import Page, Work, decode_page, page_of, work_of
 from ..errors import VersionDropped, ViewsBehind
+from .arguments import answered
 from .consistency import Consistency
 from .kept_rows import KeptRow, KeptRows
 
@@ -129,7 +130,7 @@ class RowsAtHead:
                 events = decide(found.view)
                 if not events:
                     return []
-            if not isinstance(events, list | tuple):
+            if not isinstance(answered(events, "decide"), list | tuple):
                 raise InvalidArgument("decide", f"it returns a list of events, not {shown(events)}")
             try:
                 appended: list[Appended] = yield append(

@@ -24,7 +24,12 @@ def first_refused(
 
 def renamed(error: InvalidEvent, place: str) -> InvalidEvent:
     """Return a refusal in which a place stands for the payload."""
-    whole, _, field = error.field.partition(".")
+    whole, _, field = error.event_field.partition(".")
     if whole != PAYLOAD:
-        return error
+        return unplaced(error)
     return InvalidEvent(f"{place}.{field}" if field else place, error.reason)
+
+
+def unplaced(error: InvalidEvent) -> InvalidEvent:
+    """Return a refusal without the place of a fact among others that the caller has not seen."""
+    return InvalidEvent(error.event_field, error.reason) if error.place else error

@@ -9,12 +9,14 @@ from typing import TypeVar
 from ledger import AsyncLedger, InvalidArgument, Ledger
 from ledger.refusals import shown
 
-from ..readers.arguments import instance, moment
+from ..readers.arguments import answered, instance, moment
 from ..views import Views
 from ..views_async import AsyncViews
 
 L = TypeVar("L", Ledger, AsyncLedger)
 V = TypeVar("V", Views, AsyncViews)
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 def views_for(ledger: Ledger, views: Views | None) -> Views:
@@ -37,6 +39,17 @@ def _given(ledger: L, views: V | None, ledgers: type[L], face: type[V]) -> V | N
     if instance(views, "views", face)._reader.ledger_id != ledger.ledger_id:
         raise InvalidArgument("views", "expected those of the same ledger, got another one's")
     return views
+
+
+def check_change(change: object) -> None:
+    """Refuse what cannot be called to change what is stored."""
+    if not callable(change):
+        raise InvalidArgument("change", f"expected a function, got {shown(change)}")
+
+
+def changed_by(change: Callable[[R], T], stored: R) -> T:
+    """Return what `change` makes of what is stored; refuse an async one."""
+    return answered(change(stored), "change")
 
 
 def checked_clock(clock: object) -> Callable[[], datetime]:

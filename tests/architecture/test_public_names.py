@@ -2,13 +2,29 @@
 
 import __future__
 
+import ast
+import builtins
+import collections.abc
+import datetime
 import importlib
+import importlib.metadata
 import inspect
+import subprocess
+import sys
+import typing
 from types import ModuleType
+from typing import get_origin
 
 import pytest
 
+import ledger
+import projections
+from ledger import AsyncLedger, Ledger, catalogue
+from projections import AsyncViews, Daemon, Views
+
 PACKAGES = ("ledger", "projections")
+#: Shapes of functions that a caller hands in, and what only the library itself makes.
+INSIDE = {"Ask", "AsyncAsk", "AsyncBackend", "Backend", "Given", "Progress"}
 _Feature = type(__future__.annotations)
 
 
@@ -25,10 +41,10 @@ def public_names(package: ModuleType) -> set[str]:
 
 
 def has_docstring(value: object) -> bool:
-    """Whether a class or function says what it is; a constant cannot."""
+    """Whether a class or function says what it is; a constant or an alias of types cannot."""
     if inspect.isclass(value):
         return bool(vars(value).get("__doc__"))  # an inherited one tells about the parent
-    if callable(value):
+    if callable(value) and get_origin(value) is None:
         return bool(inspect.getdoc(value))
     return True
 
@@ -40,6 +56,51 @@ def test_all_lists_exactly_the_public_names(package: str) -> None:
     assert sorted(listed) == sorted(set(listed)), "a name is listed twice"
     assert [name for name in listed if not hasattr(module, name)] == []
     assert sorted(public_names(module) - set(listed)) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_dir_shows_every_public_name(package: str) -> None:
+    # In a process of its own: what another test has loaded stands in the namespace already.
+    program = f"import {package} as p; print(sorted({{*p.__all__}} - {{*dir(p)}}))"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+def test_the_version_is_the_distributions() -> None:
+    assert ledger.__version__ == importlib.metadata.version("agent-session-ledger")
+    assert "__version__" in dir(ledger)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = ledger.nothing
+
+
+@pytest.mark.parametrize("face", [Views, AsyncViews, Daemon], ids=lambda face: face.__name__)
+def test_a_signature_fits_on_a_page(face: type) -> None:
+    assert len(str(inspect.signature(face))) < 500
+
+
+def named_in(face: type) -> set[str]:
+    """The names that stand in the annotations of a class's public methods."""
+    methods = [value for name, value in vars(face).items() if not name.startswith("_")]
+    return {
+        node.id
+        for method in [face.__init__, *methods]  # type: ignore[misc]  # of each class its own
+        if inspect.isfunction(method)
+        for annotation in method.__annotations__.values()
+        for node in ast.walk(ast.parse(annotation, mode="eval"))
+        if isinstance(node, ast.Name)
+    }
+
+
+@pytest.mark.parametrize("face", [Ledger, AsyncLedger, Views, AsyncViews], ids=lambda f: f.__name__)
+def test_types_of_public_signatures_can_be_imported(face: type) -> None:
+    doors = [ledger, catalogue, projections]
+    exported = {name for door in doors for name in door.__all__} | {"transfer"}  # a module
+    known = {
+        name for module in (builtins, collections.abc, datetime, typing) for name in vars(module)
+    }
+    assert named_in(face) - exported - known - INSIDE == set()
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -1,18 +1,21 @@
 """The feed: every event of the log exactly once, page by page, from an opaque cursor."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from ledger import InvalidArgument, InvalidCursor, NewEvent
+from ledger import InvalidArgument, InvalidCursor, LedgerClosed, NewEvent
 from ledger.cursor import Cursor, encode
 from tests.support.builders import (
+    background,
     note,
     notes,
     on_durable,
     sequences,
     sessions_in_buckets,
+    take,
     texts,
     whole_feed,
 )
@@ -159,6 +162,73 @@ def test_a_repeated_event_is_in_the_feed_once(ledger: Any) -> None:
     for _ in range(3):
         ledger.append("s", [event, event])
     assert sequences(whole_feed(ledger)) == [1]
+
+
+# Where the log ends now.
+
+
+def test_the_end_of_an_empty_log_is_its_beginning(ledger: Any) -> None:
+    cursor = ledger.end_cursor()
+    ledger.append("s", note("1"))
+    assert texts(ledger.feed(cursor).events) == ["1"]
+
+
+def test_behind_the_end_of_the_log_is_what_comes_later(wide: Any) -> None:
+    for number in range(12):
+        wide.append(f"s{number}", note("before"))
+    wide.delete("s3")
+    cursor = wide.end_cursor()
+    assert (wide.feed(cursor).events, wide.feed(cursor).more) == ([], False)
+    assert wide.feed(cursor).cursor == cursor
+    for number in range(6):
+        wide.append(f"s{number}", note(str(number)))
+    assert sorted(texts(whole_feed(wide, cursor))) == list("012345")
+    assert sorted(texts(take(wide.follow(cursor=cursor), 6))) == list("012345")
+
+
+def test_no_event_is_lost_or_given_twice_behind_an_end_among_appends(wide: Any) -> None:
+    begun: set[str] = set()
+    returned: set[str] = set()
+
+    def append_some(writer: int) -> None:
+        for number in range(25):
+            text = f"{writer}-{number}"
+            begun.add(text)
+            wide.append(f"s{(writer + number) % 7}", note(text))
+            returned.add(text)
+
+    writers = [background(partial(append_some, writer)) for writer in range(4)]
+    looks = []
+    done = False
+    while not done:
+        done = all(writer.done() for writer in writers)
+        before, cursor, until = {*returned}, wide.end_cursor(), {*begun}
+        looks.append((before, cursor, until))
+    for writer in writers:
+        writer.result()
+    assert len(returned) == 100
+    for before, cursor, until in [*looks[:: 1 + len(looks) // 20], looks[-1]]:
+        given = texts(whole_feed(wide, cursor))
+        assert len(given) == len({*given})
+        assert before.isdisjoint(given)
+        assert returned - until <= {*given}
+        # What was under way at that moment is on one side, and stays there.
+        assert given == texts(whole_feed(wide, cursor))
+
+
+@on_durable
+def test_the_end_of_the_log_is_that_of_all_processes(open_ledger: Open) -> None:
+    one, other = open_ledger(), open_ledger()
+    other.append("s", note("before"))
+    cursor = one.end_cursor()
+    other.append("s", note("after"))
+    assert texts(one.feed(cursor).events) == ["after"]
+
+
+def test_a_closed_ledger_tells_no_end(ledger: Any) -> None:
+    ledger.close()
+    with pytest.raises(LedgerClosed):
+        ledger.end_cursor()
 
 
 # Cursors that are none.

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from ledger import CallError, InvalidArgument, NewEvent
-from projections import AsyncHandlers, Handler
+from projections import AsyncHandlers, Handler, Handlers
+from tests.support.blocking import Blocking
 from tests.support.builders import (
     DEADLINE_S,
     background,
@@ -40,6 +41,16 @@ def test_a_handler_is_called_for_every_event_in_order(ledger: Any) -> None:
     ledger.append("s", note("new"))
     assert handlers_of(ledger, handler(calls)).run().called == 1
     assert len({*calls.keys}) == len(calls.keys) == 10
+
+
+def test_handlers_are_of_a_ledger_of_their_own_face(ledger: Any) -> None:
+    opened = ledger._target if isinstance(ledger, Blocking) else ledger
+    other = Handlers if isinstance(ledger, Blocking) else AsyncHandlers
+    wanted = "a Ledger" if isinstance(ledger, Blocking) else "an AsyncLedger"
+    for given, shown in ((opened, f"a value of type {type(opened).__name__}"), (None, "None")):
+        with pytest.raises(InvalidArgument) as caught:
+            other(given, [handler(Calls())])
+        assert str(caught.value) == f"ledger: expected {wanted}, got {shown}."
 
 
 def test_a_key_is_the_events_own_wherever_it_is_called(open_ledger: Any, url: str) -> None:

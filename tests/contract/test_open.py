@@ -4,13 +4,16 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
 from ledger import (
+    AsyncLedger,
     BackendUnavailable,
     InvalidArgument,
+    Ledger,
     LedgerClosed,
     NotALedger,
     SchemaTooNew,
@@ -146,7 +149,35 @@ def test_a_ledger_closes_itself_behind_a_with_block(open_ledger: Open) -> None:
         ledger.head("s")
 
 
+def test_a_ledger_says_where_it_is(open_ledger: Open, url: str, loop: object) -> None:
+    ledger = open_ledger(buckets=4)
+    shown = repr(ledger if loop is None else ledger._target)
+    assert shown.startswith("<Ledger " if loop is None else "<AsyncLedger ")
+    assert shown.endswith(", buckets=4>")
+    if url.startswith("postgresql:"):
+        parts = urlsplit(url)
+        assert (
+            f"PostgreSQL (host {parts.hostname}, port {parts.port}, dbname {parts.path[1:]}"
+            in shown
+        )
+        assert "schema ledger" in shown
+        assert str(parts.password) not in shown
+    else:
+        assert f" {url}" in shown
+
+
 # What is refused.
+
+
+@pytest.mark.parametrize(
+    ("face", "call"), [(Ledger, "Ledger.open(url)"), (AsyncLedger, "await AsyncLedger.open(url)")]
+)
+def test_a_url_is_no_backend(face: Any, call: str) -> None:
+    for given, shown in (("postgresql://u:SECRET@h/db", "text"), (7, "7"), (None, "None")):
+        with pytest.raises(InvalidArgument) as caught:
+            face(given)
+        says = f"backend: expected a backend, got {shown}; open a URL with {call}."
+        assert str(caught.value) == says
 
 
 @on_memory
@@ -282,5 +313,5 @@ def test_an_unreachable_server_is_a_retryable_error(open_ledger: Open) -> None:
 
 @on_postgres
 def test_a_missing_database_is_named(open_ledger: Open, url: str) -> None:
-    with pytest.raises((BackendUnavailable, NotALedger, StopError), match="absent"):
+    with pytest.raises(InvalidArgument, match="'absent' does not exist: create it"):
         open_ledger(url.rpartition("/")[0] + "/absent", connect_timeout_s=2)

@@ -41,7 +41,7 @@ def test_an_option_out_of_range_is_refused_by_its_name(
     open_ledger: Open, tmp_path: Path, option: str
 ) -> None:
     for value in REFUSED[option]:
-        with pytest.raises(InvalidArgument, match="Correct the named argument") as caught:
+        with pytest.raises(InvalidArgument) as caught:
             open_ledger(**{option: value})
         assert caught.value.argument == option
     assert list(tmp_path.iterdir()) == []

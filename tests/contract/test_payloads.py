@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from ledger import InvalidArgument, InvalidEvent, NewEvent
+from ledger import InvalidEvent, NewEvent
 from ledger.catalogue import Fact, MessageAppended, SessionCreated, ToolCall, default_catalogue
 from tests.support.builders import on_memory, whole_feed
 
@@ -148,8 +148,16 @@ def test_a_registered_model_is_one_of_the_catalogue(open_ledger: Open) -> None:
 
 
 def test_a_registered_model_is_unknown_to_other_ledgers(ledger: Any) -> None:
-    with pytest.raises((InvalidEvent, InvalidArgument), match="not registered"):
-        ledger.append("s", OrderPaid(order="o", amount=1))
+    for model, call in (
+        (OrderPaid(order="o", amount=1), "OrderPaid"),
+        (Plain(name="n"), "Plain, type='…'"),
+    ):
+        with pytest.raises(InvalidEvent) as caught:
+            ledger.append("s", [model])
+        says = (
+            f"not registered in the catalogue; register it: catalogue.register({call}) and Ledger"
+        )
+        assert (caught.value.field, says in str(caught.value)) == ("events[0].payload", True)
     ledger.append("s", NewEvent({"anything": "goes"}, "order.paid"))
     assert ledger.read("s")[0].data == {"anything": "goes"}
 

@@ -173,14 +173,21 @@ JSON_TEXTS = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_breaks_a_rule_is_refused_by_its_field(ledger: Any, name: str) -> None:
     field, event = REFUSED[name]
-    for call in (
-        lambda: ledger.append("s", event),
-        lambda: ledger.append("s", [note(), event]),
-        lambda: ledger.append_many([Append("a", note()), Append("s", event)]),
+    for place, call in (
+        ("", lambda: ledger.append("s", event)),
+        ("events[0]", lambda: ledger.append("s", [event])),
+        ("events[1]", lambda: ledger.append("s", [note(), event])),
+        ("appends[0].events[0]", lambda: ledger.append_many([Append("s", event)])),
+        (
+            "appends[1].events[2]",
+            lambda: ledger.append_many([Append("a", note()), Append("s", [note(), note(), event])]),
+        ),
     ):
         with pytest.raises(InvalidEvent, match="Correct the named field") as caught:
             call()
-        assert caught.value.field == field
+        assert caught.value.field == (f"{place}.{field}" if place else field)
+        assert (caught.value.place, caught.value.event_field) == (place, field)
+        assert str(caught.value).startswith(f"{caught.value.field}: {caught.value.reason}.")
         assert isinstance(caught.value, ValueError)
     assert (ledger.head("s"), ledger.head("a"), ledger.feed().events) == (0, 0, [])
 
@@ -200,6 +207,47 @@ def test_u_17_what_is_no_session_id_is_refused(ledger: Any, value: Any) -> None:
     with pytest.raises(InvalidEvent) as caught:
         ledger.append(value, note())
     assert (caught.value.field, whole_feed(ledger)) == ("session_id", [])
+
+
+@on_memory
+def test_an_append_of_many_is_named_whose_session_is_none(ledger: Any) -> None:
+    for field, wrong in (
+        ("session_id", Append(" ", note())),
+        ("tenant", Append("s", note(), "\0")),
+    ):
+        for before in ([], [Append("a", note())]):
+            with pytest.raises(InvalidEvent) as caught:
+                ledger.append_many([*before, wrong])
+            assert caught.value.field == f"appends[{len(before)}].{field}"
+        with pytest.raises(InvalidEvent) as caught:
+            ledger.append(wrong.session_id, [note()], tenant=wrong.tenant)
+        assert (caught.value.field, whole_feed(ledger)) == (field, [])
+
+
+#: What a newcomer appends instead of an event -> what to write.
+INSTEAD: dict[str, tuple[Any, str]] = {
+    "a class": (SessionClosed, "payload: got the class SessionClosed; append an instance of it."),
+    "a mapping": ({"text": "x"}, "type: a payload that is no model needs one: NewEvent(payload,"),
+    "no type": (NewEvent({"text": "x"}), "needs one: NewEvent(payload, 'my.type')."),
+    "swapped": (
+        NewEvent("note", {"text": "x"}),  # type: ignore[arg-type]  # that is the point
+        "payload: got text; the payload comes first, then the type: NewEvent(payload, 'my.type').",
+    ),
+    "a generator": ((note() for _ in "ab"), "got generator; to append several events pass a list."),
+    "a naive time": (
+        note(occurred_at=NOON),
+        "occurred_at: expected a datetime, got a naive datetime; give it a tzinfo.",
+    ),
+}
+
+
+@on_memory
+@pytest.mark.parametrize("name", INSTEAD)
+def test_a_refusal_says_what_to_write_instead(ledger: Any, name: str) -> None:
+    given, says = INSTEAD[name]
+    with pytest.raises(InvalidEvent) as caught:
+        ledger.append("s", given)
+    assert says in str(caught.value)
 
 
 @on_memory

@@ -1,5 +1,6 @@
 """What is decided on a view is appended if the view is still that; else it is decided anew."""
 
+import gc
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -34,6 +35,19 @@ def one_more(seen: list[Any]) -> Decide:
         return [counted()]
 
     return decide
+
+
+def test_an_async_decision_is_refused_and_nothing_is_stored(ledger: Any) -> None:
+    views = views_of(ledger, TALLY)
+
+    async def decide(view: Any) -> Sequence[NewEvent]:
+        return [counted()]
+
+    with pytest.raises(InvalidArgument) as caught:
+        views.append_decided("tally", KEY, decide)
+    assert str(caught.value) == "decide: it is async; give a plain function."
+    gc.collect()  # which would warn of a coroutine that nobody awaited
+    assert ledger.head("s") == 0
 
 
 def test_each_decision_is_on_what_all_before_it_made(ledger: Any) -> None:

@@ -1,6 +1,7 @@
 """Wrong arguments of every call of the views: each is refused by name, with what to do next."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
@@ -10,8 +11,7 @@ import pytest
 
 from ledger import CallError, InvalidArgument, InvalidCursor
 from ledger.refusals import shown
-from projections import Daemon, Projection, Rebuild, Views
-from projections.readers.session_lists import SessionFilters
+from projections import BUILTIN, Daemon, Projection, Rebuild, SessionFilters, Views
 from tests.support.awkward import Awkward, Lying
 from tests.support.builders import on_memory, only_sync
 from tests.support.views import TALLY, counted, views_of
@@ -175,7 +175,7 @@ def refusal(call: Any, arguments: dict[str, Any]) -> str:
         name = [*arguments][-1]
         if error.argument != name:
             return f"named {error.argument}: {error.reason}"
-        if "stored" in str(error) or not str(error).endswith("Correct the named argument."):
+        if "stored" in str(error) or str(error) != f"{name}: {error.reason}.":
             return f"said {error}"
         return ""
     except CallError as error:
@@ -251,7 +251,6 @@ def test_views_are_opened_on_a_ledger_with_projections(ledger: Any) -> None:
     """The wrong face of a ledger, above all: its reads would come back as coroutines."""
     other = type("Other", (), {"backend": None})()
     for argument, options in (
-        ("projections", {"projections": None}),
         ("projections", {"projections": "sessions"}),
         ("projections", {"projections": [TALLY, None]}),
         ("projections", {"projections": [Projection]}),
@@ -270,6 +269,25 @@ def test_views_are_opened_on_a_ledger_with_projections(ledger: Any) -> None:
         with pytest.raises(InvalidArgument) as caught:
             Views(wrong)  # type: ignore[arg-type]  # that is the point
         assert caught.value.argument == "ledger"
+
+
+def test_a_view_that_is_not_there_is_told_with_those_that_are(ledger: Any) -> None:
+    views = views_of(ledger, TALLY)
+    there = "these views have none named {}; they have: tally"
+    for call, argument in (
+        (lambda name: views.row(name, ("", "s", "x")), "projection"),
+        (lambda name: views.positions(name), "projection"),
+        (lambda name: views.wait_for((0, 0), projections=[name]), "projections"),
+        (lambda name: views.switch(name, 1), "name"),
+    ):
+        with pytest.raises(InvalidArgument) as caught:
+            call("mine")
+        assert (caught.value.argument, caught.value.reason) == (argument, there.format("'mine'"))
+        with pytest.raises(InvalidArgument, match=re.escape("by projections=[*BUILTIN, …]")):
+            call("sessions")
+    with pytest.raises(InvalidArgument, match="'sessions'; they have: tally; it is a built-in one"):
+        views.session("s")
+    assert views_of(ledger, *BUILTIN, TALLY).session("s") is None
 
 
 class Total(msgspec.Struct, frozen=True):

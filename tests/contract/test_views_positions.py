@@ -176,6 +176,23 @@ def test_a_filter_and_a_mark_are_seen_with_the_position(ledger: Any) -> None:
     assert caught.value.argument == "scope_filter"
 
 
+def test_sessions_of_another_status_are_found_where_it_is_asked_for(ledger: Any) -> None:
+    views = views_of(ledger)
+    for number, status in enumerate(("pending", "active", "paused")):
+        ledger.append(f"s{number}", [said("session.created", {"status": status}), entered()])
+
+    def ids(**asked: Any) -> list[str]:
+        return [one.session.session_id for one in views.scenario_positions("x", 1, "#a", **asked)]
+
+    assert ids() == ids(status="active") == ["s1"]
+    assert ids(status=("active", "pending")) == ["s0", "s1"]
+    assert ids(status=None) == ["s0", "s1", "s2"]
+    assert ids(status=()) == ids(status="idle") == []
+    with pytest.raises(InvalidArgument) as caught:
+        ids(status=7)
+    assert caught.value.argument == "status"
+
+
 def test_another_tenant_scenario_version_or_hash_finds_nothing(ledger: Any) -> None:
     views = views_of(ledger)
     ledger.append("s", entered())

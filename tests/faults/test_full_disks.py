@@ -155,6 +155,19 @@ def test_an_export_onto_a_full_disk_leaves_nothing_and_says_where(tmp_path: Path
         assert list(disk.iterdir()) == []
 
 
+@needs_mount
+def test_a_backup_onto_a_full_disk_leaves_nothing_and_says_where(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    with Ledger.open(url) as ledger:
+        for part in range(30):
+            ledger.append("s", big(part))
+    with small_disk(tmp_path / "disk", megabytes=1) as disk:
+        done = run_cli("backup", f"{disk}/copy", "--url", url)
+        assert (done.code, done.err.count("\n")) == (4, 1)
+        assert done.err.startswith(f"ledger: {disk}/copy: the disk is full")
+        assert list(disk.iterdir()) == []
+
+
 @only_sync
 def test_a_full_sqlite_file_stops_appends_until_it_may_grow(
     open_ledger: Callable[..., Any], tmp_path: Path

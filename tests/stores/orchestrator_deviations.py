@@ -99,7 +99,12 @@ PORTS = {
     " leaves the traces with the first of its events that goes. No fact can name a row of the"
     " violations, what was counted of a run or a session, or a call whose id a turn, a span or a step"
     " has too: those stay.",
-    "hard delete": "Hides the session for good by a fact; each session by itself.",
+    "soft delete": "The age counts from the newest time that a fact of the session tells, by the"
+    " callers' clocks: what comes late and tells of long ago makes no session older.",
+    "hard delete": "Hides the session for good by a fact; each session by itself. One that is used"
+    " behind its mark goes as well, as there: it is kept by being saved without `deleted_at`.",
+    "exempt_tags": "Keep a session from hard deletion, and from being pruned by execute, too."
+    " prune_session_events names its session and prunes it all the same.",
     "max_session_age_days": "Acts, on the age from the beginning; the original never uses it.",
     "max_total_events, archive_*": "Not in the policy: the original never uses them, and nothing"
     " that is pruned leaves the log, so there is nothing to archive before.",

@@ -7,7 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from ledger import Ledger, NotALedger, RetryableError
-from projections.session_stores.orchestrator import EventRecord, ExecutionResult, StoreUnavailable
+from projections.session_stores.orchestrator import (
+    EventRecord,
+    ExecutionResult,
+    StoreBroken,
+    StoreUnavailable,
+)
 from projections.session_stores.orchestrator import OrchestratorStore as Store
 from projections.session_stores.orchestrator.errors import CATEGORIES, coded
 from tests.stores.orchestrator_cases import (
@@ -55,6 +60,10 @@ def test_asm_94_a_store_that_is_gone_says_so(store: Store) -> None:
     ):
         with refused("storage_error"):
             call()
+    with pytest.raises(StoreBroken) as caught:
+        store.list_sessions()
+    says = "[storage_error] The ledger is closed. Open a ledger again; this one was closed."
+    assert str(caught.value) == says
 
 
 @on_memory

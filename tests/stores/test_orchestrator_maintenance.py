@@ -50,6 +50,18 @@ def test_old_sessions_are_marked_unless_exempt(
     assert upkeep.soft_delete_expired_sessions(POLICY) == 0
 
 
+def test_a_session_lives_on_though_what_came_last_tells_of_long_ago(
+    store: Store, upkeep: OrchestratorMaintenance
+) -> None:
+    for id, days in (("used", 150), ("unused", 1)):
+        created = at(days * DAY)
+        store.save_session(session(id, status="completed", created_at=created, updated_at=created))
+        store.append_event(event(session_id=id, timestamp=at(0)))
+    assert store.get_session("used").updated_at == at(0)
+    assert upkeep.soft_delete_expired_sessions(POLICY) == 1
+    assert [one.id for one in store.list_sessions() if one.deleted_at] == ["unused"]
+
+
 @on_memory
 def test_no_age_is_for_ever(store: Store, upkeep: OrchestratorMaintenance) -> None:
     store.save_session(session(created_at=at(0), deleted_at=at(0)))
@@ -88,6 +100,53 @@ def test_marked_sessions_are_deleted_later_with_all_that_is_of_them(
     with refused("run_not_found"):
         store.get_run("run of long ago")
     assert store.append_event_with_sequence(event(session_id="long ago")).sequence_number == 6
+
+
+def test_a_marked_session_goes_whoever_uses_it_unless_it_is_restored(
+    store: Store, upkeep: OrchestratorMaintenance
+) -> None:
+    for id in ("used", "restored"):
+        store.save_session(session(id, created_at=at(0), deleted_at=at(DAY)))
+        store.append_event(event(session_id=id, timestamp=NOW))
+    store.save_session(session("restored", created_at=at(0)))
+    assert upkeep.hard_delete_expired_sessions(POLICY) == 1
+    assert ids(store.list_sessions()) == ["restored"]
+
+
+def test_a_session_with_an_exempt_tag_is_left_alone(
+    store: Store, upkeep: OrchestratorMaintenance
+) -> None:
+    for id, fields in (
+        ("expired", {"status": "completed"}),
+        ("marked", {"deleted_at": at(0)}),
+        ("long", {"status": "active"}),
+    ):
+        store.save_session(
+            session(id, tags=["x", "pinned"], created_at=at(0), updated_at=at(0), **fields)
+        )
+        store.append_events([event(session_id=id, timestamp=at(0)) for _ in range(3)])
+    heads = [store.ledger.head(id) for id in ("expired", "marked", "long")]
+    report = upkeep.execute(RetentionPolicy(max_events_per_session=1))
+    assert (report.sessions_soft_deleted, report.sessions_hard_deleted) == (0, 0)
+    assert (report.events_pruned, report.errors) == (0, [])
+    assert [store.ledger.head(id) for id in ("expired", "marked", "long")] == heads
+    # Who names a session means it.
+    policy = RetentionPolicy(max_events_per_session=1)
+    assert upkeep.prune_session_events("long", policy) == 2
+    report = upkeep.execute(RetentionPolicy(max_events_per_session=1, exempt_tags=["other"]))
+    assert (report.sessions_soft_deleted, report.sessions_hard_deleted) == (1, 1)
+
+
+def test_an_exempt_status_keeps_from_being_marked_and_from_nothing_else(
+    store: Store, upkeep: OrchestratorMaintenance
+) -> None:
+    # Somebody marked it, and nobody has used it since.
+    store.save_session(session("marked", status="active", created_at=at(0), deleted_at=at(0)))
+    store.save_session(session("long", status="active", created_at=at(0), updated_at=at(0)))
+    store.append_events([event(session_id="long", timestamp=at(0)) for _ in range(3)])
+    report = upkeep.execute(RetentionPolicy(max_events_per_session=1))
+    assert (report.sessions_soft_deleted, report.sessions_hard_deleted) == (0, 1)
+    assert (report.events_pruned, ids(store.list_sessions())) == (2, ["long"])
 
 
 @on_memory

@@ -1,5 +1,6 @@
 """What is pruned is shown by nobody: not by the events, not by a view, not by another store."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,9 +19,19 @@ from projections.session_stores.snapshot import (
     SessionId,
     SnapshotStore,
 )
-from tests.stores.orchestrator_cases import at, event, ids, numbers, queries_of, session, upkeep_of
-from tests.support.blocking import Blocking
+from tests.stores.orchestrator_cases import (
+    at,
+    event,
+    events,
+    ids,
+    numbers,
+    queries_of,
+    session,
+    upkeep_of,
+)
+from tests.support.blocking import Blocking, LoopThread
 from tests.support.builders import on_memory
+from tests.support.questions import Questions
 from tests.support.rebuilds import sync_twin
 from tests.support.views import views_of
 
@@ -146,6 +157,103 @@ def test_a_broken_policy_stays_among_the_violations(store: Store) -> None:
     assert pruned(store, 1) == 1
     assert [one.type for one in store.get_events("s")] == ["message_sent"]
     assert [one.policy for one in store.views.violations("s")] == ["p"]
+
+
+@pytest.fixture
+def questions(store: Any, loop: LoopThread | None, monkeypatch: pytest.MonkeyPatch) -> Questions:
+    """What is read of the session while it is pruned, and what others do behind each read."""
+    return Questions(store.ledger, loop, monkeypatch, "read")
+
+
+def starts_of_reads(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return behind which event each read of a store's ledger begins, as they are made."""
+    backend: Any = store.ledger.backend
+    read, starts = backend.read, list[int]()
+
+    def noted(query: Any) -> Any:
+        starts.append(query.after)
+        return read(query)
+
+    monkeypatch.setattr(backend, "read", noted)
+    return starts
+
+
+def test_a_session_that_others_write_to_is_read_once_and_pruned_as_it_was_then(
+    store: Store, questions: Questions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append_events(events(*(f"e{n}" for n in range(10))))
+    written = events(*(f"w{n}" for n in range(6)))
+    starts = starts_of_reads(store, monkeypatch)
+    questions.interrupt({n: [partial(store.append_event, one)] for n, one in enumerate(written, 1)})
+    assert pruned(store, 5) == 5
+    assert starts == [0, *range(10, 16)]
+    questions.interrupt({})
+    assert ids(store.get_events("s")) == [*(f"e{n}" for n in range(5, 10)), *ids(written)]
+    assert (pruned(store, 5), ids(store.get_events("s"))) == (6, ids(written)[1:])
+
+
+def test_what_others_prune_or_redact_meanwhile_is_not_pruned_again(
+    store: Store, questions: Questions
+) -> None:
+    store.append_events(events(*(f"e{n}" for n in range(10))))
+    redaction = NewEvent({"reason": "x", "sequences": [1, 2, 9]}, "content.redacted")
+    for steps, expected, left in (
+        ({1: [partial(store.ledger.append, "s", redaction)]}, 1, ["e3", "e4"]),
+        ({1: [lambda: pruned(store, 4)]}, 0, ["e5", "e6"]),
+    ):
+        questions.interrupt(steps)
+        assert pruned(store, 6 if expected else 4) == expected
+        questions.interrupt({})
+        assert ids(store.get_events("s"))[:2] == left
+    assert len(store.get_events("s")) == 4
+
+
+def test_of_a_session_that_is_deleted_meanwhile_its_new_life_is_pruned(
+    store: Store, questions: Questions
+) -> None:
+    def begin_anew(count: int) -> None:
+        assert store.ledger.delete("s")
+        store.append_events(events(*(f"n{n}" for n in range(count))))
+
+    for count, expected in ((2, 0), (7, 4)):
+        store.append_events(events(*(f"e{n}" for n in range(10))))
+        questions.interrupt({1: [partial(begin_anew, count)]})
+        assert pruned(store, 3) == expected
+        questions.interrupt({})
+        found = ids(store.get_events("s"))
+        assert found == [f"n{n}" for n in range(expected, count)]
+
+
+def test_what_is_said_meanwhile_of_what_goes_is_heard(store: Store, questions: Questions) -> None:
+    said(store, "message.streamed", message_id="m", delta="he")
+    said(store, "tool.started", call_id="1", tool_name="t")
+    said(store, "message.appended", message_id="n", role="user", content="last")
+    say, turn = partial(said, store, "message.appended", message_id="m", role="assistant"), "turn"
+    questions.interrupt(
+        {
+            1: [partial(say, content="hello")],
+            2: [partial(said, store, "turn.started", turn_id="1", user_message=turn)],
+        }
+    )
+    # With the message that was said meanwhile its first piece is no message any more, and the call
+    # has to go by its event alone, for a redaction of its name would take along the turn.
+    assert pruned(store, 1) == 3
+    questions.interrupt({})
+    assert contents(store) == ["hello"]
+    assert spans(store) == {"turn:1", "call:1"}
+
+
+def test_a_message_stays_when_what_never_goes_is_said_of_it_meanwhile(
+    store: Store, questions: Questions
+) -> None:
+    for name in ("m", "n", "m"):
+        said(store, "message.streamed", message_id=name, delta="piece")
+    more = partial(said, store, "message.streamed", message_id="m", delta="more")
+    begun = event(type="run_started", data={"message_id": "m"})
+    questions.interrupt({1: [more], 2: [partial(store.append_event, begun)]})
+    assert pruned(store, 2) == 1
+    questions.interrupt({})
+    assert [one.data.get("message_id") for one in store.get_events("s")] == ["m"] * 4
 
 
 @on_memory

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -144,6 +145,48 @@ def test_what_is_too_large_is_refused_by_the_record_or_the_event_that_it_is_in(
         assert caught.value.code == "validation_error"
         assert str(caught.value).startswith(f"[validation_error] {told}")
     assert store.ledger.list_session_ids().session_ids == []
+
+
+EARLY = datetime(1969, 12, 31, 23, 59, tzinfo=UTC)
+# Where a record says when something was; of session "s" and run "r" there are some already.
+MOMENTS: dict[str, list[SessionRecord | RunRecord]] = {
+    "session.created_at": [session("t", created_at=EARLY)],
+    "session.updated_at": [
+        session(updated_at=EARLY, tags=["b"]),
+        session(updated_at=EARLY, status="active"),
+        session("t", updated_at=EARLY),
+        session("t", updated_at=EARLY, status="completed"),
+    ],
+    "session.deleted_at": [session(deleted_at=EARLY), session("t", deleted_at=EARLY)],
+    "run.started_at": [
+        run_of("t", started_at=EARLY),
+        run_of("t", started_at=EARLY, status="running"),
+    ],
+    "run.ended_at": [
+        *(run_of(status=end, ended_at=EARLY) for end in ("completed", "failed", "timeout")),
+        run_of("t", status="cancelled", ended_at=EARLY),
+    ],
+}
+
+
+@pytest.mark.parametrize("field", MOMENTS)
+def test_a_moment_before_1970_is_refused_by_the_field_that_it_is_in(
+    store: Store, field: str
+) -> None:
+    store.save_session(session(tags=["a"]))
+    store.save_run(run_of(status="running"))
+    head = store.ledger.head("s")
+    for one in MOMENTS[field]:
+        whole: dict[str, Any] = (
+            {"session": one, "run": run_of(one.id, "other")}
+            if isinstance(one, SessionRecord)
+            else {"session": session(one.session_id, tags=["a"]), "run": one}
+        )
+        save: Any = store.save_session if isinstance(one, SessionRecord) else store.save_run
+        for call in (partial(save, one), partial(store.flush, ExecutionResult(**whole))):
+            with pytest.raises(StoreRefused, match=f"] {field}: before 1970"):
+                call()
+    assert (store.ledger.head("s"), store.ledger.head("t")) == (head, 0)
 
 
 @on_memory

@@ -53,6 +53,32 @@ def test_asm_63_69_u26_u27_what_need_not_be_waited_for_is_answered_at_once(store
         waiting(store, type="mesage_sent")()
 
 
+def test_a_wait_ends_when_nothing_can_come_before_its_bound_any_more(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = noted_reads(store, monkeypatch)
+    asked = {"type": "message_received", "before": 4}
+    answers = [waiting(store, **asked), waiting(store, **asked, after=1, limit=1)]
+    store.append_event(event("a", "message_sent"))
+    store.append_events([event("b", "message_sent"), event("other session", session_id="t")])
+    eventually(lambda: any(one > DEADLINE_S for one in waits))
+    store.save_session(session())
+    assert [answer() for answer in answers] == [[], []]
+
+
+def test_what_comes_before_a_bound_ends_the_wait(store: Store) -> None:
+    answers = [waiting(store, before=3), waiting(store, before=3, type="message_received")]
+    store.append_events([event("a", "message_sent"), *events("b", "c")])
+    assert [ids(answer()) for answer in answers] == [["a", "b"], ["b"]]
+
+
+def test_a_deletion_may_be_the_last_that_comes_before_a_bound(store: Store) -> None:
+    filled(store, 1)
+    answer = waiting(store, before=3, type="message_sent")
+    store.delete_session("s")
+    assert answer() == []
+
+
 def test_asm_64_an_append_ends_the_wait(store: Store) -> None:
     answer = waiting(store)
     store.append_event(event("e"))

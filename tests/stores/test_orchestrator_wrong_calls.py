@@ -1,13 +1,14 @@
 """Calls that nobody means are refused by the name of what is wrong with them, and in few words."""
 
 import asyncio
-from datetime import datetime
+import gc
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from ledger import AsyncLedger, InvalidArgument, Ledger
+from ledger import AsyncLedger, InvalidArgument, Ledger, LedgerError
 from projections.session_stores.orchestrator import (
     AsyncOrchestratorMaintenance,
     AsyncOrchestratorQueries,
@@ -19,7 +20,15 @@ from projections.session_stores.orchestrator import (
     StoreRefused,
 )
 from projections.session_stores.orchestrator import OrchestratorStore as Store
-from tests.stores.orchestrator_cases import at, event, queries_of, run_of, session, upkeep_of
+from tests.stores.orchestrator_cases import (
+    at,
+    event,
+    orchestrator_of,
+    queries_of,
+    run_of,
+    session,
+    upkeep_of,
+)
 from tests.support.builders import on_memory
 
 
@@ -85,12 +94,29 @@ def test_a_change_that_cannot_be_called_is_refused_whatever_is_stored(store: Sto
                 assert caught.value.code == "validation_error"
 
 
+def test_an_async_change_is_refused_and_nothing_is_stored(store: Store) -> None:
+    store.save_session(session())
+    store.save_run(run_of())
+    head = store.ledger.head("s")
+
+    async def change(record: Any) -> Any:
+        return record
+
+    for call, id in ((store.update_session, "s"), (store.update_run, "r")):
+        with pytest.raises(StoreRefused, match="change: it is async; give a plain") as caught:
+            call(id, change)
+        assert caught.value.code == "validation_error"
+    gc.collect()  # which would warn of a coroutine that nobody awaited
+    assert store.ledger.head("s") == head
+
+
 def test_a_clock_that_tells_no_moment_is_refused_by_its_name_and_nothing_is_changed(
     store: Store,
 ) -> None:
     store.save_session(session(created_at=at(0), updated_at=at(0)))
     head = store.ledger.head("s")
-    wrong: list[Any] = [None, 5, "now", datetime(2026, 1, 1), at(0).date()]
+    early = datetime(1969, 12, 31, tzinfo=UTC)
+    wrong: list[Any] = [None, 5, "now", datetime(2026, 1, 1), at(0).date(), early]
     for told in wrong:
         upkeep = upkeep_of(store, lambda: told)  # noqa: B023 # at once
         for name in (
@@ -102,6 +128,17 @@ def test_a_clock_that_tells_no_moment_is_refused_by_its_name_and_nothing_is_chan
                 getattr(upkeep, name)(RetentionPolicy())
             assert caught.value.code == "validation_error"
     assert store.ledger.head("s") == head
+
+
+def test_a_store_is_made_for_a_tenant_that_there_can_be(ledger: Any) -> None:
+    wrong: list[Any] = [5, None, b"t", "\ud800", "t" * 1_025, "\0"]
+    for tenant in wrong:
+        with pytest.raises(LedgerError, match="tenant: "):
+            orchestrator_of(ledger, tenant=tenant)
+    for tenant in ("", "t" * 1_024):
+        store = orchestrator_of(ledger, tenant=tenant)
+        store.save_session(session())
+        assert [one.id for one in store.list_sessions()] == ["s"]
 
 
 def test_what_is_no_store_of_its_face_gets_no_companion() -> None:

@@ -14,8 +14,9 @@ import apsw
 # Loaded before the fork, so that a child does not spend its short life on importing.
 import ledger.backends.postgres
 import ledger.backends.sqlite
-import ledger.catalogue  # noqa: F401
+import ledger.catalogue
 from ledger import AsyncLedger, Ledger, NewEvent
+from ledger.backends.sqlite import backup as backup_module
 from tests.support.claims import writes
 
 
@@ -59,6 +60,14 @@ def hold_write_lock(path: str, pipe: Connection) -> None:
     pipe.recv()
     connection.execute("ROLLBACK")
     pipe.send("released")
+
+
+def back_up(url: str, copy: str, pipe: Connection) -> None:
+    """Copy a ledger's file page by page, and say when that begins and when it is done."""
+    backup_module._STEP_PAGES = 1
+    pipe.send("begins")
+    ledger.backup(url, copy)
+    pipe.send("done")
 
 
 def append_on_demand(url: str, pipe: Connection) -> None:

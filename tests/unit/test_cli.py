@@ -114,7 +114,7 @@ def test_read_shows_lineage_deleted_events_and_bytes(url: str) -> None:
         ledger.delete("p")
     lineage = run_cli("read", "c", "--lineage", "--deleted", "--json", "--url", url).out
     assert json.loads(lineage.splitlines()[0])["data_base64"] == "/w=="
-    assert "1 bytes of image/png" in run_cli("read", "p", "--deleted", "--url", url).out
+    assert "1 byte of image/png" in run_cli("read", "p", "--deleted", "--url", url).out
 
 
 def test_tail_follows_what_is_appended_meanwhile(url: str) -> None:
@@ -157,7 +157,7 @@ def test_ctrl_c_ends_tail_cleanly(url: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_verify_is_silent_about_a_clean_log(url: str) -> None:
     appended(url, "s", "{}", "{}")
     done = run_cli("verify", "--url", url)
-    assert (done.code, done.out) == (0, "2 events in 1 sessions verified, findings: 0\n")
+    assert (done.code, done.out) == (0, "2 events in 1 session verified, findings: 0\n")
     assert run_cli("verify", "s", "--url", url).code == 0
 
 

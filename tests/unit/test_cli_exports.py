@@ -143,3 +143,32 @@ def test_a_file_that_cannot_be_made_is_called_by_its_name(url: str, tmp_path: Pa
     done = run_cli("export", f"{tmp_path}/nowhere/log", "--url", url)
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert f"{tmp_path}/nowhere/log" in done.err
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_database_is_never_replaced(url: str, tmp_path: Path, own: bool) -> None:
+    other = tmp_path / "other.db"
+    with Ledger.open(f"sqlite:///{other}") as ledger:
+        ledger.append("s", NewEvent({"kept": True}, "note"))
+    database = Path(url.removeprefix("sqlite:///")) if own else other
+    before = database.read_bytes()
+    done = run_cli("export", str(database), "--url", url)
+    assert (done.code, done.out) == (2, "")
+    assert "is a database" in done.err
+    assert database.read_bytes() == before
+
+
+def test_a_directory_that_is_not_there_is_no_file(url: str, tmp_path: Path) -> None:
+    done = run_cli("export", f"{tmp_path}/missing/", "--url", url)
+    assert (done.code, done.out) == (2, "")
+    assert not (tmp_path / "missing").exists()
+
+
+def test_what_others_have_left_beside_the_file_is_neither_in_the_way_nor_taken_away(
+    url: str, tmp_path: Path
+) -> None:
+    left = tmp_path / f"log.{os.getpid()}.part"
+    left.write_text("mine")
+    assert run_cli("export", str(tmp_path / "log"), "--url", url).code == 0
+    assert left.read_text() == "mine"
+    left.unlink()

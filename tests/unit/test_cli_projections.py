@@ -207,6 +207,9 @@ def test_a_changed_fold_is_told_in_a_line_and_accepted(url: str) -> None:
     accepted = ledger(url, "accept", "tally", "2", *own)
     assert (accepted.code, accepted.err) == (0, "")
     assert accepted.out == "Version 2 of tally counts as made by the code of today.\n"
+    again = ledger(url, "accept", "tally", "2", *own)
+    assert (again.code, again.err) == (0, "")
+    assert again.out == "Nothing changed: version 2 of tally was made by the code of today.\n"
     assert ledger(url, "project", *own).err == ""
 
 

@@ -102,7 +102,7 @@ def test_a_log_that_was_never_folded_is(url: str) -> None:
 
 def test_processes_that_would_bring_nothing_are_not_started(url: str) -> None:
     done = rebuild(url, *OWN, "--processes", "4")
-    assert (done.code, done.err) == (0, "This ledger has 1 bucket(s): 1 process(es) at work.\n")
+    assert (done.code, done.err) == (0, "This ledger has 1 bucket: 1 process at work.\n")
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,15 @@ def test_no_command_prints_it(
         ["tail", session, "--count", "5", "--json"],
         ["append", session, "note", "{}", "--event-id", session],
         ["append", session, "note", "{}", "--expected", "99"],
+        ["anomalies"],
+        ["anomalies", session],
+        ["search", session],
+        ["search", session, "--session", f"not {session}"],
+        ["fork", session, "--at", "1", "--into", f"new {session}"],
+        ["fork", session, "--at", "99", "--into", f"new {session}"],
+        ["delete", f"new {session}", "--reason", session],
+        ["delete", f"not {session}"],
+        ["backup", f"/nowhere/{session}"],
     ):
         done = run_cli(*arguments, "--url", hostile_url, tty=tty)
         assert bad_characters(done.out + done.err) == set(), arguments

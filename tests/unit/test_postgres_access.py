@@ -11,7 +11,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ledger import AccessDenied, AsyncLedger, BackendUnavailable, Ledger, NewEvent, StopError
+from ledger import AccessDenied, AsyncLedger, InvalidArgument, Ledger, NewEvent, StopError
+from ledger.backends.base import OpenOptions
+from ledger.backends.postgres.connecting import Target
 from tests.support.builders import DEADLINE_S
 
 ROLE = "somebody_without_rights"
@@ -62,9 +64,33 @@ def test_a_missing_password_is_denied(role_url: str) -> None:
         assert isinstance(error, AccessDenied)
 
 
-def test_a_database_that_is_missing_is_no_denial(role_url: str) -> None:
+def test_a_database_that_is_missing_is_a_mistake_in_the_url(role_url: str) -> None:
+    says = "url: the database 'nowhere' does not exist: create it, or correct the URL."
     for error in open_both(urlunsplit(urlsplit(role_url)._replace(path="/nowhere"))):
-        assert type(error) is BackendUnavailable
+        assert (type(error), str(error)) == (InvalidArgument, says)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "says"),
+    [
+        ("sslmode=bogus", 'invalid sslmode value: "bogus"'),
+        ("keepalives=x", 'invalid integer value "x" for connection option "keepalives"'),
+        ("connect_timeout=x", "bad value for connect_timeout: 'x'"),
+    ],
+)
+def test_a_wrong_value_of_a_parameter_is_a_mistake_in_the_url(
+    role_url: str, parameter: str, says: str
+) -> None:
+    for error in open_both(f"{role_url}?{parameter}"):
+        assert isinstance(error, InvalidArgument)
+        assert (error.argument, says in error.reason) == ("url", True)
+
+
+@pytest.mark.parametrize("says", ['role "x" does not exist', 'permission denied for database "d"'])
+def test_a_role_that_may_not_connect_is_denied(says: str) -> None:
+    target = Target("postgresql://h/d", OpenOptions())
+    failed = psycopg.OperationalError(f"connection failed: FATAL:  {says}")
+    assert isinstance(target.unreachable(failed), AccessDenied)
 
 
 def test_a_missing_right_names_what_is_denied(role_url: str) -> None:

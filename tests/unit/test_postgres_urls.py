@@ -17,6 +17,9 @@ BROKEN = [
     "postgresql://u:S?E/C@RET@h/db",
     "postgresql://u:[SEC@RET@h/db",
     "postgresql://u:SEC:RET/db",
+    "postgresql://u:x?SEC=RET",
+    "postgresql://u:x@y?SEC=RET@h/db",
+    "postgresql://u:x@y/z?SEC=RET@h/db",
 ]
 
 
@@ -30,6 +33,15 @@ def test_a_password_that_is_not_encoded_is_refused_and_never_shown(url: str) -> 
         assert "EC@" not in str(caught.value)
         assert "RET" not in str(caught.value)
         assert caught.value.__cause__ is None
+
+
+def test_a_parameter_that_there_is_not_is_named() -> None:
+    for url in ("postgresql://u:SEC@h:5/db?sslmod=require", "postgresql://h/db?sslmod=require"):
+        with pytest.raises(
+            InvalidArgument, match='invalid URI query parameter: "sslmod"'
+        ) as caught:
+            Ledger.open(url)
+        assert "SEC" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -21,16 +21,20 @@ def test_ids_are_found_where_their_pattern_finds_them(seed: int) -> None:
     found = 0
     for _ in range(2_000):
         ids = [text(4) for _ in range(chosen.randint(1, 5))]
-        pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, ids))})(?!\w)")
         said = text(20)
-        expected = pattern.search(said) is not None
-        assert NamedIds(ids).are_in(said) is expected, (ids, said)
-        found += expected
+        expected = {
+            one for one in ids if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", said) is not None
+        }
+        assert NamedIds(ids).found_in(said) == expected, (ids, said)
+        # Those that are looked for by their words are found as the few are.
+        more = [f"z{number}" for number in range(named_ids.FEW)]
+        assert NamedIds([*ids, *more]).found_in(said) == expected, (ids, said)
+        found += bool(expected)
     assert 200 < found < 1_800
 
 
 def test_no_ids_are_nowhere_and_ids_are_kept_in_their_order() -> None:
-    assert not NamedIds(()).are_in("a - b")
+    assert not NamedIds(()).found_in("a - b")
     assert list(NamedIds(["b", "a", "b"]).ids) == ["b", "a"]
 
 
@@ -46,6 +50,6 @@ def test_of_many_ids_those_are_looked_at_that_share_a_rare_word(
 
     monkeypatch.setattr(named_ids, "_stands", counted)
     named = NamedIds([*(f"node:x{number}" for number in range(10_000)), "node:7 ends"])
-    assert not named.are_in(" ".join(f"node:{number}" for number in range(1_000)))
-    assert named.are_in("It is node:x9999.")
+    assert not named.found_in(" ".join(f"node:{number}" for number in range(1_000)))
+    assert named.found_in("It is node:x9999.") == {"node:x9999"}
     assert looked == ["node:7 ends", "node:x9999"]

@@ -41,6 +41,7 @@ class PostgresBackend:
 
     def __init__(self, target: Target, options: OpenOptions, info: LedgerInfo) -> None:
         self.info = info
+        self.where = f"{target.where}, schema {options.schema}"
         self.lanes = options.lanes
         self.pool_size = options.pool_size
         self.lock_timeout_s = options.lock_timeout_s

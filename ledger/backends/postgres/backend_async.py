@@ -33,7 +33,7 @@ async def open_postgres_async(url: str, options: OpenOptions) -> AsyncPostgresBa
     target = Target(url, options)
     try:
         connection = await AsyncConnection.connect(**target.parameters)
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         raise target.unreachable(error) from error
 
     async def execute(statement: bytes, parameters: dict[str, Any] | None) -> list[TupleRow]:
@@ -57,6 +57,7 @@ class AsyncPostgresBackend:
 
     def __init__(self, target: Target, options: OpenOptions, info: LedgerInfo) -> None:
         self.info = info
+        self.where = f"{target.where}, schema {options.schema}"
         self.lanes = options.lanes
         self.pool_size = options.pool_size
         self.lock_timeout_s = options.lock_timeout_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow
 
 from ...errors import AccessDenied, BackendUnavailable, InvalidArgument, LedgerError
+from ...refusals import shown
 from ..base import OpenOptions
 from .addresses import parameters_of
 from .errors import sentences
@@ -24,8 +26,17 @@ _CONNECT_TIMEOUT_S_MIN = 2
 # A peer is dead after about connect_timeout_s and three of these.
 _PROBE_INTERVAL_S = 2
 _PROBES = 3
-# What PostgreSQL says with SQLSTATE class 28, in English.
-_DENIALS = ("authentication failed", "no pg_hba.conf entry", "is not permitted to log in")
+# libpq keeps the SQLSTATE of a refused connection to itself, so these are words. Where the server
+# speaks another language the caller is told that trying again may help.
+# What PostgreSQL says with SQLSTATE class 28 and 42501, in English.
+_DENIAL = re.compile(
+    "authentication failed|no pg_hba.conf entry|is not permitted to log in"
+    '|permission denied for database|role ".*" does not exist'
+)
+# The same for 3D000.
+_ABSENT = re.compile('database "(.*)" does not exist')
+# What libpq says of a parameter's value that it does not know.
+_MISTAKE = re.compile("invalid (integer|[a-z_]+) value")
 
 # An outage is told to the caller, as an error. An application that configures logging hears the
 # driver's warnings as well; for all others Python would print them to stderr.
@@ -50,6 +61,16 @@ class Target:
             "client_encoding": "UTF8",
         }
 
+    @property
+    def where(self) -> str:
+        """The server and the database, without the password."""
+        named = ", ".join(
+            f"{name} {self.parameters[name]}"
+            for name in ("host", "port", "dbname", "user")
+            if self.parameters.get(name)
+        )
+        return f"PostgreSQL ({named or 'defaults'})"
+
     def connect(self) -> Connection[TupleRow]:
         """Open an autocommit connection of its own, beside the pools."""
         return PatientConnection.connect(**self.parameters, autocommit=True)
@@ -68,26 +89,26 @@ class Target:
             "num_workers": 1,
         }
 
-    def unreachable(self, error: psycopg.OperationalError) -> LedgerError:
-        """Return the error that names the server, and never its password."""
-        where = ", ".join(
-            f"{name} {self.parameters[name]}"
-            for name in ("host", "port", "dbname", "user")
-            if self.parameters.get(name)
-        )
+    def unreachable(self, error: psycopg.Error) -> LedgerError:
+        """Return the error that names the server, or what is wrong in the URL; never its password."""
+        said = str(error)
+        absent = _ABSENT.search(said)
+        if absent is not None:
+            reason = (
+                f"the database {shown(absent[1])} does not exist: create it, or correct the URL"
+            )
+            return InvalidArgument("url", reason)
+        if isinstance(error, psycopg.ProgrammingError) or _MISTAKE.search(said):
+            return InvalidArgument("url", sentences(said).rstrip("."))
         kind = AccessDenied if _is_denied(error) else BackendUnavailable
-        return kind(f"No connection to PostgreSQL ({where or 'defaults'}): {sentences(str(error))}")
+        return kind(f"No connection to {self.where}: {sentences(said)}")
 
 
-def _is_denied(error: psycopg.OperationalError) -> bool:
-    """Whether a server refused the role or its password, as far as can be told.
-
-    libpq keeps the SQLSTATE of a refused connection to itself. Where the server speaks another
-    language the answer is no, and the caller is told that trying again may help.
-    """
+def _is_denied(error: psycopg.Error) -> bool:
+    """Whether a server refused the role or its password, as far as can be told."""
     if error.pgconn is not None and error.pgconn.needs_password:
         return True
-    return any(words in str(error) for words in _DENIALS)
+    return _DENIAL.search(str(error)) is not None
 
 
 def lock_timeout(timeout_s: float) -> str:

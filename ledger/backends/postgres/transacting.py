@@ -22,7 +22,7 @@ def transact(target: Target, plan: Callable[[Execute], Plan[T]]) -> T:
     """Connect, run a plan and commit what it did; errors are the ledger's."""
     try:
         connection = Connection.connect(**target.parameters)
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         raise target.unreachable(error) from error
 
     def execute(statement: bytes, parameters: dict[str, Any] | None) -> list[TupleRow]:

@@ -43,6 +43,7 @@ class SqliteBackend:
         connection, self.info = open_file(path, options)
         timeout_s = options.lock_timeout_s
         self.path = path
+        self.where = f"sqlite:///{path}"
         self.lock_timeout_s = timeout_s
         self._lock_slice_s = options.lock_slice_s
         self.files = files = OpenFiles(connection)

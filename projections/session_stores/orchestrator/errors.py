@@ -66,11 +66,14 @@ class StoreUnavailable(_Coded, RetryableError):
 
 
 class StoreBroken(_Coded, StopError):
-    """Look at the storage: repeating or changing the call is no help."""
+    """Do what the message says at its end: repeating or changing the call is no help."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code = code
         super().__init__(f"[{code}] {message}")
+
+    def __str__(self) -> str:
+        return self.problem
 
 
 @contextmanager
@@ -93,7 +96,7 @@ def coded() -> Iterator[None]:
     except RetryableError as error:
         raise StoreUnavailable("storage_error", error.problem) from error
     except LedgerError as error:
-        raise StoreBroken("storage_error", error.problem) from error
+        raise StoreBroken("storage_error", str(error)) from error
 
 
 def answer(plan: Plan[T]) -> T:

@@ -34,7 +34,10 @@ class OrchestratorMaintenance:
         return answer(self._plans.soft_delete(policy))
 
     def hard_delete_expired_sessions(self, policy: RetentionPolicy) -> int:
-        """Delete sessions that were marked long enough ago, each with all that belongs to it."""
+        """Delete sessions that were marked long enough ago, each with all that belongs to it.
+
+        One in which anything was said or done since counts from the last of it.
+        """
         return answer(self._plans.hard_delete(policy))
 
     def prune_session_events(self, session_id: str, policy: RetentionPolicy) -> int:
@@ -43,7 +46,8 @@ class OrchestratorMaintenance:
         Those of `prune_event_types_first` go first, those that tell how a session or run began and
         ended never do, so more than the number may be left. Every view drops the messages and tool
         calls that are pruned, a message with its other events; violations stay in their view, and
-        what was counted is still counted.
+        what was counted is still counted. What others append meanwhile stays, and so may be beyond
+        the number. Exempt tags do not count here, where a session is named.
         """
         return answer(self._plans.prune(session_id, policy))
 

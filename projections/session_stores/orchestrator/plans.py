@@ -31,7 +31,7 @@ from ...readers.rows_at_head import AtHead
 from ...views import Views
 from ...views_async import AsyncViews
 from ..all_sessions import page_by_beginning
-from ..refused_facts import renamed
+from ..store_parts import changed_by, check_change
 from . import runs, sessions
 from .errors import StoreRefused, StoreUnavailable
 from .events import from_ledger, to_ledger
@@ -44,7 +44,6 @@ from .records import (
     RunRecord,
     SessionRecord,
     Texts,
-    check_change,
     check_events,
     check_result,
     check_run,
@@ -75,7 +74,7 @@ class OrchestratorPlans:
     ) -> None:
         self.ledger = ledger
         self.views = views
-        self.tenant = tenant
+        self.tenant = ledger.door.tenant_key(tenant)
         self._enforced = enforce_transitions
 
     def save_session(self, session: SessionRecord) -> Plan[None]:
@@ -106,7 +105,8 @@ class OrchestratorPlans:
 
         def decide(before: Session | None) -> list[NewEvent]:
             # A copy: what is changed inside it is compared with what it was.
-            record = check_session(change(deepcopy(sessions.saved_record(before, session_id))))
+            stored = sessions.saved_record(before, session_id)
+            record = check_session(changed_by(change, deepcopy(stored)))
             if record.id != session_id:
                 raise invalid(
                     f"expected session {shown(session_id)} changed, got {shown(record.id)}"
@@ -156,7 +156,7 @@ class OrchestratorPlans:
         session_id = (yield from self.run(run_id)).session_id
 
         def decide(before: Run | None) -> list[NewEvent]:
-            record = check_run(change(deepcopy(runs.saved_record(before, run_id))))
+            record = check_run(changed_by(change, deepcopy(runs.saved_record(before, run_id))))
             if (record.session_id, record.id) != (session_id, run_id):
                 raise invalid(f"expected run {shown(run_id)} changed, got {shown(record.id)}")
             return runs.run_facts(before, record, enforced=self._enforced)
@@ -241,18 +241,24 @@ class OrchestratorPlans:
             except SequenceConflict:
                 continue
             return
-        raise _unsettled(session_id)
+        raise unsettled(session_id)
 
     def append_on(
         self, name: str, key: tuple[str, ...], decide: Callable[[Any], list[NewEvent]]
     ) -> Plan[None]:
         """Do as `append_decided` where one row of the session, under a key, is decided on."""
+        facts: list[NewEvent] = []
+
+        def noted(row: Any) -> list[NewEvent]:
+            facts[:] = decide(row)
+            return facts
+
         try:
-            yield self.views.append_decided(name, (self.tenant, *key), decide)
+            yield self.views.append_decided(name, (self.tenant, *key), noted)
         except InvalidEvent as error:
-            raise renamed(error, name.removesuffix("s")) from error
+            raise refused(self.ledger.door, (self.tenant, key[0]), facts, error) from error
         except SequenceConflict as error:
-            raise _unsettled(key[0]) from error
+            raise unsettled(key[0]) from error
 
     def _session_facts(self, record: SessionRecord) -> Plan[tuple[Session | None, list[NewEvent]]]:
         """Return a session and what happened to it if it is to be as a record says."""
@@ -372,7 +378,7 @@ class OrchestratorPlans:
         named = error
         for one in appends:
             named = refused(self.ledger.door, (one.tenant, one.session_id), one.events, error)
-            if named is not error:
+            if named.reason != error.reason:  # it tells of which event
                 break
         return named
 
@@ -383,7 +389,8 @@ class OrchestratorPlans:
         return [to_ledger(event, heads[session_id].incarnation) for event in events]
 
 
-def _unsettled(session_id: str) -> StoreUnavailable:
+def unsettled(session_id: str) -> StoreUnavailable:
+    """Return the refusal to go on with a session that others change all the time."""
     return StoreUnavailable("timeout", f"Session {session_id!r} did not stand still.")
 
 

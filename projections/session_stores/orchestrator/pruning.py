@@ -36,7 +36,7 @@ PRUNED_PER_FACT_MAX = 1_000
 NAMES_BYTES_MAX = 262_144
 
 _APPENDED = MessageAppended.event_type
-_SAYING = frozenset({_APPENDED, MessageStreamed.event_type})
+SAYING = frozenset({_APPENDED, MessageStreamed.event_type})
 _CALLS = frozenset(one.event_type for one in (ToolStarted, ToolFinished, ToolFailed))
 _text = msgspec.json.Encoder().encode
 
@@ -53,7 +53,7 @@ def beyond(shown: Sequence[Shown], events_max: int, first_types: Collection[str]
     ]
     may_go.sort(key=itemgetter(0))
     going = {event.sequence: event for _, event in may_go[:surplus]}
-    whole = _messages(going.values(), shown)
+    whole = messages_of(going.values(), shown)
     going |= {event.sequence: event for event, _ in shown if message_id(event) in whole}
     return list(going.values())
 
@@ -62,12 +62,12 @@ def pruning(
     gone: Sequence[Event], shown: Sequence[Shown], others: Iterable[Event], now: datetime
 ) -> list[NewEvent]:
     """Return the facts after which no view shows the events that go; `others` tell of OTHER_WORK."""
-    messages = _messages(gone, shown)
+    messages = messages_of(gone, shown)
     # A redaction of a call would take along what else has its id.
     shared = {payload(one).get(OTHER_WORK[one.type]) or one.event_id for one in others}
     facts = []
     for events in _in_facts(gone):
-        names = dict.fromkeys(message_id(one) for one in events if one.type in _SAYING)
+        names = dict.fromkeys(message_id(one) for one in events if one.type in SAYING)
         calls = dict.fromkeys(map(call_id, events))
         said = {
             "sequences": [one.sequence for one in events],
@@ -85,7 +85,7 @@ def call_id(event: Event) -> str | None:
     return named if isinstance(named, str) else None
 
 
-def _messages(gone: Iterable[Event], shown: Sequence[Shown]) -> set[str]:
+def messages_of(gone: Iterable[Event], shown: Sequence[Shown]) -> set[str]:
     """Return the ids of messages that go with events: those said whole, or with nothing left."""
     going = {event.sequence: event for event in gone}
     whole = {message_id(one) for one in going.values() if one.type == _APPENDED}

@@ -204,12 +204,6 @@ def converted(given: Mapping[str, Any], type: type[T]) -> T:
         raise _not_converted(given, type) from error
 
 
-def check_change(change: object) -> None:
-    """Refuse what cannot be called to change a record."""
-    if not callable(change):
-        raise invalid(f"change: expected a function, got {shown(change)}")
-
-
 def missing(code: str, what: str, id: str) -> StoreRefused:
     """Return the refusal of what is not there; an id that nothing can have is cut off."""
     named = id[:SESSION_ID_BYTES_MAX]

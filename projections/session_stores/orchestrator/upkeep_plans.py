@@ -23,12 +23,13 @@ from ...folds.artifacts import Artifact
 from ...folds.sessions import Session
 from ...readers.arguments import moment
 from .plans import OrchestratorPlans
-from .pruning import OTHER_WORK, beyond, call_id, pruning
-from .reading import one_or_several, shown_events
+from .pruning_plans import pruned
+from .reading import one_or_several
 from .records import EVENT_TYPES, SESSION_STATUSES, converted, invalid
 from .sessions import is_saved, record_status
 
 BATCH_SIZE_MAX = 10_000
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 Days = Annotated[int, Meta(ge=1)]
 
 #: Takes a named step; what it raises is reported.
@@ -38,8 +39,12 @@ Step = Callable[[str, Plan[int]], Plan[int]]
 class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept for how long; None is for ever.
 
-    Ages of completed sessions count from their last change, `max_session_age_days` counts from
-    their beginning. Sessions of an exempt status or with an exempt tag are left alone.
+    Sessions are marked as deleted, ended or not, `max_completed_session_age_days` after the newest
+    time that anything in them tells and `max_session_age_days` after their beginning, but for those
+    of an exempt status. Marked ones are deleted `hard_delete_after_days` after the mark, whoever
+    marked them, whatever their status and whoever uses them since: save one without its `deleted_at`
+    to keep it. Sessions with an exempt tag are neither marked nor deleted, and `execute` prunes no
+    events of theirs.
     `batch_size` sessions are read at a time.
     """
 
@@ -111,7 +116,11 @@ class MaintenancePlans:
         now = self._moment()
 
         def archive(row: Session) -> Plan[int]:
-            if not _is_expired(row, policy, now):
+            if record_status(row) in policy.exempt_statuses or _is_left_alone(row, policy):
+                return 0
+            longest, unused = policy.max_session_age_days, policy.max_completed_session_age_days
+            is_old = longest is not None and row.created_at < _ago(now, longest)
+            if not is_old and (unused is None or (yield from self._was_told(row, now, unused))):
                 return 0
             return (yield from self._mark(row, "session.archived"))
 
@@ -127,6 +136,8 @@ class MaintenancePlans:
         def delete(row: Session) -> Plan[int]:
             if row.archived_at is None or row.archived_at >= before:
                 return 0
+            if _is_left_alone(row, policy):
+                return 0
             return (yield from self._mark(row, SESSION_DELETED))
 
         return (yield from self._each(policy, delete))
@@ -138,7 +149,7 @@ class MaintenancePlans:
 
         def prune(row: Session) -> Plan[int]:
             # Facts that are no events are counted too, so this leaves none out.
-            if row.event_count <= most:
+            if row.event_count <= most or _is_left_alone(row, policy):
                 return 0
             return (yield from step(f"prune {row.session_id}", self.prune(row.session_id, policy)))
 
@@ -162,22 +173,8 @@ class MaintenancePlans:
         check_policy(policy)
         if policy.max_events_per_session is None:
             return 0
-        ledger, tenant = self._store.ledger, self._store.tenant
-        most, first = policy.max_events_per_session, frozenset(policy.prune_event_types_first)
-        pruned: list[Event] = []
-
-        def decide() -> Plan[list[NewEvent]]:
-            nonlocal pruned
-            shown = yield from shown_events(ledger, tenant, session_id)
-            pruned = beyond(shown, most, first)
-            others: list[Event] = []
-            if any(map(call_id, pruned)):
-                others = yield ledger.read(session_id, tenant=tenant, types=OTHER_WORK)
-            return pruning(pruned, shown, others, self._moment())
-
-        # Whoever prunes at the same time is taken in, so nothing is pruned or counted twice.
-        yield from self._store.append_decided(session_id, decide)
-        return len(pruned)
+        bounds = policy.max_events_per_session, frozenset(policy.prune_event_types_first)
+        return (yield from pruned(self._store, session_id, *bounds, self._moment))
 
     def clean_artifacts(self) -> Plan[int]:
         """Delete the artifacts of sessions that nobody saved."""
@@ -239,7 +236,26 @@ class MaintenancePlans:
         told = moment(self._now(), "now")
         if told is None:
             raise InvalidArgument("now", "expected a datetime with a time zone, got None")
+        if told < _FIRST:
+            raise InvalidArgument("now", "before 1970")
         return told
+
+    def _was_told(self, row: Session, now: datetime, days: int) -> Plan[bool]:
+        """Whether anything of a session tells of a time in so many days."""
+        since = _ago(now, days)
+        if row.updated_at >= since:
+            return True
+        # What came last may tell of long ago, and what came before it of today.
+        found: list[Event] = yield self._store.ledger.read(
+            row.session_id,
+            tenant=self._store.tenant,
+            since=since,
+            # What the view has not got: new, so that `_mark` does nothing, or left out of it.
+            before=row.last_sequence + 1,
+            limit=1,
+            newest_first=True,
+        )
+        return bool(found)
 
     def _mark(self, row: Session, type: str) -> Plan[int]:
         """Append a fact about a session, unless somebody used it since it was read."""
@@ -271,15 +287,8 @@ def check_policy(policy: RetentionPolicy) -> None:
     one_or_several(policy.prune_event_types_first, "prune_event_types_first", EVENT_TYPES)
 
 
-def _is_expired(session: Session, policy: RetentionPolicy, now: datetime) -> bool:
-    exempt = record_status(session) in policy.exempt_statuses
-    if exempt or set(session.tags) & set(policy.exempt_tags):
-        return False
-    ages = (
-        (session.created_at, policy.max_session_age_days),
-        (session.updated_at, policy.max_completed_session_age_days),
-    )
-    return any(days is not None and since < _ago(now, days) for since, days in ages)
+def _is_left_alone(session: Session, policy: RetentionPolicy) -> bool:
+    return not set(session.tags).isdisjoint(policy.exempt_tags)
 
 
 def _ago(now: datetime, days: int) -> datetime:

@@ -1,0 +1,29 @@
+"""An async ledger is one event loop's; what another one is told, and when it is free for the next."""
+
+import asyncio
+
+import pytest
+
+from ledger import AsyncLedger, OtherEventLoop
+from tests.support.blocking import LoopThread
+from tests.support.builders import DEADLINE_S, note, only_async
+
+
+@only_async
+def test_an_append_from_another_loop_is_refused_instead_of_waiting_for_ever(
+    url: str, loop: LoopThread
+) -> None:
+    async def appended(ledger: AsyncLedger) -> int:
+        async with asyncio.timeout(DEADLINE_S):
+            return (await ledger.append("s", note())).sequence
+
+    ledger = loop.run(AsyncLedger.open(url))
+    assert loop.run(appended(ledger)) == 1
+    other = LoopThread()
+    try:
+        with pytest.raises(OtherEventLoop, match="Open a ledger in each"):
+            other.run(appended(ledger))
+    finally:
+        other.stop()
+    assert loop.run(appended(ledger)) == 2
+    loop.run(ledger.close())
