@@ -68,6 +68,7 @@ async def scenario_positions(
     step_content_hash: str,
     *,
     tenant: str = "",
+    status: Statuses | None = "active",
     scope_filter: ScopeFilter | None = None,
     now: datetime | None = None,
     limit: int = 100,
@@ -77,9 +78,10 @@ async def scenario_positions(
     """Return active scenarios of active sessions that stand at a step, found through an index.
 
     The longest untouched come first, then by session id: one that moves while pages are read moves
-    behind them, so that none is missed. `after` is the last of the page before. Ages in
-    `scope_filter` are whole days before `now`, the current time if left out; a filter with
-    `custom_conditions` is refused. Archived sessions are left out.
+    behind them, so that none is missed. `after` is the last of the page before. Of sessions with
+    another `status`, several or any (None) where that is asked for. Ages in `scope_filter` are
+    whole days before `now`, the current time if left out; a filter with `custom_conditions` is
+    refused. Archived sessions are left out.
     """
     return await arun(
         positions_plan(
@@ -89,6 +91,7 @@ async def scenario_positions(
             scenario_id=scenario_id,
             scenario_version=scenario_version,
             step_content_hash=step_content_hash,
+            status=status,
             scope_filter=scope_filter,
             now=now,
             limit=limit,

@@ -1,7 +1,7 @@
 """Finding the sessions that stand at a step, by scenario, version and content hash.
 
-The steps are found through an index. Whether their sessions are active, and whether a filter lets
-them pass, is then read from the sessions' own rows, a page of them at a time.
+The steps are found through an index. Whether their sessions have the status, and whether a filter
+lets them pass, is then read from the sessions' own rows, a page of them at a time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..folds.sessions import SESSIONS, Session
 from .arguments import instance
 from .arguments import moment as checked_time
 from .consistency import Consistency, strong
-from .listing_queries import TENANT_LIMIT_MAX, text_filter
+from .listing_queries import TENANT_LIMIT_MAX, Statuses, statuses, text_filter
 from .reading import Reader
 
 PAGE_ROWS = 500
@@ -53,6 +53,7 @@ def scenario_positions(
     scenario_id: str,
     scenario_version: int,
     step_content_hash: str,
+    status: Statuses | None,
     scope_filter: ScopeFilter | None,
     now: datetime | None,
     limit: int,
@@ -63,6 +64,7 @@ def scenario_positions(
     if natural(limit, "limit") > TENANT_LIMIT_MAX:
         raise InvalidArgument("limit", f"expected at most {TENANT_LIMIT_MAX}, got {limit}")
     query = _query(reader, tenant, scenario_id, scenario_version, step_content_hash, after)
+    wanted = None if status is None else statuses(status)
     scope = _checked(scope_filter)
     moment = checked_time(now, "now") or datetime.now(UTC)
     tables = [reader.table(one.name) for one in (SCENARIOS, SESSIONS, SCRIPTS)]
@@ -78,19 +80,25 @@ def scenario_positions(
         seen |= {one.session_id for one in unseen}
         for start in range(0, len(unseen), PAGE_ROWS):
             joined = yield from _joined(reader, tables[1:], unseen[start : start + PAGE_ROWS])
-            found += [one for one in joined if _is_found(one, scope, moment)]
+            found += [one for one in joined if _is_found(one, wanted, scope, moment)]
         if len(rows) < count or not unseen:
             break
         query = msgspec.structs.replace(query, after=_place(rows[-1]))
     return found[:limit]
 
 
-def passes(scope: ScopeFilter, session: Session, step_name: str | None, now: datetime) -> bool:
+def passes(
+    scope: ScopeFilter,
+    channel: str | None,
+    created_at: datetime,
+    step_name: str | None,
+    now: datetime,
+) -> bool:
     """Whether a session at a step is within a filter; all its conditions must hold. Pure."""
-    age_days = (now - session.created_at).days
+    age_days = (now - created_at).days
     return (
-        (not scope.include_channels or session.channel in scope.include_channels)
-        and session.channel not in scope.exclude_channels
+        (not scope.include_channels or channel in scope.include_channels)
+        and channel not in scope.exclude_channels
         and (not scope.include_current_nodes or step_name in scope.include_current_nodes)
         and step_name not in scope.exclude_current_nodes
         and (scope.max_session_age_days is None or age_days <= scope.max_session_age_days)
@@ -151,9 +159,12 @@ def _joined(
     ]
 
 
-def _is_found(one: ScenarioPosition, scope: ScopeFilter, now: datetime) -> bool:
+def _is_found(
+    one: ScenarioPosition, statuses: tuple[str, ...] | None, scope: ScopeFilter, now: datetime
+) -> bool:
+    session = one.session
     return (
-        one.session.status == ACTIVE
-        and one.session.archived_at is None
-        and passes(scope, one.session, one.scenario.step_name, now)
+        (statuses is None or session.status in statuses)
+        and session.archived_at is None
+        and passes(scope, session.channel, session.created_at, one.scenario.step_name, now)
     )

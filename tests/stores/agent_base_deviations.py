@@ -6,7 +6,8 @@ what the store's interface does not have.
 What differs although a test bears the line's id:
 C-01  A session is a frozen value: methods return a new one, and so does `save`, with its version.
 C-07  An id resolves with or without the external id; an external id belongs to one session, also
-      to one that is archived, until it is deleted or renamed.
+      to one that is archived, until it is deleted or renamed. It is given by saving a session that
+      has it: a `session.created` or `session.rekeyed` that says another one is refused as an event.
 C-09  An event is stored as a fact of the catalogue and read back as one; the call that the end of
       a tool call belongs to is found, for agent-base's events name none. An `event_id` is repeated
       within one life of a session: after a deletion the same one is a new event's. The ledger, and

@@ -8,7 +8,7 @@ A-03  An id is searched within a tenant: the store's, or the one named in the ca
 A-05  A save of a session that was changed since it was read is refused, and so is one of a session
       that was never read in the place of a stored one. `update` repeats.
 A-07  Of the caller's object `version` moves; `last_activity_at` is set only where the caller says
-      a later time than is stored, or creates the session. What is saved behind the end is no
+      a later time than is stored, which is stored alone, too, or creates the session. What is saved behind the end is no
       activity: of a closed session it stays, whatever the caller says, until it is opened again.
 A-12  Variables are JSON: ids and times within them come back as text, -0.0 as 0.0. What is no JSON
       (NaN, bytes, sets, keys that are no text) is refused by its place. Their names are not blank
@@ -20,13 +20,16 @@ A-13  Moments need a time zone and are within the years 1970 to 9999 in UTC, for
       them; those at which none does, as `marked_at` of a migration, may be earlier, from the year 1.
       Numbers are not negative, unknown fields are refused, and so are rule ids in `rule_fires` that
       are blank or over 512 bytes.
+A-19  A session is found by what it says itself: where `events` of its save tell another channel,
+      agent or customer, that is told back.
 A-21  Statuses of other systems are shown as soldier's: pending as active, paused as idle, and the
-      terminal ones as closed.
+      terminal ones as closed. So they are found, by step and by status.
 A-29  A position is the last step that was entered in the scenario, or the last of the history if
       the session returns to it: it stays when the session's history is cut, and is not that of
       another scenario's step.
 A-34  By last activity, then by id; pages are those of `views.scenario_positions`.
-A-41  No history is a step without a name.
+A-41  No history is a step without a name; the name is that of the step in the scenario that is
+      asked for, by which the session calls it in its history.
 A-49  Which statuses are used again can be said; by default all but closed. What another store
       archived (an orchestrator's retention) is never used again: it is in no list and found by its
       id alone, and a channel whose session is archived gets another one.

@@ -100,6 +100,38 @@ def test_a_19_what_a_session_is_found_by_moves_with_it(ledger: Any) -> None:
     assert store.list_by_customer(TENANT, uuid(21)) == [there]
 
 
+def test_a_19_a_session_is_found_by_what_it_says_whatever_an_event_of_its_save_says(
+    ledger: Any,
+) -> None:
+    store = store_of(ledger)
+    saved = ana(customer_profile_id=uuid(6))
+    told: list[dict[str, Any]] = [
+        {"channel": "fax"},
+        {"channel": None, "agent_id": None},
+        {"user_channel_id": "bo", "agent_id": str(uuid(77))},
+        {"customer_profile_id": str(uuid(21))},
+    ]
+    for fields in told:  # the first of them begins it
+        store.save(saved, events=[NewEvent(fields, "session.rekeyed")])
+        found = store.get(uuid(100))
+        apart = {"last_activity_at"}
+        assert found.model_dump(exclude=apart) == saved.model_dump(exclude=apart)
+        assert store.get_by_channel(*HERE) == found
+        assert store.list_by_agent(TENANT, AGENT) == [found]
+        assert store.list_by_customer(TENANT, uuid(6)) == [found]
+        assert store.list_by_agent(TENANT, uuid(77)) == []
+        assert store.get_by_channel(TENANT, "webchat", "bo") is None
+    amended = NewEvent({"config_version": 9}, "session.amended")
+    store.save(saved, events=[amended])
+    assert store.get(uuid(100)).config_version == saved.config_version
+    # What is said by both is said once.
+    saved.user_channel_id, head = "cy", saved.version
+    store.save(saved, events=[NewEvent({"user_channel_id": "cy"}, "session.rekeyed")])
+    types = [one.type for one in ledger.read(str(uuid(100)), tenant=str(TENANT), after=head)]
+    assert types.count("session.rekeyed") == 1
+    assert store.delete(uuid(100)) is True
+
+
 def test_a_20_21_22_26_a_list_has_what_it_is_asked_for_and_nothing_else(ledger: Any) -> None:
     store = store_of(ledger, tenant_id=None)
     for number, status in enumerate(SessionStatus):

@@ -15,6 +15,7 @@ from tests.support.conversations import (
     SCENARIO,
     TENANT,
     clock_from,
+    instance,
     session_of,
     store_of,
     uuid,
@@ -85,6 +86,38 @@ def test_u_10_a_save_without_a_change_stores_nothing_where_others_went_on(ledger
     ledger.append(events=NewEvent(FIRED.payload, FIRED.type), **KEY)
     found = store.get(uuid(100))
     assert (found.rule_fires, len(found.step_history)) == ({"greet": 6}, 1)
+
+
+def kept(ledger: Any) -> Any:
+    """Return what is kept of the session's history beside its facts."""
+    return ledger.read(types=["snapshot.saved"], **KEY)[-1].data["state"]["history"]
+
+
+def test_a_29_what_moves_without_a_history_keeps_no_number_of_every_move(ledger: Any) -> None:
+    store = store_of(ledger)
+    session = session_of(active_scenarios=[instance(SCENARIO, 1)])
+    for number in range(1, 12):
+        session.active_scenarios[0].current_step_id = uuid(1_000 + number)
+        store.save(session)
+        assert store.get(uuid(100)).step_history == []
+        assert kept(ledger)["hidden"] == []
+    session.step_history.append(visit(12, 12))
+    session.active_scenarios[0].current_step_id = uuid(1_012)
+    store.save(session)
+    session.active_scenarios[0].current_step_id = uuid(1_001)  # hidden, behind one that is shown
+    store.save(session)
+    assert len(kept(ledger)["hidden"]) == 1
+    session.step_history.append(visit(13, 13))
+    store.save(session)
+    assert store.get(uuid(100)).step_history == session.step_history
+    session.step_history.clear()
+    session.active_scenarios[0].current_step_id = uuid(1_002)
+    store.save(session)
+    assert (store.get(uuid(100)).step_history, kept(ledger)["hidden"]) == ([], [])
+    told = {"scenario_id": str(SCENARIO), "step_id": str(uuid(1_003)), "scenario_version": 1}
+    told |= {"step_name": None, "step_content_hash": None}
+    ledger.append(events=NewEvent(told, "scenario.step_entered"), **KEY)  # others go on from there
+    assert [one.step_id for one in store.get(uuid(100)).step_history] == [uuid(1_003)]
 
 
 @seed(SEED)

@@ -17,7 +17,7 @@ from ledger import (
     SequenceConflict,
     StopError,
 )
-from projections.session_stores.conversation import RemainderUnreadable, Session
+from projections.session_stores.conversation import RemainderUnreadable, Session, SessionChanged
 from projections.session_stores.conversation.rows import REMAINDER
 from projections.session_stores.snapshot import SessionBusy
 from tests.support.builders import on_durable, on_memory, only_sync
@@ -154,8 +154,9 @@ def test_u_02_a_save_from_before_stores_nothing(ledger: Any) -> None:
         store.save(session)
         head = ledger.head(**KEY)
         stale.variables["mine"] = 1
-        with pytest.raises(SequenceConflict) as caught:
+        with pytest.raises(SequenceConflict, match="save it again, or call `update`") as caught:
             store.save(stale)
+        assert isinstance(caught.value, SessionChanged)
         assert (caught.value.expected, caught.value.actual) == (stale.version, head)
         assert ledger.head(**KEY) == head
         stale = store.get(uuid(100))

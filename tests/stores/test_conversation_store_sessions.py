@@ -1,5 +1,6 @@
 """Conversations in and out of the store; names carry the ids of soldier's lines."""
 
+from datetime import timedelta
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -123,6 +124,30 @@ def test_a_07_the_activity_is_that_of_the_facts_and_the_callers_session_keeps_it
     session.last_activity_at, session.turn_count = at(900), 1
     store.save(session)
     assert store.get(uuid(100)).last_activity_at == at(900)
+
+
+def test_a_07_a_later_activity_alone_is_stored_and_nothing_else_moves_it(ledger: Any) -> None:
+    store = store_of(ledger, clock=clock_from(500))
+    session = session_of(100)
+    store.save(session)
+    session.last_activity_at = at(400)
+    store.save(session)
+    assert events_of(ledger, session)[-1].data == {}
+    assert (store.get(uuid(100)), session.version) == (session, 2)
+    [row] = views_of(ledger).sessions(tenant=str(TENANT))
+    assert (row.last_activity_at, row.anomalies) == (at(400), [])
+    stale = store.get(uuid(100))
+    store.update(uuid(100), lambda one: setattr(one, "last_activity_at", at(450)))
+    for one in (session, stale):  # neither says so, nor does an earlier one
+        one.last_activity_at = one.last_activity_at - timedelta(minutes=1)
+        store.save(one)
+        assert (store.get(uuid(100)).last_activity_at, one.version) == (at(450), 3)
+    session.status, session.last_activity_at = SessionStatus.CLOSED, at(460)
+    store.save(session)
+    session.last_activity_at = at(470)  # of an ended session it stays
+    store.save(session)
+    assert store.get(uuid(100)).last_activity_at == at(460)
+    assert ledger.head(str(uuid(100)), tenant=str(TENANT)) == session.version == 4
 
 
 def test_a_08_what_was_read_can_be_changed_without_changing_what_is_stored(ledger: Any) -> None:

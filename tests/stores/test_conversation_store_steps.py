@@ -11,6 +11,7 @@ from ledger.catalogue import ScopeFilter
 from projections.session_stores.conversation import PendingMigration, Session, SessionStatus
 from tests.support.builders import only_sync
 from tests.support.conversations import (
+    AGENT,
     NOON,
     OTHER_SCENARIO,
     OTHER_TENANT,
@@ -171,6 +172,33 @@ def test_a_35_every_scenario_of_a_session_has_its_place(ledger: Any) -> None:
     assert found(store) == [100]
 
 
+def test_a_29_a_session_that_others_began_without_a_status_is_active_and_found(
+    ledger: Any,
+) -> None:
+    store = store_of(ledger)
+    key = {"session_id": str(uuid(100)), "tenant": str(TENANT)}
+    told = {"agent_id": str(AGENT), "channel": "webchat", "user_channel_id": "ana"}
+    place = {"scenario_id": str(SCENARIO), "scenario_version": 1}
+    step = {"step_id": str(STEP), "step_name": "step 1", "step_content_hash": "hash 1"}
+    ledger.append(
+        events=[
+            NewEvent(told | {"config_version": 1}, "session.created"),
+            NewEvent(place | {"primary": True}, "scenario.started"),
+            NewEvent(place | step, "scenario.step_entered"),
+        ],
+        **key,
+    )
+    assert views_of(ledger).session(**key).status == "pending"
+    session = store.get(uuid(100))
+    assert session.status == "active"
+    assert found(store) == [100]
+    session.turn_count += 1
+    store.save(session)
+    assert found(store) == [100]
+    ledger.append(events=NewEvent({"status": "paused"}, "session.status_changed"), **key)
+    assert found(store) == []
+
+
 def test_a_36_what_a_turn_of_the_pipeline_enters_is_found(ledger: Any) -> None:
     store = store_of(ledger)
     store.save(session_of())
@@ -226,6 +254,48 @@ def test_a_38_to_a_43_all_conditions_of_a_filter_must_hold(ledger: Any) -> None:
     for one in (store, store_of(ledger, tenant_id=OTHER_TENANT)):
         with pytest.raises(InvalidArgument, match="custom_conditions"):
             found(one, *HERE, ScopeFilter(custom_conditions=[{"if": "so"}]))
+
+
+def test_a_39_a_40_a_filter_asks_what_a_session_says_whatever_its_facts_say(
+    ledger: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("projections.session_stores.conversation.reading.PAGE_SESSIONS", 2)
+    now = NOON + timedelta(days=200)
+    store = store_of(ledger, clock=lambda: now)
+    young, old = now - timedelta(days=1), now - timedelta(days=90)
+    corrected = standing(100, created_at=young)
+    store.save(corrected)
+    corrected.created_at = old
+    begun = NewEvent({"text": "hi"}, "note", occurred_at=now)
+    ledger.append(str(uuid(101)), begun, tenant=str(TENANT))
+    renamed = standing(102, created_at=young)
+    store.save(renamed)
+    renamed.step_history[-1].step_name = "pay"
+    for session in (corrected, standing(101, created_at=old), renamed):
+        store.save(session)
+        assert store.get(session.session_id).created_at == session.created_at
+    table: list[tuple[dict[str, Any], list[int]]] = [
+        ({"max_session_age_days": 30}, [102]),
+        ({"min_session_age_days": 30}, [100, 101]),
+        ({"include_current_nodes": ["pay"]}, [102]),
+        ({"exclude_current_nodes": ["pay"]}, [100, 101]),
+        ({"include_current_nodes": ["step 1"], "min_session_age_days": 90}, [100, 101]),
+    ]
+    for scope, expected in table:
+        assert sorted(found(store, *HERE, ScopeFilter(**scope))) == expected, scope
+
+
+def test_a_41_the_name_of_a_step_is_that_of_the_scenario_that_is_asked_for(ledger: Any) -> None:
+    store = store_of(ledger)
+    session = standing(active_scenarios=[instance(OTHER_SCENARIO, 2)])
+    session.step_history.append(visit(2, 2))
+    store.save(session)
+    for name, expected in (("step 1", [100]), ("step 2", [])):
+        scope = ScopeFilter(include_current_nodes=[name])
+        assert found(store, *HERE, scope) == expected
+    session.step_history.clear()  # it is where it was
+    store.save(session)
+    assert found(store, *HERE, ScopeFilter(include_current_nodes=["step 1"])) == [100]
 
 
 def test_a_34_a_result_that_is_longer_than_a_page_is_whole(ledger: Any, monkeypatch: Any) -> None:

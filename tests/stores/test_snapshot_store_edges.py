@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from ledger import InvalidArgument, InvalidEvent, NewEvent
-from ledger.catalogue import ApprovalDecided, ToolStarted
+from ledger.catalogue import ApprovalDecided, SessionCreated, SessionRekeyed, ToolStarted
 from projections import Views
 from projections.folds.sessions import ALLOWED_ACTIONS_MAX
 from projections.session_stores.snapshot import (
@@ -24,6 +24,7 @@ from tests.support.agent_sessions import SYSTEM, contents, runtime_event, sessio
 from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import each_backend, each_backend_crossed
 from tests.support.interrupting import calls_of
+from tests.support.views import views_of
 
 OPAQUE = {"content_type": "application/octet-stream"}
 ENDED = runtime_event("toolCallFinished", tool_name="t", summary="ok")
@@ -69,6 +70,70 @@ def test_c_06_a_session_that_others_named_before_it_is_made_has_the_name_it_is_s
         assert saved == store.load(named)
         assert base_of(saved) == base_of(store.load(named))
         assert saved.id == SessionId(named, given or named)
+
+
+@each_backend
+def test_c_07_an_event_gives_no_session_the_external_id_of_another(ledger: Any) -> None:
+    store = store_of(ledger)
+    store.save(session_of(key="a", external_id="ext"))
+    saved = store.save(session_of(key="b", external_id="own"))
+    told: list[Any] = [
+        SessionRekeyed(external_id="ext"),
+        SessionCreated(external_id="ext"),
+        NewEvent({"external_id": "ext"}, "session.rekeyed"),
+        NewEvent(b'{"external_id": "ext"}', "session.created", content_type="application/json"),
+    ]
+    for one in told:
+        for argument, call in (
+            ("events", lambda: store.save(saved, events=[one])),  # noqa: B023 # at once
+            ("event", lambda: store.append_event("b", one)),  # noqa: B023 # at once
+            ("event", lambda: store.append_event("new", one)),  # noqa: B023 # at once
+        ):
+            with pytest.raises(InvalidArgument, match="'ext'") as refused:
+                call()
+            assert refused.value.argument == argument
+    with pytest.raises(InvalidArgument):  # the session that is saved has it
+        store.save(saved, events=[NewEvent({"external_id": None}, "session.rekeyed")])
+    assert [ledger.head(key) for key in ("b", "new")] == [saved.version, 0]
+    assert store.load("ext").id == SessionId("a", "ext")
+    # What says no other one is a fact like any.
+    facts = [SessionCreated(agent_id="x"), SessionRekeyed(external_id="own", agent_id="x")]
+    again = store.save(saved, events=facts)
+    assert store.load("own") == again
+    store.append_event("b", SessionRekeyed(external_id=None))
+    assert store.load("b").id == SessionId("b")
+
+
+@each_backend_crossed
+def test_c_07_an_external_id_that_is_none_is_refused_by_its_place(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = store.save(session_of())
+    wrong = NewEvent({"external_id": 7}, "session.rekeyed")
+    for place, call in (
+        ("payload.external_id", lambda: store.append_event("s", wrong)),
+        ("events[0].payload.external_id", lambda: store.save(saved, events=[wrong])),
+    ):
+        with pytest.raises(InvalidEvent) as refused:
+            call()
+        assert refused.value.field == place
+
+
+@each_backend
+def test_a_session_that_others_began_stands_as_they_said_when_it_is_saved(ledger: Any) -> None:
+    store = store_of(ledger)
+    said = NewEvent({"role": "user", "content": "Hi"}, "message.appended")
+    for status in ("paused", "processing", "completed", None):
+        key = str(status)
+        told = {"status": status, "reason": "waits"}
+        changed = [] if status is None else [NewEvent(told, "session.status_changed")]
+        ledger.append(key, [NewEvent(said.payload, said.type), *changed])
+        session = store.load(key)
+        saved = store.save(session.with_message(ChatMessage.assistant("Hello.")))
+        assert store.load(key) == saved
+        row = views_of(ledger).session(key)
+        assert row.status == (status or "active")
+        assert row.status_reason == (None if status is None else "waits")
+        assert row.created_sequence is not None
 
 
 @each_backend_crossed

@@ -1,5 +1,6 @@
 """What cannot be stored is refused by the documented errors, whatever it is; names carry the ids."""
 
+import gc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -139,6 +140,20 @@ def test_u_18_a_change_that_cannot_be_called_is_refused_whatever_is_stored(ledge
             with pytest.raises(InvalidArgument) as caught:
                 store.update(key, change)
             assert caught.value.argument == "change"
+
+
+def test_u_18_an_async_change_is_refused_and_nothing_is_stored(ledger: Any) -> None:
+    store = store_of(ledger)
+    saved = store.save(session_of())
+
+    async def change(session: AgentSession) -> AgentSession:
+        return session
+
+    with pytest.raises(InvalidArgument) as caught:
+        store.update("s", change)
+    assert str(caught.value) == "change: it is async; give a plain function."
+    gc.collect()  # which would warn of a coroutine that nobody awaited
+    assert ledger.head("s") == saved.version
 
 
 BIG, LONG = "x" * 1_048_577, "x" * 600

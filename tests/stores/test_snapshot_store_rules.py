@@ -19,6 +19,7 @@ from projections.session_stores.snapshot import (
     ChatMessage,
     ExternalIdTaken,
     SessionBusy,
+    SessionChanged,
     SnapshotUnreadable,
 )
 from tests.support.agent_sessions import contents, session_of, store_of
@@ -64,8 +65,12 @@ def test_c_w7_an_error_names_the_whole_id(ledger: Any) -> None:
     store = store_of(ledger)
     key = "0190f6f5-7b2e-7c3a-9d7e-0a1b2c3d4e5f"
     store.save(session_of(key=key, external_id="ext"))
-    with pytest.raises(SequenceConflict, match=key):
+    with pytest.raises(SequenceConflict, match=key) as caught:
         store.save(session_of(key=key))
+    assert isinstance(caught.value, SessionChanged)
+    assert str(caught.value).endswith(
+        " Nothing was stored: read the session again, change it and save it again, or call `update`."
+    )
 
 
 def test_u_03_an_event_is_stored_once_however_often_it_is_appended(ledger: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..snapshot.errors import SessionChanged
 from .errors import RemainderUnreadable
 from .models import (
     OPEN,
@@ -24,6 +25,7 @@ __all__ = [
     "RemainderUnreadable",
     "ScenarioInstance",
     "Session",
+    "SessionChanged",
     "SessionStatus",
     "StepVisit",
 ]

@@ -130,11 +130,14 @@ class Draft:
             "snapshot.saved", said | ({"through_sequence": self.sequence} if self.sequence else {})
         )
 
-    def finish(self) -> None:
-        """Let the last activity be the moment of the save, whenever its facts happened."""
+    def finish(self, *, touched: bool) -> None:
+        """Let the last activity be the moment of the save, whenever its facts happened.
+
+        Of a session that was `touched` it is, too, if there is nothing else to say.
+        """
         row = self.rows.session
         if (
-            self.facts
+            (self.facts or touched)
             and row is not None
             and row.ended_at is None
             and row.last_activity_at != self.now

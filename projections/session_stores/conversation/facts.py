@@ -33,15 +33,20 @@ def facts_of_save(
     head: int,
     now: datetime,
     said: Shown | None = None,
+    *,
+    touched: bool = False,
 ) -> Draft:
     """Return the facts to append behind `head`, those that the caller `told` among them.
 
-    `said` is what the rows say with the remainder from `before`, if somebody looked already.
+    `said` is what the rows say with the remainder from `before`, if somebody looked already. A
+    session that was `touched` has facts, if only one of its last activity.
     """
     draft = Draft(key, rows, before, wanted, steps, head, now, said)
-    _identity(draft, wanted.json)
+    _begin(draft, wanted.json)
     for fact in told:
         draft.tell(fact)
+    # Behind what is told, which may say otherwise: a session is found by what it says itself.
+    _identity(draft, wanted.json)
     status = wanted.json["status"]
     if status != _CLOSED:
         _status(draft, status)
@@ -52,25 +57,27 @@ def facts_of_save(
     if status == _CLOSED:
         _status(draft, status)
     draft.keep()
-    draft.finish()
+    draft.finish(touched=touched)
     return draft
+
+
+def _begin(draft: Draft, wanted: Mapping[str, Any]) -> None:
+    if draft.rows.session is not None:
+        return
+    said = {name: wanted[name] for name in IDENTITY if wanted[name] is not None}
+    status = "active" if wanted["status"] == _CLOSED else wanted["status"]
+    created = said | {"config_version": wanted["config_version"], "status": status}
+    draft.say("session.created", created, _moment(wanted["created_at"]))
 
 
 def _identity(draft: Draft, wanted: Mapping[str, Any]) -> None:
     row, differing = draft.rows.session, draft.differing
-    version = {"config_version": wanted["config_version"]}
-    if row is None:
-        names: dict[str, Any] = {name: wanted[name] for name in IDENTITY}
-        status = wanted["status"]
-        created = {name: value for name, value in names.items() if value is not None} | version
-        created["status"] = "active" if status == _CLOSED else status
-        draft.say("session.created", created, _moment(wanted["created_at"]))
-        return
     changed = {name: wanted[name] for name in IDENTITY if name in differing}
     if changed:
         draft.say("session.rekeyed", changed)
-    if "config_version" in differing or (row.config_version is None and not is_conversation(row)):
-        draft.say("session.amended", version)
+    unsaid = row is not None and row.config_version is None and not is_conversation(row)
+    if unsaid or "config_version" in differing:
+        draft.say("session.amended", {"config_version": wanted["config_version"]})
 
 
 def _status(draft: Draft, status: str) -> None:

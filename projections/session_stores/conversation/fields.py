@@ -18,7 +18,7 @@ from ...folds.session_status import TERMINAL
 from ...folds.sessions import SESSIONS
 from ...folds.sessions import Session as SessionRow
 from ...folds.step_visits import STEP_VISITS, StepVisit
-from .models import STEP_HISTORY_MAX, Channel, Session
+from .models import STEP_HISTORY_MAX, Channel, Session, SessionStatus
 from .rows import Rows, is_uuid
 
 Path = tuple[str, ...]
@@ -37,7 +37,11 @@ SAID = tuple(name for name in Session.model_fields if name not in _APART)
 _CHANNELS = frozenset(Channel)
 # Statuses that soldier does not have, as what they mean to it.
 _STATUSES = {"pending": "active", "paused": "idle"} | dict.fromkeys(TERMINAL, "closed")
-
+#: What a status of soldier's is among all that a session can have.
+MEANT = {
+    one: tuple(sorted({one.value, *(name for name, meant in _STATUSES.items() if meant == one)}))
+    for one in SessionStatus
+}
 
 # Of one of these types, what is equal is the same.
 _AS_THEY_ARE = frozenset({str, int, float, bool})

@@ -16,8 +16,6 @@ from ledger.catalogue import ScopeFilter
 from ledger.plans import Plan
 from ledger.refusals import shown as shown_value
 
-from ...folds.scenarios import ACTIVE
-from ...folds.session_status import TERMINAL
 from ...folds.sessions import Session as SessionRow
 from ...folds.snapshots import SNAPSHOTS
 from ...folds.step_visits import STEP_VISITS
@@ -29,8 +27,9 @@ from ...views import Views
 from ...views_async import AsyncViews
 from .bases import Base
 from .errors import RemainderUnreadable
-from .fields import is_conversation
+from .fields import MEANT, is_conversation
 from .models import STEP_HISTORY_MAX, Channel, Session, SessionStatus, keep
+from .places import decided_by_rows, is_row_within, is_within, place_at
 from .remainders import NOTHING, Remainder, Shown, shown
 from .rows import PROJECTIONS, REMAINDER, Rows, is_uuid, rows_of
 
@@ -44,12 +43,6 @@ LIMITS = (128, STEP_HISTORY_MAX, None)
 NAMES = tuple(one.name for one in PROJECTIONS)
 #: Of what stores keep beside the facts, no more than a conversation asks for.
 ONLY = {SNAPSHOTS.name: {"name": REMAINDER}}
-# What a status of soldier's is among all that a session can have.
-_MEANT = {
-    SessionStatus.ACTIVE: ("active", "pending"),
-    SessionStatus.IDLE: ("idle", "paused"),
-    SessionStatus.CLOSED: tuple(sorted(TERMINAL)),
-}
 
 Id = UUID | str
 Word = TypeVar("Word", bound=StrEnum)
@@ -232,24 +225,54 @@ class ConversationReading:
             page: list[ScenarioPosition] = yield self.views.scenario_positions(
                 *asked,
                 tenant=tenant or "",
-                scope_filter=scope_filter,
+                status=MEANT[SessionStatus.ACTIVE],
+                scope_filter=decided_by_rows(scope_filter),
                 now=now,
                 limit=0 if tenant is None else ROWS_MAX,
                 after=last,
             )
-            ids = [position.session.session_id for position in page]
-            unseen = [session_id for session_id in dict.fromkeys(ids) if session_id not in found]
-            for start in range(0, len(unseen), PAGE_SESSIONS):
-                some = unseen[start : start + PAGE_SESSIONS]
+            unseen = [one for one in page if one.session.session_id not in found]
+            found |= {one.session.session_id: None for one in unseen}
+            ids = yield from self._maybe_within(scope_filter, unseen, tenant or "", now)
+            for start in range(0, len(ids), PAGE_SESSIONS):
+                some = ids[start : start + PAGE_SESSIONS]
                 read = yield from self.rows_of_each(tenant or "", some)
                 for session_id, rows in read.items():
-                    one = self.session_of(rows) if stands(rows, *asked) else None
-                    found[session_id] = one
+                    place = place_at(rows, *asked)
+                    one = None if place is None else self.session_of(rows)
+                    found[session_id] = one if is_within(scope_filter, one, place, now) else None
             # Who enters the step again is behind the page again: those would be read without end.
             if len(page) < ROWS_MAX or not unseen:
                 break
             last = page[-1]
         return sorted((one for one in found.values() if one is not None), key=_place)
+
+    def _maybe_within(
+        self,
+        scope: ScopeFilter | None,
+        page: Sequence[ScenarioPosition],
+        tenant: str,
+        now: datetime,
+    ) -> Plan[list[str]]:
+        """Return which sessions are within a filter by their rows, or may be by what they say.
+
+        Only what is kept beside the facts, of few sessions, lets one say otherwise than its rows.
+        """
+        ids = [one.session.session_id for one in page]
+        if scope is None:
+            return ids
+        outside = [one.session.session_id for one in page if not is_row_within(scope, one, now)]
+        without: set[str] = set()
+        for start in range(0, len(outside), PAGE_SESSIONS):
+            read: dict[str, dict[str, list[Any]]] = yield self.views.together_many(
+                outside[start : start + PAGE_SESSIONS],
+                [SNAPSHOTS.name],
+                tenant=tenant,
+                limit=1,
+                only=ONLY,
+            )
+            without |= {one for one, rows in read.items() if not rows[SNAPSHOTS.name]}
+        return [one for one in ids if one not in without]
 
 
 def _is_whole(found: dict[str, list[Any]], limit: int | None) -> bool:
@@ -317,20 +340,6 @@ def _word(value: Any, name: str, words: type[Word]) -> Word:
         raise InvalidArgument(name, reason) from error
 
 
-def stands(rows: Rows, scenario_id: str, version: int, step_content_hash: str) -> bool:
-    """Whether an active session stands at a step, in an active scenario."""
-    row = rows.session
-    return (
-        row is not None
-        and row.status == ACTIVE
-        and any(
-            (one.scenario_id, one.scenario_version, one.step_content_hash, one.status)
-            == (scenario_id, version, step_content_hash, ACTIVE)
-            for one in rows.scenarios
-        )
-    )
-
-
 def _fits(session: Session, filters: SessionFilters, statuses: list[SessionStatus] | None) -> bool:
     said = session.model_dump(mode="json", include=set(filters))
     return said == filters and (statuses is None or session.status in statuses)
@@ -340,7 +349,7 @@ def _meant(wanted: list[SessionStatus] | None) -> list[str] | None:
     """Return the statuses of rows that are one of soldier's; None is any."""
     if wanted is None:
         return None
-    return [one for status in wanted for one in _MEANT.get(status, (status.value,))]
+    return [one for status in wanted for one in MEANT[status]]
 
 
 def _place(session: Session) -> tuple[datetime, str]:

@@ -203,7 +203,7 @@ def _history(
         ways.append(History([], before.first, count_before, unseen))
     for way in ways:
         if same(way.of(visits), wanted):
-            return way
+            return _without_hidden_before(way, visits)
     place, end = len(visits), len(wanted)
     skipped = []
     while place:
@@ -216,4 +216,20 @@ def _history(
             break
         place -= 1
     first = visits[place - 1][0] + 1 if place else 0
-    return History(wanted[:end], first, None, sorted(skipped))
+    return _without_hidden_before(History(wanted[:end], first, None, sorted(skipped)), visits)
+
+
+def _without_hidden_before(way: History, visits: list[tuple[int, Visit]]) -> History:
+    """Return the same, which begins at the first visit that is shown, behind all if none is.
+
+    Who moves without a history would else keep the number of every move.
+    """
+    if not way.hidden:
+        return way
+    hidden = set(way.hidden)
+    seen = (one for one, _ in visits if one >= way.first and one not in hidden)
+    first = next(seen, max(hidden) + 1)
+    kept = [one for one in way.hidden if one > first]
+    if len(kept) == len(way.hidden):
+        return way  # so that nothing is said anew
+    return History(way.said, first, way.last, kept)

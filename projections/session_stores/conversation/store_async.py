@@ -52,9 +52,10 @@ class AsyncConversationStore:
 
         All or nothing, together with `events` that happened meanwhile, and which the session
         already reflects. Without them it is one append, and nothing is read, if the object was read
-        or saved and nobody wrote since. Of the caller's object only `version` changes. The
-        `last_activity_at` of a closed session stays when it was closed, whatever its object says.
-        Raises SequenceConflict if what the session says was changed behind that version: get it
+        or saved and nobody wrote since. Of the caller's object only `version` changes. A later
+        `last_activity_at` is a change, too; of a closed session it stays when it was closed,
+        whatever its object says. Where `events` say otherwise whose it is, the session is right.
+        Raises SessionChanged if what the session says was changed behind that version: get it
         again, or use `update`.
         """
         await arun(self._plans.save(session, events))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NoReturn
 
 import msgspec
@@ -20,23 +19,23 @@ from ledger import (
 from ledger.codec import check_json, decode_json
 from ledger.events import JSON_CONTENT_TYPE, Event
 from ledger.plans import Plan
-from ledger.refusals import shown as shown_value
 
 from ...errors import shown
 from ...folds.sessions import Session as SessionRow
 from ...readers.arguments import instance, several
-from ..refused_facts import PAYLOAD, first_refused
-from ..snapshot.errors import SessionBusy
+from ..refused_facts import first_refused, unplaced
+from ..snapshot.errors import SessionBusy, SessionChanged
+from ..store_parts import changed_by, check_change
 from ..unfit import UNFIT
 from .bases import Base
 from .changes import CHANGES, is_change
 from .drafts import AnyFact, Steps, Told
-from .errors import too_early, too_large
 from .facts import facts_of_save
 from .fields import HISTORY, SCENARIOS, is_conversation, same
 from .free_values import check_given, check_said
 from .models import STEP_HISTORY_MAX, Session, SessionStatus, base_of, keep
 from .reading import ROUNDS_MAX, ConversationReading, Id, as_read, id_text, remainder_of
+from .refused_facts import refused_save
 from .remainders import Shown, Visit
 from .rows import Rows
 
@@ -53,13 +52,15 @@ _IDENTITY = ("tenant_id", "session_id", "version")
 class Wanted(msgspec.Struct, frozen=True):
     """A session that is to be saved: tenant and id, and copies as a model and as JSON has it.
 
-    `history` are the steps that it was given with, of which it is shown with the last ones.
+    `history` are the steps that it was given with, of which it is shown with the last ones;
+    `is_moved` says that its last activity is another one than when it was read or saved.
     """
 
     key: tuple[str, str]
     session: Session
     shown: Shown
     history: list[Visit]
+    is_moved: bool
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -83,7 +84,7 @@ class ConversationWriting(ConversationReading):
         events = several(events, "events", "facts")
         base = base_of(session)
         wanted = self._checked(session, base)
-        given = [self._admitted(wanted.key, event) for event in events]
+        given = [self._admitted(wanted.key, *numbered) for numbered in enumerate(events)]
         # Which of the events are stored already only the ledger knows.
         known = None if given else self._changed(wanted, base)
         head, reused = 0, ""
@@ -114,15 +115,14 @@ class ConversationWriting(ConversationReading):
         self, session_id: Id, change: Callable[[Session], Session | None], tenant_id: Id | None
     ) -> Plan[Session | None]:
         """Read, change and save, and begin anew where somebody else was faster."""
-        if not callable(change):
-            raise InvalidArgument("change", f"expected a function, got {shown_value(change)}")
+        check_change(change)
         key, tenant = id_text(session_id, "session_id"), self.tenant_of(tenant_id)
         for _ in range(ROUNDS_MAX):
             stored = None if tenant is None else (yield from self.stored(tenant, key))
             if stored is None:
                 return None
             identity = _identity(stored)
-            changed = change(stored)
+            changed = changed_by(change, stored)
             changed = stored if changed is None else instance(changed, "change", Session)
             if _identity(changed) != identity:
                 raise InvalidArgument("change", "returned another session than it was given")
@@ -174,10 +174,13 @@ class ConversationWriting(ConversationReading):
         deleted: bool = yield self.ledger.delete(key, tenant=tenant, reason=reason)
         return deleted
 
-    def _admitted(self, key: tuple[str, str], given: AnyFact) -> Told:
+    def _admitted(self, key: tuple[str, str], number: int, given: AnyFact) -> Told:
         """Return a fact as it will be read; InvalidEvent before any fold looks at a wrong one."""
         new = given if isinstance(given, NewEvent) else NewEvent(given)
-        one = self.ledger.door.draft(*key, new)
+        try:
+            one = self.ledger.door.draft(*key, new)
+        except InvalidEvent as error:
+            raise InvalidEvent(error.field, error.reason, f"events[{number}]") from error
         data: Any = one.payload
         if one.content_type == JSON_CONTENT_TYPE:
             data, _ = self.ledger.upcasts.newest(
@@ -186,17 +189,13 @@ class ConversationWriting(ConversationReading):
         return Told(new, one.type, data, new is given)
 
     def _refuse(self, wanted: Wanted, append: Append, error: InvalidEvent) -> NoReturn:
-        """Raise a refusal, of what is too large or too early by the name that it has in the session."""
-        refused = None
-        if error.field in (PAYLOAD, "occurred_at"):
-            session = append.tenant, append.session_id
-            refused = first_refused(self.ledger.door, session, append.events)
+        """Raise a refusal of what the session says by the name that it has there."""
+        session = append.tenant, append.session_id
+        refused = first_refused(self.ledger.door, session, append.events)
         if refused is None:
-            raise error
-        fact, first = refused
-        if first.field == PAYLOAD:
-            raise too_large(fact, first) from error
-        raise too_early(fact, first, {**wanted.shown.json, HISTORY: wanted.history}) from error
+            raise unplaced(error) from error
+        said = {**wanted.shown.json, HISTORY: wanted.history}
+        raise refused_save(*refused, said) from error
 
     def _checked(self, session: Session, base: Base | None) -> Wanted:
         known = {} if base is None else base.shown.json
@@ -227,7 +226,8 @@ class ConversationWriting(ConversationReading):
         history: list[Visit] = said[HISTORY]
         if len(history) > STEP_HISTORY_MAX:
             said[HISTORY] = history[-STEP_HISTORY_MAX:]
-        return Wanted((tenant, plain["session_id"]), copy, Shown(said), history)
+        is_moved = "last_activity_at" in new
+        return Wanted((tenant, plain["session_id"]), copy, Shown(said), history, is_moved)
 
     def _changed(self, wanted: Wanted, base: Base | None) -> Planned | None:
         """Return what makes the session that was read the wanted one; None if nobody knows it.
@@ -252,13 +252,17 @@ class ConversationWriting(ConversationReading):
         said: Shown | None = None,
     ) -> Planned:
         """Return what is to be appended to a session with these rows."""
-        now = self._moment(rows.session, wanted.session.last_activity_at)
+        row, given = rows.session, wanted.session.last_activity_at
+        # When the caller says that something happened, else now.
+        is_later = row is None or given > row.last_activity_at
+        now = given if is_later else self.clock()
+        touched = is_later and wanted.is_moved
         kept = remainder_of(rows)
         # Where what a save tells does not fit into one append, it tells the steps that it is shown with.
         for steps_max in (STEPS_TOLD_MAX, STEP_HISTORY_MAX):
             steps = Steps(wanted.history, steps_max)
             draft = facts_of_save(
-                wanted.key, rows, kept, wanted.shown, steps, told, head, now, said
+                wanted.key, rows, kept, wanted.shown, steps, told, head, now, said, touched=touched
             )
             if len(draft.facts) + len(repeated) <= self.ledger.door.limits.batch_events_max:
                 break
@@ -296,19 +300,19 @@ class ConversationWriting(ConversationReading):
         return self._told(wanted, rows, head, told, repeated)
 
     def _check_seen(self, wanted: Session, row: SessionRow | None) -> Plan[None]:
-        """Raise SequenceConflict unless a session was read behind all that saving it overwrites."""
+        """Raise SessionChanged unless a session was read behind all that saving it overwrites."""
         seen, key = wanted.version, str(wanted.session_id)
         if row is None or not is_conversation(row):
             # What others began becomes a conversation by its first save.
             if seen:
-                raise SequenceConflict(str(wanted.tenant_id), key, seen, 0)
+                raise SessionChanged(str(wanted.tenant_id), key, seen, 0)
             return
         last = row.last_sequence
         if row.first_sequence <= seen <= last:
             last = 0 if seen == last else (yield from self._changed_after(row, seen))
             if last == 0:
                 return
-        raise SequenceConflict(row.tenant, key, seen, last)
+        raise SessionChanged(row.tenant, key, seen, last)
 
     def _changed_after(self, row: SessionRow, seen: int) -> Plan[int]:
         """Return the sequence of the last change behind another; 0 if there is none."""
@@ -334,12 +338,6 @@ class ConversationWriting(ConversationReading):
                 repeated.append(told.new)
             ids.add(event_id)
         return new, repeated
-
-    def _moment(self, row: SessionRow | None, given: datetime) -> datetime:
-        """Return when a save happens: when the caller says that something did, else now."""
-        if row is None or given > row.last_activity_at:
-            return given
-        return self.clock()
 
 
 def _identity(session: Session) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .agent_json import session_of_json
 from .agent_sessions import AgentSession, RunState, SessionId
 from .chat_messages import ChatMessage, ToolCall
-from .errors import ExternalIdTaken, SessionBusy, SnapshotUnreadable
+from .errors import ExternalIdTaken, SessionBusy, SessionChanged, SnapshotUnreadable
 from .records import Checkpoint, SavedVersion
 from .runtime_events import RuntimeEvent
 from .store import SnapshotStore
@@ -21,6 +21,7 @@ __all__ = [
     "RuntimeEvent",
     "SavedVersion",
     "SessionBusy",
+    "SessionChanged",
     "SessionId",
     "SnapshotStore",
     "SnapshotUnreadable",

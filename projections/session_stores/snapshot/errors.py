@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger import CallError, RetryableError, StopError
+from ledger import CallError, RetryableError, SequenceConflict, StopError
 
 
 class ExternalIdTaken(CallError):
@@ -12,6 +12,10 @@ class ExternalIdTaken(CallError):
         self.external_id = external_id
         self.session_id = session_id
         super().__init__(f"External id {external_id!r} belongs to session {session_id!r}.")
+
+
+class SessionChanged(SequenceConflict):
+    """Nothing was stored: read the session again, change it and save it again, or call `update`."""
 
 
 class SessionBusy(RetryableError):

@@ -32,8 +32,9 @@ def identity(id_: SessionId, base: Base | None) -> list[NewEvent]:
     alias = {} if id_.external_id is None else {"external_id": id_.external_id}
     if base is None:
         return [NewEvent({"status": "active"} | alias, "session.created")]
-    # Creating a session only fills what nobody has said of it before.
-    facts = [] if base.created else [NewEvent({"status": "active"} | alias, "session.created")]
+    # Creating a session only fills what nobody has said of it before. How it stands others may have
+    # said, and it is active if they have not.
+    facts = [] if base.created else [NewEvent(alias, "session.created")]
     filled = (id_.external_id,) if base.created else (id_.external_id, None)
     if alias and base.external_id not in filled:
         facts.append(NewEvent(alias, "session.rekeyed"))

@@ -8,7 +8,7 @@ from typing import Any
 from ledger import InvalidArgument, InvalidEvent, NewEvent
 from ledger.batch import Door
 
-from ..refused_facts import first_refused, renamed
+from ..refused_facts import first_refused, renamed, unplaced
 from .message_changes import Placed
 
 _MESSAGES = "session.chat_messages"
@@ -40,7 +40,7 @@ def refused_save(
         return InvalidArgument(_MESSAGES, f"{error.reason}: save them in parts")
     refused = first_refused(door, session, facts)
     if refused is None:
-        return error
+        return unplaced(error)
     fact, first = refused
     for place, (new, given) in enumerate(told):
         if new is fact:

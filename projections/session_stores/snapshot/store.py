@@ -42,7 +42,7 @@ class SnapshotStore:
         All or nothing, together with `events` that happened meanwhile. Messages that are new are
         appended, ones that were trimmed stay in the transcript. Saving what is stored already
         stores nothing. If the session was loaded or saved, changed by its methods, and nobody wrote
-        since, it is not read again: a save is one append. Raises SequenceConflict if the stored
+        since, it is not read again: a save is one append. Raises SessionChanged if the stored
         session has another version, ExternalIdTaken, and InvalidArgument if it has no id.
         """
         return run(self._plans.save(session, events))

@@ -18,18 +18,18 @@ from ledger import (
 )
 from ledger.events import Event, Fact
 from ledger.plans import Plan
-from ledger.refusals import shown
 
 from ...engine.projection import payload
 from ...folds.approvals import REQUESTED, Approval
 from ...folds.sessions import ALLOWED_ACTIONS_MAX, Session
 from ...readers.arguments import instance, several
 from ..side_tenants import side_tenant
+from ..store_parts import changed_by, check_change
 from .agent_sessions import AgentSession, SessionId, base_of, carrying, checked
 from .bases import Base
-from .errors import ExternalIdTaken, SessionBusy
+from .errors import ExternalIdTaken, SessionBusy, SessionChanged
 from .event_ids import id_in_life, incarnation_of, under
-from .external_ids import kept_as
+from .external_ids import check_told, kept_as
 from .facts import (
     allowed_fact,
     has_seen,
@@ -138,12 +138,12 @@ class SnapshotWriting(SnapshotReading):
     def _before(self, session: AgentSession, id_: SessionId) -> Plan[Before]:
         """Return what is stored under the id under which a session is to be saved.
 
-        Raises SequenceConflict unless it was loaded behind everything that saving it overwrites.
+        Raises SessionChanged unless it was loaded behind everything that saving it overwrites.
         """
         session_id, head, stored = yield from self._found(id_)
         if not has_seen(session, stored):
             actual = 0 if stored is None else stored.changed
-            raise SequenceConflict(self.tenant, session_id, session.version, actual)
+            raise SessionChanged(self.tenant, session_id, session.version, actual)
         if stored is None:
             return Before(session_id, head)
         return Before(session_id, head, stored.base, stored.session)
@@ -175,10 +175,10 @@ class SnapshotWriting(SnapshotReading):
         said = changes(messages, session.chat_messages, window, head + len(facts) + 1)
         approvals, allowed = yield from self._approvals(session, base)
         facts += [*said.facts, *approvals]
-        told = yield from self._told(before.session_id, events)
-        saved = snapshot_fact(session, base, said.window, facts, head)
         if external_id is None and base is not None:
             external_id = base.external_id
+        told = yield from self._told(before.session_id, external_id, events)
+        saved = snapshot_fact(session, base, said.window, facts, head)
         after = Base(
             ledger_id=self.ledger.ledger_id,
             tenant=self.tenant,
@@ -219,13 +219,12 @@ class SnapshotWriting(SnapshotReading):
         self, key: SessionKey, change: Callable[[AgentSession], AgentSession]
     ) -> Plan[AgentSession | None]:
         """Load, change and save, and begin anew where somebody else was faster."""
-        if not callable(change):
-            raise InvalidArgument("change", f"expected a function, got {shown(change)}")
+        check_change(change)
         for _ in range(ROUNDS_MAX):
             stored = yield from self._known(key)
             if stored is None:
                 return None
-            changed = instance(change(stored.session), "change", AgentSession)
+            changed = instance(changed_by(change, stored.session), "change", AgentSession)
             if (changed.id, changed.version) != (stored.session.id, stored.session.version):
                 raise InvalidArgument("change", "returned another session than it was given")
             try:
@@ -255,6 +254,7 @@ class SnapshotWriting(SnapshotReading):
             if _needs_call(event, call_id):
                 expected = yield self.ledger.head(session_id, tenant=self.tenant)
             told = yield from self._new_event(session_id, incarnation, event, call_id, event_id)
+            check_told(self.ledger.door, (self.tenant, session_id), told, None, "event")
             if run_id is not None:
                 told = msgspec.structs.replace(told, run_id=run_id)
             try:
@@ -333,15 +333,19 @@ class SnapshotWriting(SnapshotReading):
         )
         return frozenset(() if row is None else row.always_allowed_actions)
 
-    def _told(self, session_id: str, events: Sequence[AnyEvent]) -> Plan[list[NewEvent]]:
+    def _told(
+        self, session_id: str, external_id: str | None, events: Sequence[AnyEvent]
+    ) -> Plan[list[NewEvent]]:
         told: list[NewEvent] = []
         incarnation: int | None = None
+        session = self.tenant, session_id
         for event in events:
             if incarnation is None and isinstance(event, NewEvent):
                 incarnation = yield from incarnation_of(self.ledger, self.tenant, session_id)
             one = yield from self._new_event(session_id, incarnation, event, None, None, told)
             if type_of(one) in MESSAGE_TYPES:
                 raise InvalidArgument("events", "expected no messages: the session has them")
+            check_told(self.ledger.door, session, one, external_id, "events")
             told.append(one)
         return told
 
