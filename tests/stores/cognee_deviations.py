@@ -10,6 +10,9 @@ BR-05  A session has to be named: `default_session_id` is there for whoever asks
 BR-14  Flags are merged, a null flag and a null as a whole clear.
 BR-16  All of a session goes, also what other stores wrote in it: it is one session.
 BR-19  An id that is a UUID in either form is kept with hyphens, a session's and a user's too.
+       Those of a session and its user that are too long together, see `ledger_session_id`, are in
+       the session's metadata. Where another store began it or replaced these, lists and searches
+       show the ledger's id in their place; who names session and user finds all of it.
 BR-21  An update is one fact, so a crash leaves the old state or the new one.
 BR-27  A `trace_id`, as a `qa_id`, has one content: repeating stores nothing, another is refused.
 BR-31  What is None stays, as in Python; a text alone does not apply the feedback weights again.
@@ -48,7 +51,8 @@ M-22   A mark is a sequence, which no deletion shifts; one that the session has 
 M-20   `recall_across_sessions` and `search` find answers; steps and guidance are found within their
        session, for no index has the words of all of them.
 M-25   Steps are matched as well, by texts and by names in JSON. The snapshot of the graph stays: no
-       part of it can be told from the rest, so who deletes elements sets a new one.
+       part of it can be told from the rest, so who deletes elements sets a new one. A redaction
+       names the elements that its session drew on, and none that it never heard of.
 L-04   `mark_ended` says whether it ended the session.
 L-05   Who may see whose sessions is the caller's to decide: lists are of one owner or of everyone.
        There is no `user_ids`: a parent who is to see its agents' sessions asks for each of them. A
@@ -56,7 +60,8 @@ L-05   Who may see whose sessions is the caller's to decide: lists are of one ow
        rate are made of those, and pages are merged by the caller.
 L-06   Pages have cursors instead of offsets, orders are refused if unknown; `count_sessions` is the
        total. There is none by `ended_at`, which sessions that run do not have: the last activity of
-       one that ended is its end, so ask for a `status` by last_activity_at.
+       one that ended is its end, so ask for a `status` by last_activity_at. A cursor goes on with
+       the filters that it was given for, the status among them, and is refused with others.
 L-08   A closed session counts as completed, a cancelled one as failed.
 L-10   Records and lists have the label, too. Once something was taken away it is read from what is
        left; the session's row, which all stores share, then has what came next, or nothing.

@@ -184,6 +184,29 @@ def test_l_04_of_eight_that_end_delete_or_advance_one_is_told_so(stores: list[An
     assert sorted(at_once(lambda n: stores[n].prune())) == [0] * (WRITERS - 1) + [1]
 
 
+def test_m_25_u_24_what_was_there_is_forgotten_whoever_writes_meanwhile(
+    stores: list[Any], ledgers: list[Any]
+) -> None:
+    drew = {"used_graph_element_ids": {"node_ids": ["n1"]}}
+    ledgers[0].append("s", NewEvent({"content": "Hi", "role": "user"}, "message.appended"))
+    before = asked(stores[0], "before", **drew)
+
+    def work(number: int) -> int:
+        if number % 4:
+            for round_ in range(ROUNDS):
+                asked(stores[number], f"{number}.{round_}")
+                asked(stores[number], f"{number}.{round_} drew", **drew)
+            return 0
+        return stores[number].forget_elements(["n1"])
+
+    assert sum(at_once(work)) > 0
+    assert stores[0].get_qa_entries_by_ids("s", before) == []
+    stores[0].forget_elements(["n1"])
+    writers = [number for number in range(WRITERS) if number % 4]
+    expected = sorted(f"{number}.{round_}" for number in writers for round_ in range(ROUNDS))
+    assert sorted(questions(stores[0].get_all_qa_entries("s"))) == expected
+
+
 @only_async
 @pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize("told", [{}, {"user_id": "u"}, {"dataset_id": DATASET}])

@@ -307,3 +307,18 @@ def test_u_18_what_is_nested_without_end_is_told_so(ledger: Any, kind: str) -> N
         with pytest.raises((InvalidArgument, InvalidEvent)):
             call()
         assert ledger.feed().cursor == head, number
+
+
+@each_backend
+def test_bp_41_bp_42_what_expires_behind_the_last_moment_never_does(ledger: Any) -> None:
+    cache = cache_of(store_of(ledger))
+    cache.set_value("k", 1, ttl=1e12)
+    cache.log_usage("u", {"n": 1}, ttl=1e12)
+    assert (cache.get_value("k"), cache.get_usage_logs("u")) == (1, [{"n": 1}])
+    for call in (
+        lambda: cache.set_value("k", 2, ttl=1e15),
+        lambda: cache.log_usage("u", {}, ttl=1e15),
+    ):
+        with pytest.raises(InvalidArgument) as refused:
+            call()
+        assert refused.value.argument == "ttl"

@@ -2,9 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
+
+import pytest
 
 from ledger import NewEvent
-from projections.session_stores.qa import SessionFeedbackEntry
+from ledger.plans import run
+from projections.session_stores.qa import SessionFeedbackEntry, provenance
+from projections.session_stores.qa.standing import Standing
+from tests.support.builders import on_memory, only_sync
 from tests.support.cognee import (
     DATASET,
     Clock,
@@ -18,7 +24,7 @@ from tests.support.views import views_of
 
 SAYINGS: dict[str, dict[str, Any]] = {
     "name of a parameter": {"method_params": {"n1": 1}},
-    "name within a parameter": {"method_params": {"nodes": [{"n1": None}]}},
+    "name within a parameter": {"method_params": {"node_ids": [{"n1": None}]}},
     "name in what was returned": {"method_return_value": {"n1": {"name": "secret"}}},
     "name in a list": {"method_return_value": [[{"edge n1 -> n2": 3}]]},
     "text of a parameter": {"method_params": {"node": "n1"}},
@@ -108,3 +114,89 @@ def test_bp_37_m_25_expired_sessions_of_a_dataset_go_and_are_not_counted(ledger:
     drew(store, "new")
     assert store.prune() == 1
     assert views_of(ledger).sessions() == []
+
+
+def told(ledger: Any, session: str) -> list[dict[str, Any]]:
+    """Return what the redactions of a session say."""
+    return [one.data for one in ledger.read(session, types=["content.redacted"])]
+
+
+@each_backend
+def test_m_25_u_24_of_many_elements_a_session_is_told_those_that_it_drew_on(ledger: Any) -> None:
+    store = store_of(ledger)
+    ids = [str(UUID(int=number + 1)) for number in range(20_000)]
+    store.create_qa_entry(
+        "one", "q", "a", qa_id="q1", used_graph_element_ids={"node_ids": [ids[7]]}
+    )
+    store.create_qa_entry("none", "q", "a", used_graph_element_ids={"node_ids": ["another"]})
+    store.save_trace_step(
+        "two", step(trace_id="t1", error_message=f"{UUID(ids[8]).hex} and {ids[5]}")
+    )
+    assert store.forget_elements([one.upper() for one in ids]) == 2
+    reason = {"reason": "elements were deleted"}
+    assert told(ledger, "none") == []
+    assert told(ledger, "one") == [reason | {"qa_ids": ["q1"], "deleted_element_ids": [ids[7]]}]
+    assert told(ledger, "two") == [
+        reason | {"span_ids": ["t1"], "deleted_element_ids": [ids[5], ids[8]]}
+    ]
+
+
+@each_backend
+def test_m_25_u_24_more_elements_than_a_fact_may_name_are_in_several(ledger: Any) -> None:
+    store = store_of(ledger)
+    short = [f"n{number}" for number in range(1_500)]
+    long = [f"{number:03}" + "\x01" * 500 for number in range(300)]  # of six bytes in JSON each
+    for number, ids in enumerate((short, long)):
+        used = {"used_graph_element_ids": {"node_ids": ids}}
+        store.create_qa_entry(f"{number}", "q", "a", qa_id="q1", **used)
+    assert store.forget_elements([*short, *long]) == 2
+    for number, ids in enumerate((short, long)):
+        facts = told(ledger, f"{number}")
+        assert len(facts) > 1
+        assert [one for fact in facts for one in fact.get("qa_ids", [])] == ["q1"]
+        assert [one for fact in facts for one in fact["deleted_element_ids"]] == sorted(ids)
+        assert store.get_all_qa_entries(f"{number}") == []
+
+
+@on_memory
+@only_sync
+def test_m_25_u_24_each_step_is_looked_into_twice_however_long_a_chain_is(
+    ledger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links, store = 50, store_of(ledger)
+    facts = [("qa.recorded", {"qa_id": "q0", "used_graph_element_ids": {"node_ids": ["n1"]}})]
+    for number in range(links):
+        said = {"step_id": f"t{number}", "method_return_value": f"as in q{number}"}
+        taught = {"context_id": f"c{number}", "source_trace_ids": [f"t{number}"]}
+        used = {"qa_id": f"q{number + 1}", "used_session_context_ids": [f"c{number}"]}
+        facts += [
+            ("trace.appended", {"origin_function": "f", "status": "ok"} | said),
+            ("context.put", taught),
+            ("qa.recorded", used),
+        ]
+    answered = {"question": "q", "answer": "a"}
+    ledger.append(
+        "s",
+        [NewEvent(said | (answered if "qa_id" in said else {}), type_) for type_, said in facts],
+    )
+    store.create_qa_entry("s", "another", "a")
+    looked = 0
+    texts = provenance.texts_within
+
+    def counted(*args: Any, **options: Any) -> Any:
+        nonlocal looked
+        looked += 1
+        return texts(*args, **options)
+
+    monkeypatch.setattr(provenance, "texts_within", counted)
+    session = Standing(store.core, "s")
+    origin = provenance.Provenance(provenance.Elements(["n1"]))
+    gone = origin.drawn_from(run(session.kept())).gone
+    assert (len(gone.entries), len(gone.steps)) == (links + 1, links)
+    assert looked == 2 * links  # for the elements, and for all answers
+    # Who asks again looks into what is new.
+    store.save_trace_step("s", step(trace_id="t", error_message="q7 is wrong"))
+    gone = origin.drawn_from(run(session.kept())).gone
+    assert (len(gone.steps), looked) == (links + 1, 2 * links + 2)
+    assert store.forget_elements(["n1"]) == 1
+    assert questions(store.get_all_qa_entries("s")) == ["another"]

@@ -29,8 +29,10 @@ from ...views_async import AsyncViews
 from ..all_sessions import PAGE_SESSIONS, all_sessions
 from ..snapshot.errors import SessionBusy
 from ..store_parts import checked_clock
-from .clearing import OURS, SIGNED, cleared
+from .clearing import cleared
+from .facts import OURS, SIGNED
 from .ids import NAMES, Key, Place, place_of
+from .standing import Standing
 
 Clock = Callable[[], datetime]
 
@@ -133,6 +135,7 @@ class QACore:
         self, place: Place, facts: Sequence[NewEvent], dataset_id: str | None = None
     ) -> Plan[list[Appended]]:
         """Append facts to a session, which begins with them if it is not there."""
+        session = Standing(self, place.ledger_id)
         for _ in range(ROUNDS_MAX):
             heads: dict[str, Head] = yield self.ledger.heads([place.ledger_id], tenant=self.tenant)
             head = heads[place.ledger_id]
@@ -145,7 +148,7 @@ class QACore:
                         place.ledger_id, facts, tenant=self.tenant, incarnation=head.incarnation
                     )
                     return appended
-            stored = yield from self.append_at(place, head.sequence, facts, dataset_id)
+            stored = yield from self.append_at(session, place, head.sequence, facts, dataset_id)
             if stored is not None:
                 return stored
         raise SessionBusy(place.ledger_id, ROUNDS_MAX)
@@ -157,10 +160,11 @@ class QACore:
         facts: Sequence[NewEvent],
     ) -> Plan[list[Appended]]:
         """Append facts behind those that `find` says are needed before, anew where others were faster."""
+        session = Standing(self, place.ledger_id)
         for _ in range(ROUNDS_MAX):
             head: int = yield self.ledger.head(place.ledger_id, tenant=self.tenant)
             before = yield from find()
-            stored = yield from self.append_at(place, head, [*before, *facts])
+            stored = yield from self.append_at(session, place, head, [*before, *facts])
             if stored is not None:
                 return stored
         raise SessionBusy(place.ledger_id, ROUNDS_MAX)
@@ -184,16 +188,20 @@ class QACore:
 
     def append_at(
         self,
+        session: Standing,
         place: Place,
         head: int,
         facts: Sequence[NewEvent],
         dataset_id: str | None = None,
     ) -> Plan[list[Appended] | None]:
-        """Append facts behind a head, with what begins the session; None if others were faster."""
+        """Append facts behind a head, with what begins the session; None if others were faster.
+
+        Who then tries again does so with the same `session`, of which only what is new is read.
+        """
         row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
         opening: list[NewEvent] = []
         if row is not None and not (yield from self.is_there(place)):
-            opening = yield from cleared(self, place.ledger_id, EXPIRED)
+            opening = yield from cleared(self, session, EXPIRED)
             if any(one.type == SESSION_DELETED for one in opening):
                 row = None
             elif not opening and not facts:

@@ -26,6 +26,7 @@ from .records import (
     lists,
     several,
 )
+from .standing import Standing
 
 SCORES = range(1, 6)
 #: More ids are not asked for one by one.
@@ -75,6 +76,7 @@ def once(
     other content under the id.
     """
     core.ledger.door.draft(core.tenant, place.ledger_id, fact)  # refused before anything is read
+    session = Standing(core, place.ledger_id)
     for _ in range(ROUNDS_MAX):
         head: int = yield core.ledger.head(place.ledger_id, tenant=core.tenant)
         there = yield from core.is_there(place)
@@ -87,7 +89,7 @@ def once(
             if _bytes(first.data) not in same:
                 raise IdTaken(place.session_id, _KINDS[str(fact.type)], own_id)
             return Stored(own_id, known.first_sequence)
-        stored = yield from core.append_at(place, head, [fact], dataset_id)
+        stored = yield from core.append_at(session, place, head, [fact], dataset_id)
         if stored is not None:
             return Stored(own_id, stored[0].sequence)
     raise SessionBusy(place.ledger_id, ROUNDS_MAX)

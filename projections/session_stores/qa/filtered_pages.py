@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 #: So many are asked for at once where some do not fit, however few are wanted.
 PAGE_ROWS = 100
+#: So many at most, where each page that has too few is followed by one of twice as many.
+PAGE_ROWS_MAX = 1_000
 
 
 def fitting(
@@ -20,14 +22,15 @@ def fitting(
     fits: Callable[[Sequence[Any]], Plan[Sequence[T | None]]],
     limit: int,
     cursor: str | None,
+    rows_max: int = PAGE_ROWS,
 ) -> Plan[ViewPage[T]]:
     """Return up to `limit` of what fits, and the cursor behind the last one.
 
     `fetch` gets a page of some size behind a cursor, `fits` returns for each of its items what it
-    is to the asker, or None.
+    is to the asker, or None. Pages grow up to `rows_max`.
     """
     found: list[T] = []
-    size = limit
+    size, rows = limit, PAGE_ROWS
     while True:
         page = yield from fetch(size, cursor)
         kept = yield from fits(page.items)
@@ -41,4 +44,5 @@ def fitting(
         cursor = page.cursor
         if cursor is None or len(found) >= limit:
             return ViewPage(found, cursor)
-        size = max(limit - len(found), PAGE_ROWS)
+        size = max(limit - len(found), rows)
+        rows = min(2 * rows, rows_max)

@@ -67,6 +67,8 @@ _EMPTIED = {
 _COUNTED = {"helpful_count": "helpful_delta", "harmful_count": "harmful_delta"}
 _FIXED = ("id", "kind", "created_at")
 _UNKNOWN_SHOWN_MAX = 10
+#: The views that have entries, and which field of their keys is an entry's id.
+_KEYS = {"context": "context_id", "feedback": "feedback_id"}
 #: No amendment says these, so that an entry of which they change is put again, whole.
 _PUT_AGAIN = ("last_served_at",)
 
@@ -114,10 +116,23 @@ def entries(core: QACore, place: Place) -> Plan[list[Guidance]]:
 def _rows(core: QACore, place: Place) -> Plan[list[ContextEntry | Feedback]]:
     if not (yield from core.is_there(place)):
         return []
-    put: list[ContextEntry] = yield core.views.context(place.ledger_id, tenant=core.tenant)
-    given: list[Feedback] = yield core.views.feedback(place.ledger_id, tenant=core.tenant)
-    said = [one for one in given if _is_general(one)]
+    put, said = yield from _together(core, place, None)
     return sorted([*put, *said], key=lambda one: one.first_sequence)
+
+
+def _together(
+    core: QACore, place: Place, own_id: str | None
+) -> Plan[tuple[list[ContextEntry], list[Feedback]]]:
+    """Return what there is of both kinds, all or under an id, of one moment.
+
+    One after the other, an entry that becomes one of the other kind in between is in neither or both.
+    """
+    only = {} if own_id is None else {name: {field: own_id} for name, field in _KEYS.items()}
+    found: dict[str, list[Any]] = yield core.views.together(
+        place.ledger_id, tuple(_KEYS), tenant=core.tenant, only=only
+    )
+    put = [one for one in found["context"] if one.missing_since is None]
+    return put, [one for one in found["feedback"] if _is_general(one)]
 
 
 def _is_general(given: Feedback) -> bool:
@@ -134,10 +149,9 @@ def _entry(row: ContextEntry | Feedback) -> Guidance:
 
 
 def _row(core: QACore, place: Place, own_id: str) -> Plan[ContextEntry | Feedback | None]:
-    put: ContextEntry | None = yield core.views.context_entry(
-        place.ledger_id, own_id, tenant=core.tenant
-    )
-    return put if put is not None else (yield from _given(core, place, own_id))
+    put, said = yield from _together(core, place, own_id)
+    rows: list[ContextEntry | Feedback] = [*put, *said]
+    return rows[0] if rows else None
 
 
 def _given(core: QACore, place: Place, own_id: str) -> Plan[Feedback | None]:

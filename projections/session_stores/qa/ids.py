@@ -86,7 +86,11 @@ def owner_of(user_id: Key | None, *, everyone: bool) -> str | None:
 
 
 def ledger_session_id(session_id: Key, user_id: Key | None = None) -> str:
-    """Return the id under which the ledger, its views and other stores have a user's session."""
+    """Return the id under which the ledger, its views and other stores have a user's session.
+
+    Where session and user together are longer than a session's id may be, it is a digest of them,
+    and what they are is in the session's metadata once it is begun by this store.
+    """
     return place_of(session_id, user_id).ledger_id
 
 

@@ -108,7 +108,8 @@ class AsyncQALifecycle:
 
         By one of last_activity_at, started_at, cost_usd, tokens_in and tokens_out, then by id; what
         does not change meanwhile is neither skipped nor doubled. `status` is the effective one.
-        `since` is included and `until` is not, both by last activity.
+        `since` is included and `until` is not, both by last activity. No view knows nobody's
+        sessions: those of all users are read, up to 1,000 at once, until a page is full.
         """
         plan = self._plans.page(
             user_id,
@@ -134,7 +135,10 @@ class AsyncQALifecycle:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> int:
-        """Return how many records there are; the filters are those of the pages."""
+        """Return how many records there are; the filters are those of the pages.
+
+        Reads what `stats` does, of a `status` only the sessions that may have it.
+        """
         plan = self._plans.count(
             user_id,
             everyone=everyone,
@@ -154,7 +158,10 @@ class AsyncQALifecycle:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> LifecycleStats:
-        """Return what became of sessions, and what they used, added up. Reads a row per session."""
+        """Return what became of sessions, and what they used, added up.
+
+        Reads a row per session; of everyone's, in a store without expiry, the database adds them up.
+        """
         plan = self._plans.stats(
             user_id, everyone=everyone, dataset_id=dataset_id, since=since, until=until
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,18 +15,20 @@ from ledger.refusals import shown
 
 from ...folds.consumers import Consumer
 from ...folds.qa import QAEntry
-from ...folds.session_status import ABANDONED_AFTER_S, TERMINAL
+from ...folds.session_status import ABANDONED, ABANDONED_AFTER_S, TERMINAL
 from ...folds.sessions import Session
 from ...readers.listing_cursors import ViewPage
+from ...readers.session_lists import SessionStats
 from ..snapshot.errors import SessionBusy
 from . import entries, steps
 from .core import ROUNDS_MAX, QACore
-from .filtered_pages import fitting
+from .filtered_pages import PAGE_ROWS_MAX, fitting
 from .ids import Key, Place, canonical, dataset_uuid, owned_prefix, owner_of, place_of_row
 from .labels import labels_of
 from .lifecycle_records import (
     ENTRIES_SHOWN,
     ORDERS,
+    SAID,
     STATUSES,
     LifecycleDetail,
     LifecycleOrder,
@@ -34,14 +37,19 @@ from .lifecycle_records import (
     LifecycleStatus,
     ModelCost,
     costs_of,
+    counts_of,
     record_of,
     stats_of,
+    stats_of_sums,
 )
 from .records import SessionQAEntry, SessionTraceStep, entry_of
 
 #: A hundred years; what was longer ago than the first datetime cannot be told.
 ABANDONED_AFTER_S_MAX = 3_155_760_000
 ENDINGS = ("completed", "failed")
+
+#: A session with its record as it stands at some moment.
+Found = tuple[Session, LifecycleRecord]
 
 
 class LifecyclePlans:
@@ -98,15 +106,11 @@ class LifecyclePlans:
         row = yield from self.core.row(place)
         if row is None:
             return None
-        [labelled] = yield from self._labelled([(row, self._record(row))])
+        record = record_of(row, self.core.now(), self.abandoned_after_s)
+        [labelled] = yield from self._labelled([(row, record)])
         return labelled
 
-    def _record(self, row: Session) -> LifecycleRecord:
-        return record_of(row, self.core.now(), self.abandoned_after_s)
-
-    def _labelled(
-        self, found: Sequence[tuple[Session, LifecycleRecord]]
-    ) -> Plan[list[LifecycleRecord]]:
+    def _labelled(self, found: Sequence[Found]) -> Plan[list[LifecycleRecord]]:
         labels = yield from labels_of(self.core, [row for row, _ in found])
         return [
             record if label == record.label else msgspec.structs.replace(record, label=label)
@@ -131,6 +135,7 @@ class LifecyclePlans:
             orders = ", ".join(ORDERS)
             raise InvalidArgument("order_by", f"expected one of {orders}, got {shown(order_by)}")
         count = natural(limit, "limit")
+        asked |= self._said(status)
 
         def fetch(size: int, behind: str | None) -> Plan[ViewPage[Session]]:
             page: ViewPage[Session] = yield self.core.views.sessions_page(
@@ -144,42 +149,76 @@ class LifecyclePlans:
             )
             return page
 
-        def fits(
-            rows: Sequence[Session],
-        ) -> Plan[list[tuple[Session, LifecycleRecord] | None]]:
+        def fits(rows: Sequence[Session]) -> Plan[list[Found | None]]:
             alive = {row.session_id for row in (yield from self.core.alive(rows))}
-            found: list[tuple[Session, LifecycleRecord] | None] = []
-            for row in rows:
-                is_alive = row.session_id in alive
-                record = self._fit(row, user, everyone, status) if is_alive else None
-                found.append(None if record is None else (row, record))
-            return found
+            now = self.core.now()
+            return [
+                self._fit(row, user, everyone, status, now) if row.session_id in alive else None
+                for row in rows
+            ]
 
-        kept = yield from fitting(fetch, fits, count, cursor)
+        kept = yield from fitting(fetch, fits, count, cursor, PAGE_ROWS_MAX)
         return ViewPage((yield from self._labelled(kept.items)), kept.cursor)
 
-    def records(
+    def _said(self, status: LifecycleStatus | None, now: datetime | None = None) -> dict[str, Any]:
+        """Return what to ask the view for, which is all that stands so at a moment, or more."""
+        if status == ABANDONED and (now is not None or self.core.clock is None):
+            # Else at one by the view's clock, which keeps it for all pages.
+            moment = {} if now is None else {"now": now}
+            return {"status": ABANDONED, "abandoned_after_s": self.abandoned_after_s, **moment}
+        return {} if status is None else {"status": SAID[status]}
+
+    def _found(
         self,
         user_id: Key | None,
         *,
         everyone: bool,
         status: LifecycleStatus | None = None,
         **filters: Any,
-    ) -> Plan[list[LifecycleRecord]]:
-        """Return all records that fit, with the labels of their rows."""
+    ) -> Plan[list[Found]]:
+        """Return all that fits, as it stands now."""
         user, asked = self._asked(user_id, everyone, status, filters)
-        rows = yield from self.core.rows(**asked)
-        return list(self._fitting(rows, user, everyone, status))
+        now = self.core.now()
+        rows = yield from self.core.rows(**asked, **self._said(status, now))
+        found = (self._fit(row, user, everyone, status, now) for row in rows)
+        return [one for one in found if one is not None]
 
-    def count(self, user_id: Key | None, **options: Any) -> Plan[int]:
+    def _sums(
+        self, user_id: Key | None, *, everyone: bool, **filters: Any
+    ) -> Plan[SessionStats | None]:
+        """Have the view add up the sessions of everyone; None if it cannot tell which they are.
+
+        It knows neither whose a session is by its id nor which have expired.
+        """
+        if not everyone or self.core.ttl is not None:
+            return None
+        _, asked = self._asked(user_id, everyone, None, filters)
+        del asked["owner_prefix"]
+        found: SessionStats = yield self.core.views.session_stats(
+            tenant=self.core.tenant,
+            abandoned_after_s=self.abandoned_after_s,
+            now=self.core.now(),
+            **asked,
+        )
+        return found
+
+    def count(
+        self, user_id: Key | None, *, status: LifecycleStatus | None = None, **options: Any
+    ) -> Plan[int]:
         """Return how many records fit."""
-        found = yield from self.records(user_id, **options)
+        self._check(status)
+        sums = yield from self._sums(user_id, **options)
+        if sums is not None:
+            return sums.session_count if status is None else counts_of(sums)[status]
+        found = yield from self._found(user_id, status=status, **options)
         return len(found)
 
     def stats(self, user_id: Key | None, **options: Any) -> Plan[LifecycleStats]:
         """Return the sums over all records that fit."""
-        found = yield from self.records(user_id, **options)
-        return stats_of(found)
+        sums = yield from self._sums(user_id, **options)
+        if sums is not None:
+            return stats_of_sums(sums)
+        return stats_of((yield from self._found(user_id, **options)))
 
     def costs(
         self, user_id: Key | None, *, everyone: bool, **filters: Any
@@ -197,10 +236,7 @@ class LifecyclePlans:
         filters: dict[str, Any],
     ) -> tuple[str | None, dict[str, Any]]:
         user = owner_of(user_id, everyone=everyone)
-        if status is not None and status not in STATUSES:
-            raise InvalidArgument(
-                "status", f"expected one of {', '.join(STATUSES)}, got {shown(status)}"
-            )
+        self._check(status)
         dataset_id = filters.pop("dataset_id", None)
         dataset = None if dataset_id is None else dataset_uuid(dataset_id)
         # Who began a session for a user may not have said whose it is. The id does.
@@ -208,18 +244,17 @@ class LifecyclePlans:
         whose = {"owner_id": user, "owner_prefix": prefix}
         return user, {**filters, **whose, "dataset_id": dataset}
 
-    def _fitting(
-        self, rows: Sequence[Session], user: str | None, everyone: bool, status: str | None
-    ) -> Iterator[LifecycleRecord]:
-        found = (self._fit(row, user, everyone, status) for row in rows)
-        return (one for one in found if one is not None)
+    def _check(self, status: LifecycleStatus | None) -> None:
+        if status is not None and status not in STATUSES:
+            statuses = ", ".join(STATUSES)
+            raise InvalidArgument("status", f"expected one of {statuses}, got {shown(status)}")
 
     def _fit(
-        self, row: Session, user: str | None, everyone: bool, status: str | None
-    ) -> LifecycleRecord | None:
-        record = self._record(row)
+        self, row: Session, user: str | None, everyone: bool, status: str | None, now: datetime
+    ) -> Found | None:
+        record = record_of(row, now, self.abandoned_after_s)
         fits = (everyone or record.user_id == user) and status in (None, record.effective_status)
-        return record if fits else None
+        return (row, record) if fits else None
 
     def detail(self, place: Place) -> Plan[LifecycleDetail | None]:
         """Return a session with its last answers and steps, or None."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
-from ...folds.session_status import ABANDONED, TERMINAL
+from ...folds.session_status import ABANDONABLE, ABANDONED, TERMINAL, TRANSITIONS
 from ...folds.sessions import Session
 from ...folds.sums import NANO_USD
-from ...readers.session_lists import SessionOrder
+from ...readers.session_lists import SessionOrder, SessionStats
 from .ids import place_of_row
 from .records import SessionQAEntry, SessionTraceStep
 
@@ -29,6 +29,14 @@ ORDERS: dict[LifecycleOrder, SessionOrder] = {
     "tokens_out": "output_tokens",
 }
 STATUSES = (RUNNING, "completed", "failed", ABANDONED)
+#: What the rows of sessions say of which this is how they stand; what was left says nothing else
+#: than what goes on does.
+SAID: dict[LifecycleStatus, tuple[str, ...]] = {
+    "running": tuple(sorted(TRANSITIONS)),
+    "completed": tuple(sorted(one for one, end in ENDS.items() if end == "completed")),
+    "failed": tuple(sorted(one for one, end in ENDS.items() if end == "failed")),
+    "abandoned": tuple(sorted(ABANDONABLE)),
+}
 ENTRIES_SHOWN = 20
 
 
@@ -119,26 +127,57 @@ def record_of(row: Session, now: datetime, abandoned_after_s: float) -> Lifecycl
     )
 
 
-def stats_of(records: Sequence[LifecycleRecord]) -> LifecycleStats:
-    """Return the sums over sessions."""
+def counts_of(found: SessionStats) -> dict[str, int]:
+    """Return how many sessions stand how, of the sums of a view."""
+    return _counts(found.status_counts.items())
+
+
+def stats_of_sums(found: SessionStats) -> LifecycleStats:
+    """Return what a view added up as cognee has it."""
+    return _stats(
+        counts_of(found),
+        found.input_tokens,
+        found.output_tokens,
+        found.cost_nano_usd,
+        timedelta(microseconds=found.duration_us),
+    )
+
+
+def stats_of(found: Sequence[tuple[Session, LifecycleRecord]]) -> LifecycleStats:
+    """Return the sums over sessions and their records."""
+    rows = [row for row, _ in found]
+    lasted = ((row.ended_at or row.last_activity_at) - row.created_at for row in rows)
+    return _stats(
+        _counts((record.effective_status, 1) for _, record in found),
+        sum(row.input_tokens for row in rows),
+        sum(row.output_tokens for row in rows),
+        # As whole numbers: sums of models are the same then, whatever is added to what first.
+        sum(row.cost_nano_usd for row in rows),
+        sum(lasted, timedelta()),
+    )
+
+
+def _counts(statuses: Iterable[tuple[str, int]]) -> dict[str, int]:
     counts = dict.fromkeys(STATUSES, 0)
-    lasted = timedelta()
-    for one in records:
-        counts[one.effective_status] += 1
-        lasted += (one.ended_at or one.last_activity_at) - one.started_at
-    tokens_in = sum(one.tokens_in for one in records)
-    tokens_out = sum(one.tokens_out for one in records)
-    spent = sum(one.cost_usd for one in records)
-    over = len(records) - counts[RUNNING]
+    for status, count in statuses:
+        counts[ABANDONED if status == ABANDONED else ENDS.get(status, RUNNING)] += count
+    return counts
+
+
+def _stats(
+    counts: Mapping[str, int], tokens_in: int, tokens_out: int, nano_usd: int, lasted: timedelta
+) -> LifecycleStats:
+    sessions = sum(counts.values())
+    spent, over = nano_usd / NANO_USD, sessions - counts[RUNNING]
     return LifecycleStats(
-        sessions=len(records),
+        sessions=sessions,
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         tokens_total=tokens_in + tokens_out,
         total_spend_usd=spent,
-        avg_spend_per_session_usd=spent / len(records) if records else 0.0,
+        avg_spend_per_session_usd=spent / sessions if sessions else 0.0,
         agent_time_s=lasted.total_seconds(),
-        avg_session_s=lasted.total_seconds() / len(records) if records else 0.0,
+        avg_session_s=lasted.total_seconds() / sessions if sessions else 0.0,
         success_rate=counts["completed"] / over if over else 1.0,
         completed=counts["completed"],
         failed=counts["failed"],

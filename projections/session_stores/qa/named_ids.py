@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable
 
 _WORDS = re.compile(r"\w+")
 _LETTER = re.compile(r"\w")
+#: Fewer ids are looked for in the text as it is, before its words are.
+FEW = 8
 
 
 class NamedIds:
@@ -28,15 +30,21 @@ class NamedIds:
             if found:
                 rarest = min(found, key=lambda word: shared[word[0]])
                 self._by_word.setdefault(rarest[0], []).append((one, rarest.start()))
-        self._wordless = _pattern([one for one, found in words.items() if not found])
+        self._without_words = [one for one, found in words.items() if not found]
+        self._wordless = _pattern(self._without_words) if self._without_words else None
 
-    def are_in(self, text: str) -> bool:
-        """Whether a text names one of them."""
+    def found_in(self, text: str) -> set[str]:
+        """Return those that a text names."""
+        found: set[str] = set()
+        if len(self.ids) <= FEW and not any(one in text for one in self.ids):
+            return found  # in a hundredth of the time, and in nearly all texts
         for word in _WORDS.finditer(text) if self._by_word else ():
             for one, before in self._by_word.get(word[0], ()):
-                if _stands(text, one, word.start() - before):
-                    return True
-        return self._wordless is not None and self._wordless.search(text) is not None
+                if one not in found and _stands(text, one, word.start() - before):
+                    found.add(one)
+        if self._wordless is not None and self._wordless.search(text) is not None:
+            found |= {one for one in self._without_words if _pattern([one]).search(text)}
+        return found
 
 
 def _stands(text: str, one: str, start: int) -> bool:
@@ -46,7 +54,5 @@ def _stands(text: str, one: str, start: int) -> bool:
     return not (_LETTER.match(text[start - 1 : start]) or _LETTER.match(text, end))
 
 
-def _pattern(ids: list[str]) -> re.Pattern[str] | None:
-    if not ids:
-        return None
+def _pattern(ids: list[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, sorted(ids)))})(?!\w)")

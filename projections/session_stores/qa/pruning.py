@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
-from uuid import UUID
 
 from ledger import NewEvent, SessionIds
 from ledger.events import SESSION_DELETED
 from ledger.plans import Plan
 
 from ...folds.sessions import Session
-from ...folds.traces import Span
-from ...readers.search_words import texts_within
-from ..uuid_texts import is_uuid
-from .clearing import Kept, cleared, kept, redactions
+from .clearing import cleared, redactions
 from .core import EXPIRED, QACore
-from .ids import Key, Place, canonical, dataset_uuid
-from .named_ids import NamedIds
-from .records import several
+from .ids import Key, Place, dataset_uuid
+from .provenance import Elements, Provenance
+from .standing import Standing
 
 PRUNED = "pruned"
 
@@ -72,8 +67,10 @@ def prune(core: QACore, others: Iterable[str]) -> Plan[int]:
 
 
 def _prune_session(core: QACore, ledger_id: str) -> Plan[bool]:
+    session = Standing(core, ledger_id)
+
     def decide() -> Plan[Sequence[NewEvent] | None]:
-        return (yield from cleared(core, ledger_id, PRUNED)) or None
+        return (yield from cleared(core, session, PRUNED)) or None
 
     return (yield from core.decide(ledger_id, decide))
 
@@ -91,67 +88,20 @@ def _empty(core: QACore, tenant: str) -> Plan[None]:
 
 def forget_elements(core: QACore, element_ids: Iterable[str], dataset_id: Key | None) -> Plan[int]:
     """Redact whatever drew on elements of the graph, in all sessions; return from how many."""
-    # A blank id would be found in every step; the graph's UUIDs stand there in either form.
-    given = [(one, canonical(one, "element_ids")) for one in several(element_ids, "element_ids")]
-    forms = [(str(one), own) + ((UUID(own).hex,) if is_uuid(own) else ()) for one, own in given]
-    elements = NamedIds(one for each in forms for one in each)
+    elements = Elements(element_ids)
     dataset = None if dataset_id is None else dataset_uuid(dataset_id)
     return (yield from _of_all(core, lambda ledger_id: _forget(core, ledger_id, elements), dataset))
 
 
-def _forget(core: QACore, ledger_id: str, elements: NamedIds) -> Plan[bool]:
+def _forget(core: QACore, ledger_id: str, elements: Elements) -> Plan[bool]:
+    session, provenance = Standing(core, ledger_id), Provenance(elements)
+
     def decide() -> Plan[Sequence[NewEvent] | None]:
-        gone = drawn_from((yield from kept(core, ledger_id)), elements)
-        facts = redactions(core, "elements were deleted", elements.ids, gone)
+        drawn = provenance.drawn_from((yield from session.kept()))
+        facts = redactions(core, "elements were deleted", drawn.gone, drawn.elements)
         if facts and (yield from core.has_expired(ledger_id)):
             # A redaction is a write: what expired would be there again with it.
-            facts = yield from cleared(core, ledger_id, EXPIRED)
+            facts = yield from cleared(core, session, EXPIRED)
         return facts or None
 
     return (yield from core.decide(ledger_id, decide))
-
-
-def drawn_from(kept: Kept, elements: NamedIds) -> Kept:
-    """Return all that depends on elements of the graph, however indirectly. Pure.
-
-    Answers that used them; steps that name them, or a redacted answer; feedback on such answers;
-    guidance learned from such feedback or steps; later answers that used such guidance.
-    """
-    qa: set[str] = set()
-    sought: set[str] = set()
-    steps = {one.own_id for one in kept.steps if _says(one, elements)}
-    learned: set[str] = set()
-    said: set[str] = set()
-    while True:
-        before = len(qa) + len(steps) + len(learned) + len(said)
-        for entry in kept.entries:
-            used: set[str] = set().union(*(entry.used_graph_element_ids or {}).values())
-            drew = any(one in elements.ids for one in used)
-            if drew or learned & {*(entry.used_session_context_ids or ())}:
-                qa.add(entry.qa_id)
-        answers = NamedIds(qa - sought)
-        sought |= qa
-        steps |= {one.own_id for one in kept.steps if _says(one, answers)}
-        for feedback in kept.feedback:
-            if qa & {feedback.qa_id, *feedback.referenced_qa_ids} or learned & {
-                *feedback.influencing_context_ids
-            }:
-                said.add(feedback.feedback_id)
-        for lesson in kept.guidance:
-            if said & {*lesson.source_feedback_ids} or steps & {*lesson.source_trace_ids}:
-                learned.add(lesson.context_id)
-        if len(qa) + len(steps) + len(learned) + len(said) == before:
-            break
-    return Kept(
-        [one for one in kept.entries if one.qa_id in qa],
-        [one for one in kept.steps if one.own_id in steps],
-        [one for one in kept.guidance if one.context_id in learned],
-        [one for one in kept.feedback if one.feedback_id in said],
-        [],
-    )
-
-
-def _says(step: Span, named: NamedIds) -> bool:
-    # What the attributes are called is said by us, and the same of every step.
-    said: Any = [step.input, step.output, step.error, *step.attributes.values()]
-    return any(named.are_in(text) for text in texts_within(said, names=True))

@@ -174,6 +174,7 @@ class AsyncQAStore:
         Answers that used them, steps that name them, feedback on such answers, guidance learned
         from it, and later answers that used that guidance. The snapshot of the graph stays: it is
         one text, so set a new one. Of a session that has expired all goes, and it is not counted.
+        Each session is done at once or not at all, and is told the elements that it drew on.
         """
         return await arun(pruning.forget_elements(self.core, element_ids, dataset_id))
 

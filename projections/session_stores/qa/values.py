@@ -37,8 +37,7 @@ def tenants(core: QACore) -> tuple[str, str]:
 
 def set_value(core: QACore, key: str, value: Any, ttl_s: float | None) -> Plan[int]:
     """Keep a value under a key, for so many seconds or for ever."""
-    expiry = ttl_of(ttl_s, "ttl")
-    until = None if expiry is None else (core.now() + expiry).isoformat()
+    until = _until(core, ttl_s)
     state = {"value": value, "until": until}
     fact = core.fact("snapshot.saved", {"name": _VALUE, "state": state})
     appended = yield core.ledger.append(_key(key), [fact], tenant=tenants(core)[0])
@@ -68,8 +67,7 @@ def log_usage(
     core: QACore, user_id: Key | None, entry: Mapping[str, Any], ttl_s: float | None
 ) -> Plan[int]:
     """Note what a user called; all of a user's log expires so long after its last entry."""
-    expiry = ttl_of(ttl_s, "ttl")
-    until = None if expiry is None else (core.now() + expiry).isoformat()
+    until = _until(core, ttl_s)
     if not isinstance(entry, Mapping):
         raise InvalidArgument("entry", f"expected names with values, got {type(entry).__name__}")
     said = {"name": _LOGGED, "data": {"entry": dict(entry), "until": until}}
@@ -100,6 +98,14 @@ def usage_logs(core: QACore, user_id: Key | None, limit: int) -> Plan[list[dict[
         found.append(said["entry"])
         moment = event.occurred_at
     return found
+
+
+def _until(core: QACore, ttl_s: float | None) -> str | None:
+    expiry = ttl_of(ttl_s, "ttl")
+    try:
+        return None if expiry is None else (core.now() + expiry).isoformat()
+    except OverflowError:  # behind the last moment that there is
+        return None
 
 
 def _is_over(until: str | None, moment: datetime) -> bool:
