@@ -199,6 +199,20 @@ def test_a_29_a_session_that_others_began_without_a_status_is_active_and_found(
     assert found(store) == []
 
 
+@pytest.mark.parametrize("status", ["paused", "completed", "cancelled"])
+def test_a_29_a_scenario_that_is_no_instance_any_more_is_played(ledger: Any, status: str) -> None:
+    store = store_of(ledger)
+    session = standing(100)
+    store.save(session)
+    for instances in ([instance(SCENARIO, 1, status=status)], []):
+        session.active_scenarios = instances
+        store.save(session)
+        assert found(store) == ([] if instances else [100])
+    before = ledger.head(str(uuid(100)), tenant=str(TENANT))
+    store.save(store.get(uuid(100)))
+    assert ledger.head(str(uuid(100)), tenant=str(TENANT)) == before
+
+
 def test_a_36_what_a_turn_of_the_pipeline_enters_is_found(ledger: Any) -> None:
     store = store_of(ledger)
     store.save(session_of())

@@ -37,6 +37,12 @@ class Asked:
         self.instances = instances
         first = [self.primary] if self.primary is not None else []
         self.ids = list(dict.fromkeys([*first, *instances]))
+        #: The primary one, if it was an instance with a status of its own and is none any more.
+        self.unlisted: str | None = None
+
+    def status(self, id_: str) -> str:
+        """Return the status of a scenario; one that is no instance is played."""
+        return str(self.instances.get(id_, {}).get("status", ACTIVE))
 
     def version(self, id_: str) -> int | None:
         """Return the version in which a scenario is played."""
@@ -68,19 +74,27 @@ def tell_scenarios(draft: Draft, wanted: Shown) -> None:
     """Say what changed in a session's scenarios."""
     asked = Asked(wanted)
     before = _places(draft)
+    asked.unlisted = _unlisted(draft, asked)
     _start_new(draft, asked)
     entered = _steps(draft, asked, list(before))
     for id_ in asked.ids:
         _restart(draft, asked, id_)
         if id_ not in entered:
             _move(draft, asked, id_)
-        if id_ in asked.instances:
+        if id_ in asked.instances or id_ == asked.unlisted:
             _status(draft, asked, id_)
+        if id_ in asked.instances:
             _variables(draft, asked, id_)
     _relocalizations(draft, asked)
     for id_ in _places(draft):
         if id_ not in asked.ids:
             draft.say("scenario.exited", {"scenario_id": id_})
+
+
+def _unlisted(draft: Draft, asked: Asked) -> str | None:
+    id_ = asked.primary
+    was_listed = (SCENARIOS, id_, "current_step_id") in draft.leaves
+    return id_ if was_listed and id_ not in asked.instances else None
 
 
 def _places(draft: Draft) -> dict[str, str | None]:
@@ -165,12 +179,12 @@ def _restart(draft: Draft, asked: Asked, id_: str) -> None:
     row = _row(draft, id_)
     if row is None:
         return
-    status = asked.instances.get(id_, {}).get("status", ACTIVE)
-    if row.status in TERMINAL and status != ACTIVE:
+    if row.status in TERMINAL and asked.status(id_) != ACTIVE:
         return  # a start would begin it anew
     now = (row.scenario_version, row.scenario_checksum, row.is_primary)
     role = (asked.version(id_), asked.checksum(id_), id_ == asked.primary)
-    if now != role or (row.status in TERMINAL and id_ in asked.instances):
+    is_told = id_ in asked.instances or id_ == asked.unlisted
+    if now != role or (row.status in TERMINAL and is_told):
         _start(draft, asked, id_, asked.moment(id_, "last_active_at"))
 
 
@@ -218,7 +232,7 @@ def _is_shown(draft: Draft, asked: Asked, id_: str, step: str | None) -> bool:
 
 
 def _status(draft: Draft, asked: Asked, id_: str) -> None:
-    row, status = _row(draft, id_), asked.instances[id_]["status"]
+    row, status = _row(draft, id_), asked.status(id_)
     if row is None or row.status == status or row.status in TERMINAL:
         return
     at = asked.moment(id_, "last_active_at")
