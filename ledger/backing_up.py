@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from .arguments import flag
 from .backends import backup_backend
 from .backends.base import Backend
 from .errors import IntegrityError
@@ -27,7 +28,8 @@ def backup(
     what is no file, too, NotALedger, StorageFailed, BackendUnavailable, IntegrityError, ForkedProcess.
     """
     options = OpenOptions(lock_timeout_s=lock_timeout_s)
-    backup_backend(url, path, options, _verified if verify else None)
+    check = _verified if flag(verify, "verify") else None
+    backup_backend(url, path, options, check)
 
 
 def _verified(copy: Backend) -> None:
@@ -37,6 +39,5 @@ def _verified(copy: Backend) -> None:
             f"{one.session_id!r} {one.sequence}: {one.problem}" for one in report.findings[:3]
         )
         raise IntegrityError(
-            f"The copy was not kept, it does not verify: findings: {len(report.findings)}, first"
-            f" {found}."
+            f"it does not verify: findings: {len(report.findings)}, first {found}."
         )

@@ -182,7 +182,7 @@ class ForkedProcess(StopError):
 
 
 class OtherEventLoop(StopError):
-    """Open a ledger in each event loop; this one belongs to the loop that appended first."""
+    """Open a ledger in each event loop; this one belongs to another."""
 
 
 class AccessDenied(StopError):

@@ -74,11 +74,14 @@ class AsyncGroupCommit:
     def __init__(self, backend: AsyncBackend, retry_timeout_s: float) -> None:
         self._backend = backend
         self._retry_timeout_s = retry_timeout_s
-        self._lanes = [AsyncLane(self._store) for _ in range(backend.lanes)]
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._begin()
+        refuse_in_children(self)
+
+    def _begin(self) -> None:
+        self._lanes = [AsyncLane(self._store) for _ in range(self._backend.lanes)]
         self._blocked: dict[int, AsyncLane] = {}
         self._blocked_slots = asyncio.Semaphore(BLOCKED_LANES_MAX)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        refuse_in_children(self)
 
     async def append(self, unit: Unit) -> Sequence[Numbered]:
         """Store a unit and return its numbers; raise if nothing of it was stored."""
@@ -97,9 +100,11 @@ class AsyncGroupCommit:
         loop = asyncio.get_running_loop()
         if loop is self._loop:
             return
-        if self._loop is not None and self._loop.is_running():
-            raise OtherEventLoop("This ledger is in use in another event loop.")
-        self._loop = loop  # the first one, or the one before has ended
+        if self._loop is not None:
+            if not self._loop.is_closed():
+                raise OtherEventLoop("This ledger is in use in another event loop.")
+            self._begin()  # what that one has left amid a round is nobody's any more
+        self._loop = loop
 
     async def _append_blocked(self, unit: Unit, bucket: int, deadline: float) -> Outcome:
         lane = AsyncLane(self._store_blocked)

@@ -42,7 +42,7 @@ def anomalies(
         output().print(anomaly_table(page.items, with_session=session is None))
         if page.cursor is not None:
             typer.echo("and more; see --limit")
-    else:
+    elif limit:  # 0 asks for nothing, and does not learn whether there is any
         typer.echo("no anomalies")
 
 

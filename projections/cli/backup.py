@@ -31,5 +31,5 @@ def backup(
     in the -wal file, is in it. It is as private as the original.
     """
     backup_ledger(url, path, verify=verify)
-    size = counted(os.stat(path).st_size, "byte")
+    size = counted(os.stat(os.path.abspath(path)).st_size, "byte")
     typer.echo(safe(f"Copied to {path}{' and verified' if verify else ''}: {size}."))

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ledger import InvalidArgument, InvalidEvent, SequenceConflict
+
 from .app import app
 from .options import DEFAULT_URL, Session, Tenant, Url, check_there, open_existing
 from .safe_text import safe
@@ -22,7 +24,15 @@ def fork(
     """Begin a new session with a session's events up to a sequence; repeating adds nothing."""
     with open_existing(url) as ledger:
         check_there(ledger, session, tenant)
-        forked = ledger.fork(session, at, into, tenant=tenant)
+        try:
+            forked = ledger.fork(session, at, into, tenant=tenant)
+        except SequenceConflict as error:
+            raise InvalidArgument("into", f"there is a session {into!r} already") from error
+        except InvalidEvent as error:
+            if error.field != "session_id":
+                raise
+            # SESSION was looked up above: it is the other id.
+            raise InvalidArgument("into", error.reason) from error
     begins = "begins" if forked.stored else "began before"
     typer.echo(safe(f"Session {into} {begins} as a fork of {session} at sequence {at}."))
 

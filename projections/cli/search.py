@@ -48,7 +48,7 @@ def search(
         output().print(_table(page.items))
         if page.cursor is not None:
             typer.echo("and more; see --limit")
-    else:
+    elif limit:  # 0 asks for nothing, and does not learn whether there is any
         typer.echo("nothing found")
 
 

@@ -62,7 +62,10 @@ def show(
         found = Views(ledger).sessions(
             tenant=tenant, limit=limit, archived=archived, status=status or None
         )
-    output().print(_sessions(found)) if found else typer.echo("no sessions")
+    if found:
+        output().print(_sessions(found))
+    elif limit:  # 0 asks for nothing, and does not learn whether there is any
+        typer.echo("no sessions")
 
 
 def show_session(ledger: Ledger, session_id: str, tenant: str, as_of: Moment | None = None) -> None:

@@ -21,7 +21,8 @@ _log = logging.getLogger("projections")
 class Announcer(Generic[Failure]):
     """Tells of failures and of outages: each to its function, or, without one, to the log.
 
-    An outage is logged as it begins and as it ends, not at every try in between.
+    An outage is logged as it begins and as it ends, not at every try in between, and an event at
+    which something stopped once, however often it is tried again.
     """
 
     def __init__(
@@ -32,6 +33,8 @@ class Announcer(Generic[Failure]):
         self._on_failure: Callable[[Failure], None] | None = on_failure
         self._on_retry = on_retry
         self._is_out = False
+        #: By what failed and the bucket, the position of the event that was logged last.
+        self._logged: dict[tuple[type[Exception], str, int, int], int] = {}
 
     def failed(self, failure: Failure) -> None:
         """Tell of an event that cannot be gone past; whoever called returns it as well."""
@@ -40,7 +43,12 @@ class Announcer(Generic[Failure]):
 
     def unheard(self, failure: Failure) -> None:
         """Log a failure that nobody is told of and nobody gets as an answer."""
-        if self._on_failure is None:
+        if self._on_failure is not None:
+            return
+        name = failure.projection if isinstance(failure, ProjectionFailed) else failure.handler
+        stopped = type(failure), name, failure.version, failure.bucket
+        if self._logged.get(stopped) != failure.position:
+            self._logged[stopped] = failure.position
             _log.error("%s%s", failure, _where(failure.__cause__))
 
     def out(self, error: RetryableError) -> None:
@@ -54,7 +62,7 @@ class Announcer(Generic[Failure]):
     def reached(self) -> None:
         """Tell that it can be reached, if it could not."""
         if self._is_out and self._on_retry is None:
-            _log.info("It works again.")
+            _log.warning("It works again.")  # for who has read that it did not
         self._is_out = False
 
 

@@ -23,6 +23,9 @@ def test_an_append_from_another_loop_is_refused_instead_of_waiting_for_ever(
     try:
         with pytest.raises(OtherEventLoop, match="Open a ledger in each"):
             other.run(appended(ledger))
+        if url.startswith("postgresql:"):
+            with pytest.raises(OtherEventLoop, match="connections are another event loop's"):
+                other.run(ledger.read("s"))
     finally:
         other.stop()
     assert loop.run(appended(ledger)) == 2

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from ledger import BackendUnavailable, RetryableError
-from projections import ProjectionFailed
+from projections import HandlerFailed, ProjectionFailed
 from projections.engine.announcing import Announcer
 
 
@@ -18,8 +18,20 @@ def test_an_outage_is_logged_as_it_begins_and_as_it_ends(caplog: pytest.LogCaptu
             announcer.out(BackendUnavailable("The server is restarting."))
         announcer.reached()
         announcer.reached()
-    assert [one.levelname for one in caplog.records] == ["WARNING", "INFO"] * 2
-    assert "The server is restarting." in caplog.records[0].getMessage()
+    assert [one.levelname for one in caplog.records] == ["WARNING"] * 4
+    said = [one.getMessage() for one in caplog.records]
+    assert "The server is restarting." in said[0]
+    assert said[1::2] == ["It works again."] * 2
+
+
+def test_an_event_that_is_tried_again_and_again_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    announcer = Announcer[HandlerFailed](None, None)
+    for position in (7, 7, 7, 8, 8):
+        for bucket in (0, 1):
+            announcer.unheard(HandlerFailed("notify", 1, bucket, position, "e", "no route"))
+    assert len(caplog.records) == 4
 
 
 def test_whoever_asked_is_told_of_every_try_and_nothing_is_logged(

@@ -42,6 +42,8 @@ def test_what_cannot_be_copied_is_one_line(url: str, tmp_path: Path) -> None:
     new = str(tmp_path / "new.db")
     for path, where, says in (
         (str(there), url, f"path: '{there}' is there, and stays"),
+        (f"{tmp_path}/new/", url, f"path: '{tmp_path}/new/' is a directory's name; name a file"),
+        ("", url, "path: it names no file.\n"),
         ("/nowhere/x.db", url, "path: there is no directory '/nowhere'"),
         (new, "postgresql://nowhere/x", "--url: a ledger on PostgreSQL is copied by pg_dump -n"),
         (new, "memory:", "--url: a ledger in memory has no file"),

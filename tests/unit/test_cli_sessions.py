@@ -78,6 +78,20 @@ def test_anomalies_has_a_limit_and_json(url: str) -> None:
     assert "--limit: expected" in refused(url, "anomalies", "--limit", "-1")
 
 
+def test_who_asks_for_nothing_is_not_told_that_there_is_none(url: str) -> None:
+    with Ledger.open(url) as ledger:
+        ledger.append("even", NewEvent({"role": "user", "content": "parcel"}, "message.appended"))
+    for call in (
+        ["anomalies"],
+        ["anomalies", "odd"],
+        ["search", "parcel"],
+        ["show"],
+        ["read", "odd"],
+    ):
+        done = run_cli(*call, "--limit", "0", "--url", url)
+        assert (done.code, done.out, done.err) == (0, "", ""), call
+
+
 def test_an_unknown_session_is_an_error_of_whoever_names_it(url: str) -> None:
     for call in (
         *(["read", "no"], ["show", "no"], ["show", "no", "--as-of", "1"], ["verify", "no"]),
@@ -119,6 +133,11 @@ def test_a_fork_begins_once(url: str) -> None:
     assert [json.loads(line)["type"] for line in lines] == ["run.started", "session.forked"]
     assert "--at: session 'odd' has no" in refused(url, "fork", "odd", "--at", "9", "--into", "x")
     assert "--into: a session" in refused(url, "fork", "odd", "--at", "1", "--into", "odd")
+    there = refused(url, "fork", "odd", "--at", "1", "--into", "even")
+    assert "--into: there is a session 'even' already" in there
+    for other in ("", "x" * 9_999):
+        assert "--into: " in refused(url, "fork", "odd", "--at", "1", "--into", other)
+    assert "session_id: " in refused(url, "fork", "", "--at", "1", "--into", "x")
 
 
 def test_a_fork_and_a_deletion_are_a_tenants(url: str) -> None:

@@ -76,6 +76,10 @@ def test_a_database_that_is_missing_is_a_mistake_in_the_url(role_url: str) -> No
         ("sslmode=bogus", 'invalid sslmode value: "bogus"'),
         ("keepalives=x", 'invalid integer value "x" for connection option "keepalives"'),
         ("connect_timeout=x", "bad value for connect_timeout: 'x'"),
+        ("ssl_min_protocol_version=zz", 'invalid "ssl_min_protocol_version" value'),
+        ("options=-c%20foo%3Dbar", "unrecognized configuration parameter"),
+        ("options=-c%20statement_timeout%3Dxyz", "invalid value for parameter"),
+        ("service=nowhere", 'definition of service "nowhere" not found'),
     ],
 )
 def test_a_wrong_value_of_a_parameter_is_a_mistake_in_the_url(

@@ -34,9 +34,12 @@ _DENIAL = re.compile(
     '|permission denied for database|role ".*" does not exist'
 )
 # The same for 3D000.
-_ABSENT = re.compile('database "(.*)" does not exist')
-# What libpq says of a parameter's value that it does not know.
-_MISTAKE = re.compile("invalid (integer|[a-z_]+) value")
+_ABSENT = re.compile('database "(.*)" does not exist', re.DOTALL)
+# What libpq, or the server, says of a parameter that it does not know, or of its value.
+_MISTAKE = re.compile(
+    'invalid (integer|"?[a-z_]+"?) value|invalid port number|invalid value for parameter'
+    "|unrecognized configuration parameter|definition of service|could not parse network address"
+)
 
 # An outage is told to the caller, as an error. An application that configures logging hears the
 # driver's warnings as well; for all others Python would print them to stderr.
@@ -65,7 +68,7 @@ class Target:
     def where(self) -> str:
         """The server and the database, without the password."""
         named = ", ".join(
-            f"{name} {self.parameters[name]}"
+            f"{name} {_printable(self.parameters[name])}"
             for name in ("host", "port", "dbname", "user")
             if self.parameters.get(name)
         )
@@ -102,6 +105,11 @@ class Target:
             return InvalidArgument("url", sentences(said).rstrip("."))
         kind = AccessDenied if _is_denied(error) else BackendUnavailable
         return kind(f"No connection to {self.where}: {sentences(said)}")
+
+
+def _printable(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() else shown(text)
 
 
 def _is_denied(error: psycopg.Error) -> bool:

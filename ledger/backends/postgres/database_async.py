@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from ...errors import AppendTimeout, LedgerClosed
+from ...errors import AppendTimeout, LedgerClosed, OtherEventLoop
 from ..base import OpenOptions
 from .arrays import register_arrays
 from .connecting import READ_ATTEMPTS_MAX, Target, lock_timeout
@@ -34,6 +34,7 @@ class AsyncDatabase:
         self._options = options
         self._statements = statements
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         # The pool hands out the connection that rested longest. Using the one that worked last is
         # faster: its plans are made and its server process is warm. So a few stay out of the pool;
         # fewer than it has, which means that whoever waits for the pool is served.
@@ -59,6 +60,7 @@ class AsyncDatabase:
 
     async def open(self) -> None:
         """Start the pool: it belongs to the running event loop from now on."""
+        self._loop = asyncio.get_running_loop()
         await self._pool.open()
         # A program that fails while the pool starts could not end: one of its tasks, cancelled at
         # that moment, would go on (asyncio.wait_for loses a cancellation when it is just done).
@@ -109,9 +111,11 @@ class AsyncDatabase:
             yield connection
 
     def check_open(self) -> None:
-        """Raise LedgerClosed after `close`."""
+        """Raise LedgerClosed after `close`, OtherEventLoop where the pools would wait for nothing."""
         if self._closed:
             raise LedgerClosed("The ledger is closed.")
+        if asyncio.get_running_loop() is not self._loop:
+            raise OtherEventLoop("The ledger's connections are another event loop's.")
 
     async def close(self) -> None:
         """Close every connection that is not in use, and the others when they are given back."""

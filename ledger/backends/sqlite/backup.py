@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import apsw
 
-from ...errors import InvalidArgument
+from ...errors import IntegrityError, InvalidArgument, NotALedger, StorageFailed
 from ..base import Backend, OpenOptions
 from . import open_sqlite
 from .errors import error_of, translated
@@ -27,15 +29,28 @@ def back_up(
 ) -> None:
     """Do what `ledger.backup` says."""
     original, target = path_of(location), free_name(path)
-    if not os.path.exists(original):
-        raise InvalidArgument("url", f"there is no file {original!r}")
-    with made(target, like=os.stat(original)) as unnamed:
+    with made(target, like=_state(original)) as unnamed:
         with Source(original, options.lock_timeout_s) as source:
             _copy(source.connection, original, unnamed, target)
         if check is not None:
-            _check(unnamed, options, check)
+            with _told_of(unnamed, original, target):
+                _check(unnamed, options, check)
         with translated(target):
             _let_it_stand_alone(unnamed)
+
+
+def _state(original: str) -> os.stat_result:
+    """Return what the system knows of the file; refuse what is none, as opening it would."""
+    try:
+        state = os.stat(original)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InvalidArgument("url", f"there is no file {original!r}") from error
+    except OSError as error:
+        raise StorageFailed(f"{original} cannot be read: {error.strerror}.") from error
+    if not stat.S_ISREG(state.st_mode):
+        kind = "a directory" if stat.S_ISDIR(state.st_mode) else "no regular file"
+        raise NotALedger(f"{original} is {kind}.")
+    return state
 
 
 def _copy(source: apsw.Connection, original: str, unnamed: str, target: str) -> None:
@@ -62,6 +77,18 @@ def _check(unnamed: str, options: OpenOptions, check: Callable[[Backend], None])
         check(copy)
     finally:
         copy.close()
+
+
+@contextmanager
+def _told_of(unnamed: str, original: str, target: str) -> Iterator[None]:
+    """Say what is wrong with a copy by the names of files that are there afterwards."""
+    try:
+        yield
+    except (IntegrityError, StorageFailed) as error:
+        # What a copy holds, the original holds, too; anything else is so where the copy was made.
+        held = isinstance(error, IntegrityError) or isinstance(error.__cause__, apsw.CorruptError)
+        problem = error.problem.replace(unnamed, original if held else target)
+        raise type(error)(f"The copy of {original} was not kept: {problem}") from error
 
 
 def _let_it_stand_alone(unnamed: str) -> None:

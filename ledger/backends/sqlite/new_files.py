@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -21,10 +22,15 @@ def free_name(path: object) -> str:
     named = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(named, str) or named.startswith("sqlite:"):
         raise InvalidArgument("path", f"expected the name of a file, got {path!r}")
+    # Said here, because what path_of advises is how to write a URL.
+    if not named or "\0" in named or named == ":memory:":
+        raise InvalidArgument("path", "it names no file")
+    if os.path.basename(named) in ("", os.curdir, os.pardir):
+        raise InvalidArgument("path", f"{named!r} is a directory's name; name a file in it")
     try:
         target = path_of(named)
     except InvalidArgument as error:
-        raise InvalidArgument("path", f"it names no file ({error.reason})") from error
+        raise InvalidArgument("path", error.reason) from error
     if not os.path.isdir(os.path.dirname(target)):
         raise InvalidArgument("path", f"there is no directory {os.path.dirname(target)!r}")
     _check_free(target)
@@ -49,7 +55,8 @@ def made(target: str, like: os.stat_result) -> Iterator[str]:
             _flush(os.path.dirname(target))
     finally:
         for ending in _BESIDE:
-            with suppress(FileNotFoundError):
+            # It is not there, or what made it fail is under way, or the file has its name.
+            with suppress(OSError):
                 os.unlink(unnamed + ending)
 
 
@@ -64,6 +71,9 @@ def _errors_of(target: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            reason = "the name is too long; until the file is whole, an ending is added to it"
+            raise InvalidArgument("path", reason) from error
         raise StorageFailed(f"{target} cannot be made: {error.strerror}.") from error
 
 

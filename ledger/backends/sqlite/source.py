@@ -27,22 +27,22 @@ class Source:
         check_others(path)
         self._files: OpenFiles | None = None
         with translated(path):
-            self.connection = connect(path, timeout_s)
             try:
-                self._begin(path)
-            except BaseException:
-                self.connection.close(True)
-                raise
+                self.connection = connect(path, timeout_s)
+                try:
+                    self._begin(path)
+                except BaseException:
+                    self.connection.close(True)
+                    raise
+            except apsw.NotADBError as error:
+                raise NotALedger(f"{path} is no SQLite database.") from error
         refuse_in_children(self, path)
 
     def _begin(self, path: str) -> None:
         self.connection.execute("BEGIN")
-        try:
-            # The first that is read begins the moment.
-            if self.connection.pragma("application_id") != APPLICATION_ID:
-                raise NotALedger(f"{path} is no ledger.")
-        except apsw.NotADBError as error:
-            raise NotALedger(f"{path} is no SQLite database.") from error
+        # The first that is read begins the moment.
+        if self.connection.pragma("application_id") != APPLICATION_ID:
+            raise NotALedger(f"{path} is no ledger.")
         # Else a copy that no ledger has opened yet: it has no -wal file.
         if self.connection.pragma("journal_mode") == "wal":
             self._files = OpenFiles(self.connection)
