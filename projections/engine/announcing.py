@@ -45,8 +45,9 @@ class Announcer(Generic[Failure]):
         """Log a failure that nobody is told of and nobody gets as an answer."""
         if self._on_failure is not None:
             return
-        name = failure.projection if isinstance(failure, ProjectionFailed) else failure.handler
-        stopped = type(failure), name, failure.version, failure.bucket
+        told: ProjectionFailed | HandlerFailed = failure
+        name = told.projection if isinstance(told, ProjectionFailed) else told.handler
+        stopped = type(told), name, told.version, told.bucket
         if self._logged.get(stopped) != failure.position:
             self._logged[stopped] = failure.position
             _log.error("%s%s", failure, _where(failure.__cause__))
