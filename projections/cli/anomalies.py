@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.table import Table
 
 from ..readers.anomaly_lists import MarkedFact
 from ..views import Views
 from .app import app
-from .options import DEFAULT_URL, AsJson, Tenant, Url, check_there, open_existing, output
+from .options import DEFAULT_URL, AsJson, Tenant, Url, check_there, open_existing
 from .own_projections import Own, known_projections
-from .safe_text import ascii_json, cell
-from .tables import table_of
+from .safe_text import cell
+from .tables import print_found, table_of
 
 
 @app.command()
@@ -35,15 +35,14 @@ def anomalies(
         if session is not None:
             check_there(ledger, session, tenant)
         page = Views(ledger, projections=known).anomalies_page(session, tenant=tenant, limit=limit)
-    if as_json:
-        for one in page.items:
-            typer.echo(ascii_json(msgspec.to_builtins(one)))
-    elif page.items:
-        output().print(anomaly_table(page.items, with_session=session is None))
-        if page.cursor is not None:
-            typer.echo("and more; see --limit")
-    elif limit:  # 0 asks for nothing, and does not learn whether there is any
-        typer.echo("no anomalies")
+    print_found(
+        page.items,
+        partial(anomaly_table, with_session=session is None),
+        "no anomalies",
+        limit=limit,
+        more=page.cursor is not None,
+        as_json=as_json,
+    )
 
 
 def anomaly_table(

@@ -15,10 +15,10 @@ from ..folds.qa import QAEntry
 from ..readers.search import SearchHit
 from ..views import Views
 from .app import app
-from .options import DEFAULT_URL, AsJson, Tenant, Url, check_there, open_existing, output
+from .options import DEFAULT_URL, AsJson, Tenant, Url, check_there, open_existing
 from .own_projections import Own, known_projections
-from .safe_text import ascii_json, cell
-from .tables import table_of
+from .safe_text import cell
+from .tables import print_found, table_of
 
 
 @app.command()
@@ -41,15 +41,8 @@ def search(
         page = Views(ledger, projections=known).search(
             " ".join(words), tenant=tenant, session_id=session, limit=limit
         )
-    if as_json:
-        for hit in page.items:
-            typer.echo(ascii_json(msgspec.to_builtins(hit)))
-    elif page.items:
-        output().print(_table(page.items))
-        if page.cursor is not None:
-            typer.echo("and more; see --limit")
-    elif limit:  # 0 asks for nothing, and does not learn whether there is any
-        typer.echo("nothing found")
+    more = page.cursor is not None
+    print_found(page.items, _table, "nothing found", limit=limit, more=more, as_json=as_json)
 
 
 def _table(hits: Sequence[SearchHit]) -> Table:

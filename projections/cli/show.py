@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ from .anomalies import anomaly_table
 from .app import app
 from .options import DEFAULT_URL, AsOf, Tenant, Url, check_there, open_existing, output, place
 from .safe_text import cell
-from .tables import table_of
+from .tables import print_found, table_of
 from .wording import counted, utc
 
 SHOWN_MAX = 1_000
@@ -62,10 +62,7 @@ def show(
         found = Views(ledger).sessions(
             tenant=tenant, limit=limit, archived=archived, status=status or None
         )
-    if found:
-        output().print(_sessions(found))
-    elif limit:  # 0 asks for nothing, and does not learn whether there is any
-        typer.echo("no sessions")
+    print_found(found, _sessions, "no sessions", limit=limit)
 
 
 def show_session(ledger: Ledger, session_id: str, tenant: str, as_of: Moment | None = None) -> None:
@@ -135,7 +132,7 @@ def _section(title: Text, table: Table) -> RenderableType:
     return Group(Text(""), title, table)
 
 
-def _sessions(sessions: list[Session]) -> Table:
+def _sessions(sessions: Sequence[Session]) -> Table:
     table = _table(
         "session",
         "status",

@@ -1,8 +1,8 @@
-"""What a store is made with: views of its own ledger, and a clock. Pure."""
+"""What the stores share: views of their own ledger, a clock, and facts of a bounded size. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TypeVar
 
@@ -39,6 +39,23 @@ def _given(ledger: L, views: V | None, ledgers: type[L], face: type[V]) -> V | N
     if instance(views, "views", face)._reader.ledger_id != ledger.ledger_id:
         raise InvalidArgument("views", "expected those of the same ledger, got another one's")
     return views
+
+
+def in_pieces(
+    items: Iterable[T], size_of: Callable[[T], int], count_max: int, size_max: int
+) -> Iterator[list[T]]:
+    """Cut what facts are to name into as much as one of them may have, by number and by size."""
+    piece: list[T] = []
+    size = 0
+    for one in items:
+        more = size_of(one)
+        if piece and (len(piece) == count_max or size + more > size_max):
+            yield piece
+            piece, size = [], 0
+        piece.append(one)
+        size += more
+    if piece:
+        yield piece
 
 
 def check_change(change: object) -> None:

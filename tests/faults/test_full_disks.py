@@ -144,27 +144,20 @@ def test_a_disk_that_others_fill_leaves_a_file_that_can_be_opened(
 
 
 @needs_mount
-def test_an_export_onto_a_full_disk_leaves_nothing_and_says_where(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "says"), [("export", "No space left on device\n"), ("backup", "the disk is full")]
+)
+def test_a_file_that_does_not_fit_a_disk_leaves_nothing_and_is_told_by_its_name(
+    tmp_path: Path, command: str, says: str
+) -> None:
     url = f"sqlite:///{tmp_path}/ledger.db"
     with Ledger.open(url) as ledger:
         for part in range(30):
             ledger.append("s", big(part))
     with small_disk(tmp_path / "disk", megabytes=1) as disk:
-        done = run_cli("export", f"{disk}/log", "--url", url)
-        assert (done.code, done.err) == (4, f"ledger: {disk}/log: No space left on device\n")
-        assert list(disk.iterdir()) == []
-
-
-@needs_mount
-def test_a_backup_onto_a_full_disk_leaves_nothing_and_says_where(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/ledger.db"
-    with Ledger.open(url) as ledger:
-        for part in range(30):
-            ledger.append("s", big(part))
-    with small_disk(tmp_path / "disk", megabytes=1) as disk:
-        done = run_cli("backup", f"{disk}/copy", "--url", url)
+        done = run_cli(command, f"{disk}/copy", "--url", url)
         assert (done.code, done.err.count("\n")) == (4, 1)
-        assert done.err.startswith(f"ledger: {disk}/copy: the disk is full")
+        assert done.err.startswith(f"ledger: {disk}/copy: {says}")
         assert list(disk.iterdir()) == []
 
 

@@ -33,11 +33,6 @@ SHARED = (
 )
 
 
-def few(models: list[type[Fact]]) -> st.SearchStrategy[list[type[Fact]]]:
-    """A few of these facts, mostly fewer than there are."""
-    return st.lists(st.sampled_from(models), min_size=1, max_size=4, unique=True)
-
-
 def history(said: list[tuple[Fact, str, str | None]]) -> list[Event]:
     return [
         event_of(fact, number, session_id=session_id, run_id=run_id)
@@ -78,21 +73,6 @@ def test_rows_are_the_same_whether_folded_at_once_or_as_the_facts_came(
         for start, end in pairwise(places):
             rows = fold_page(table, rows, events[start:end])
         assert rows == fold_page(table, {}, events), table.name
-
-
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_facts_of_one_view_that_meet_in_few_rows_stop_none(
-    table: Table, data: st.DataObject
-) -> None:
-    # Of all facts, two that are about the same message hardly ever come behind one another.
-    types = table.projection.types
-    models = [model for model in FACTS if types is None or model.event_type in types]
-    said = data.draw(st.lists(facts(data.draw(few(models))), min_size=30, max_size=30))
-    events = history([(fact, "a", "a") for fact in said])
-    rows = fold_page(table, {}, events[:3])
-    assert fold_page(table, rows, events[3:]) == fold_page(table, {}, events)
 
 
 @settings(max_examples=50, deadline=None)

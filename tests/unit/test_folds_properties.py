@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -24,6 +25,7 @@ OFTEN_NOUNS = {"session", "run", "qa", "feedback", "message", "tool", "span", "t
 RUN_IDS = st.sampled_from([None, "a", "b"])
 # Half of the facts are of the nouns that several views decide about, so that they meet.
 OFTEN = [fact for fact in LIVE if fact.event_type.split(".")[0] in OFTEN_NOUNS]
+Drawn = Callable[[str], st.SearchStrategy[list[tuple[Fact, str | None]]]]
 CLOCKS = st.lists(st.sampled_from([0, 1, 1, 60, -3600]), min_size=16, max_size=16)
 
 
@@ -34,6 +36,16 @@ def histories(projection_name: str) -> st.SearchStrategy[list[tuple[Fact, str | 
     own = [fact for fact in LIVE if types is None or fact.event_type in types]
     said = st.one_of(facts(own), facts(OFTEN), facts(LIVE))
     return st.lists(st.tuples(said, RUN_IDS), min_size=1, max_size=16)
+
+
+@cache
+def crowded(projection_name: str) -> st.SearchStrategy[list[tuple[Fact, str | None]]]:
+    """Long histories of few kinds of facts, all in one view: most are about rows that are there."""
+    [types] = [one.types for one in BUILTIN if one.name == projection_name]
+    own = [fact for fact in LIVE if types is None or fact.event_type in types]
+    few = st.lists(st.sampled_from(own), min_size=1, max_size=4, unique=True)
+    said = few.flatmap(lambda chosen: st.lists(facts(chosen), min_size=30, max_size=30))
+    return said.map(lambda told: [(fact, "a") for fact in told])
 
 
 def history(said: list[tuple[Fact, str | None]], clock: list[int] | None = None) -> list[Event]:
@@ -67,12 +79,13 @@ def test_clocks_that_stand_still_or_go_backwards_change_only_the_time_columns(
 
 
 @pytest.mark.parametrize("projection", BUILTIN, ids=lambda p: p.name)
-@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize("drawn", [histories, crowded])
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_row_that_went_through_its_table_folds_on_to_the_same_view(
-    projection: Projection, data: st.DataObject
+    projection: Projection, drawn: Drawn, data: st.DataObject
 ) -> None:
-    said = data.draw(histories(projection.name))
+    said = data.draw(drawn(projection.name))
     rows: dict[tuple[str, ...], Any] = {}
     for event in history(said):
         if projection.types is None or event.type in projection.types:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import apsw
 
-from ...errors import IntegrityError, InvalidArgument, NotALedger, StorageFailed
+from ...errors import IntegrityError, InvalidArgument, StorageFailed
 from ..base import Backend, OpenOptions
 from . import open_sqlite
 from .errors import error_of, translated
 from .location import path_of
 from .new_files import free_name, made
+from .opening import refuse_special_file
 from .source import Source
 
 #: Some 4 MB, between which Ctrl-C is heard.
@@ -47,9 +47,7 @@ def _state(original: str) -> os.stat_result:
         raise InvalidArgument("url", f"there is no file {original!r}") from error
     except OSError as error:
         raise StorageFailed(f"{original} cannot be read: {error.strerror}.") from error
-    if not stat.S_ISREG(state.st_mode):
-        kind = "a directory" if stat.S_ISDIR(state.st_mode) else "no regular file"
-        raise NotALedger(f"{original} is {kind}.")
+    refuse_special_file(original, state)
     return state
 
 

@@ -8,7 +8,7 @@ import stat
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from typing import Any
 
@@ -51,7 +51,8 @@ def open_file(path: str, options: OpenOptions) -> tuple[apsw.Connection, LedgerI
     """
     if options.buckets is not None and not 1 <= options.buckets <= BUCKETS_MAX:
         raise InvalidArgument("buckets", f"it is between 1 and {BUCKETS_MAX}")
-    _refuse_special_file(path)
+    with suppress(OSError):  # it is not there, or SQLite will say why not
+        refuse_special_file(path, os.stat(path))
     with translated(path), _foreign_files_refused(path):
         connection = connect(
             path, options.lock_timeout_s, create=True, statements_max=WRITER_STATEMENTS_MAX
@@ -77,13 +78,10 @@ def _foreign_files_refused(path: str) -> Iterator[None]:
         raise NotALedger(f"{path} is no SQLite database.") from error
 
 
-def _refuse_special_file(path: str) -> None:
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return  # not there, or SQLite will say why not
-    if not stat.S_ISREG(mode):
-        kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+def refuse_special_file(path: str, state: os.stat_result) -> None:
+    """Raise NotALedger for what cannot be a database."""
+    if not stat.S_ISREG(state.st_mode):
+        kind = "a directory" if stat.S_ISDIR(state.st_mode) else "no regular file"
         raise NotALedger(f"{path} is {kind}.")
 
 

@@ -9,7 +9,7 @@ call whose id a turn, a span or a step has too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from operator import itemgetter
 
@@ -19,6 +19,7 @@ from ledger import Event, NewEvent
 from ledger.catalogue import MessageAppended, MessageStreamed, ToolFailed, ToolFinished, ToolStarted
 
 from ...engine.projection import payload
+from ..store_parts import in_pieces
 from .reading import Shown
 from .redactions import REDACTED, message_id
 
@@ -66,7 +67,7 @@ def pruning(
     # A redaction of a call would take along what else has its id.
     shared = {payload(one).get(OTHER_WORK[one.type]) or one.event_id for one in others}
     facts = []
-    for events in _in_facts(gone):
+    for events in in_pieces(gone, _bytes_of, PRUNED_PER_FACT_MAX, NAMES_BYTES_MAX):
         names = dict.fromkeys(message_id(one) for one in events if one.type in SAYING)
         calls = dict.fromkeys(map(call_id, events))
         said = {
@@ -94,15 +95,5 @@ def messages_of(gone: Iterable[Event], shown: Sequence[Shown]) -> set[str]:
     return {name for name in whole | (named - left) if name is not None}
 
 
-def _in_facts(events: Iterable[Event]) -> Iterator[list[Event]]:
-    listed: list[Event] = []
-    size = 0
-    for event in events:
-        of_event = len(_text([message_id(event), call_id(event)]))
-        if listed and (len(listed) == PRUNED_PER_FACT_MAX or size + of_event > NAMES_BYTES_MAX):
-            yield listed
-            listed, size = [], 0
-        listed.append(event)
-        size += of_event
-    if listed:
-        yield listed
+def _bytes_of(event: Event) -> int:
+    return len(_text([message_id(event), call_id(event)]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,6 +12,7 @@ from ledger.events import SESSION_DELETED
 from ledger.plans import Plan
 
 from ...folds.graph_context import GraphContext
+from ..store_parts import in_pieces
 from .facts import MARKED, REDACTED
 from .ids import IDS_MAX
 from .standing import Kept, Standing
@@ -61,7 +62,8 @@ def redactions(
     named += [("context_ids", one.feedback_id) for one in gone.feedback]
     named += [("deleted_element_ids", one) for one in elements]
     facts = []
-    for some in _pieces(named, core.ledger.door.limits.payload_bytes_max // 2):
+    bytes_max = core.ledger.door.limits.payload_bytes_max // 2
+    for some in in_pieces(named, _bytes_of, IDS_MAX, bytes_max):
         said: dict[str, Any] = {"reason": reason}
         for field, own_id in some:
             said.setdefault(field, []).append(own_id)
@@ -69,16 +71,5 @@ def redactions(
     return facts
 
 
-def _pieces(named: Sequence[Named], bytes_max: int) -> Iterator[list[Named]]:
-    """Cut ids into as many as a fact may have, by their number and by the bytes that they take."""
-    some: list[Named] = []
-    size = 0
-    for one in named:
-        length = len(msgspec.json.encode(one[1])) + 1
-        if some and (len(some) == IDS_MAX or size + length > bytes_max):
-            yield some
-            some, size = [], 0
-        some.append(one)
-        size += length
-    if some:
-        yield some
+def _bytes_of(named: Named) -> int:
+    return len(msgspec.json.encode(named[1])) + 1
