@@ -136,9 +136,7 @@ def _streamed(message: Message, event: Event) -> Message:
     if field is None:
         return _touched(message, event, {})
     before = getattr(message, field) or ""
-    if not isinstance(
-        before, str
-    ):  # it was amended to parts, and a piece of text is of none of them
+    if not isinstance(before, str):  # it was amended to parts, and the piece is of none of them
         return _touched(message, event, anomaly(message, event, "ignored, the message is no text"))
     room = STREAMED_CHARS_MAX - len(before)
     if room <= 0:

@@ -40,11 +40,11 @@ def histories(projection_name: str) -> st.SearchStrategy[list[tuple[Fact, str | 
 
 @cache
 def crowded(projection_name: str) -> st.SearchStrategy[list[tuple[Fact, str | None]]]:
-    """Long histories of few kinds of facts, all in one view: most are about rows that are there."""
+    """Long histories of one or two kinds of facts, all in one view, so that they meet in its rows."""
     [types] = [one.types for one in BUILTIN if one.name == projection_name]
     own = [fact for fact in LIVE if types is None or fact.event_type in types]
-    few = st.lists(st.sampled_from(own), min_size=1, max_size=4, unique=True)
-    said = few.flatmap(lambda chosen: st.lists(facts(chosen), min_size=30, max_size=30))
+    few = st.lists(st.sampled_from(own), min_size=1, max_size=2, unique=True)
+    said = few.flatmap(lambda chosen: st.lists(facts(chosen), min_size=80, max_size=80))
     return said.map(lambda told: [(fact, "a") for fact in told])
 
 
