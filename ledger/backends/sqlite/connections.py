@@ -57,25 +57,30 @@ def connect(
     """Open a connection that may write; the caller closes it."""
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     connection = apsw.Connection(path, flags, statementcachesize=statements_max)
-    connection.set_busy_handler(Patience(timeout_s))
-    # Plans must not depend on bound values: each new value would prepare the statement again,
-    # five times the cost of the head's lookup.
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    for setting in _SETTINGS:
-        connection.execute(setting)
-    connection.pragma("journal_size_limit", WAL_BYTES_KEPT_MAX)
+    try:
+        connection.set_busy_handler(Patience(timeout_s))
+        # Plans must not depend on bound values: each new value would prepare the statement again,
+        # five times the cost of the head's lookup.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        for setting in _SETTINGS:
+            connection.execute(setting)
+        connection.pragma("journal_size_limit", WAL_BYTES_KEPT_MAX)
+    except BaseException:
+        # The error holds its frames, and with them a connection that nobody else would close.
+        connection.close(True)
+        raise
     return connection
 
 
 def connect_again(path: str, files: OpenFiles, timeout_s: float) -> apsw.Connection:
     """Open a further connection, by the name that what is open still has; else StorageFailed."""
     connection = connect(path, timeout_s)
-    # What is to be checkpointed is so by the connection that writes, which looks first.
-    _leave_wal(connection)
     try:
+        # What is to be checkpointed is so by the connection that writes, which looks first.
+        _leave_wal(connection)
         files.check()
-    except StorageFailed:
-        connection.close()
+    except BaseException:
+        connection.close(True)
         raise
     return connection
 

@@ -13,6 +13,7 @@ import pytest
 from ledger import Ledger, NewEvent, NotALedger, StorageFailed
 from ledger.backends.base import OpenOptions
 from ledger.backends.sqlite import open_sqlite
+from ledger.backends.sqlite.source import Source
 from tests.support.builders import note, notes
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -49,6 +50,17 @@ def read_only(path: Path) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where descriptors have names")
+def test_a_file_that_is_refused_is_not_kept_open(path: Path) -> None:
+    path.write_bytes(b"no database" * 1_000)
+    with pytest.raises(NotALedger) as kept:  # and with it what the frames hold
+        open_sqlite(path, OpenOptions())
+    with pytest.raises(NotALedger) as kept_too:
+        Source(str(path), 1.0)
+    held = [descriptor.resolve() for descriptor in Path("/proc/self/fd").iterdir()]
+    assert path not in held, (kept, kept_too)
 
 
 @pytest.mark.parametrize("special", ["/dev/null", "/proc/version", "/proc/new.db"])
