@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -33,10 +34,12 @@ class Notifier:
         with self._lock:
             self._pending.update(buckets)
             if self._thread is None and not self._closing.is_set():
-                self._thread = threading.Thread(
-                    target=self._run, name="ledger-notifier", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="ledger-notifier", daemon=True)
+                # None may be to be had, which the next hint tries again: others look by themselves
+                # some time, and what they are told about is stored.
+                with suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
         if not self._awake.is_set():
             self._awake.set()
 

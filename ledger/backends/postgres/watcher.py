@@ -41,7 +41,12 @@ class Watcher:
 
     def start(self) -> None:
         """Return when the server listens, or the first attempt failed: polling goes on then."""
-        self._thread.start()
+        try:
+            self._thread.start()
+        except Exception:  # not a Ctrl-C, which may have come when it ran already
+            self._ring.close()
+            self._bell.close()
+            raise
         self._tried.wait()
 
     def cancel(self) -> None:

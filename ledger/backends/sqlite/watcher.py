@@ -45,12 +45,17 @@ class Watcher:
             if self._started or self._closed:
                 return
             connection = self._connect()
-            version = _version(connection)
-            self._positions = _positions(connection)
-            self._thread = threading.Thread(
-                target=self._run, args=(connection, version), name="ledger-watcher", daemon=True
-            )
-            self._thread.start()
+            try:
+                version = _version(connection)
+                self._positions = _positions(connection)
+                self._thread = threading.Thread(
+                    target=self._run, args=(connection, version), name="ledger-watcher", daemon=True
+                )
+                self._thread.start()
+            except Exception:  # not a Ctrl-C, which may have come when it ran already
+                self._thread = None
+                connection.close(True)
+                raise
             self._started = True
 
     def signal(self, grown: Mapping[int, int]) -> None:
