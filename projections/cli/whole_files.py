@@ -47,9 +47,8 @@ def _opened(file: str) -> Iterator[BinaryIO]:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file)
     _refuse_databases(target, there)
     unfinished = f"{target}.{secrets.token_hex(4)}.part"
-    made = _make(unfinished, there)
     try:
-        with open(made, "wb") as out:
+        with open(_make(unfinished, there), "wb") as out:
             yield out
             out.flush()
             os.fsync(out.fileno())
@@ -87,7 +86,23 @@ def _make(file: str, like: os.stat_result | None) -> int:
     if like is None:
         return os.open(file, flags, _NEW_MODE)
     made = os.open(file, flags, 0o600)
-    with suppress(PermissionError):
-        os.fchown(made, like.st_uid, like.st_gid)
-    os.fchmod(made, stat.S_IMODE(like.st_mode))
+    try:
+        mode = _give(made, like)
+        with suppress(PermissionError):  # some file systems have no modes
+            os.fchmod(made, mode)
+    except BaseException:
+        os.close(made)
+        raise
     return made
+
+
+def _give(made: int, like: os.stat_result) -> int:
+    """Give a file to the owner and the group of another, or to the group; return its mode then."""
+    mode = stat.S_IMODE(like.st_mode)
+    for owner in (like.st_uid, -1):
+        with suppress(OSError):
+            os.fchown(made, owner, like.st_gid)
+            return mode
+    # The members of its group were in the other's group or not: they may what both may do.
+    both = mode & mode >> 3 & 0o007
+    return mode & 0o700 | both << 3 | both

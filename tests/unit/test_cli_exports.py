@@ -63,6 +63,47 @@ def test_a_file_that_is_there_keeps_its_owner(url: str, tmp_path: Path) -> None:
     assert (file.stat().st_uid, file.stat().st_gid, mode(file)) == (12_345, 54_321, 0o600)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [(0o640, 0o600), (0o604, 0o600), (0o664, 0o644), (0o666, 0o666)]
+)
+@pytest.mark.parametrize("group", [True, False])
+def test_a_file_of_another_owner_tells_nobody_more(
+    url: str,
+    whole: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    group: bool,
+    before: int,
+    after: int,
+) -> None:
+    given: list[tuple[int, int]] = []
+
+    def refused(_: int, user: int, owning: int) -> None:
+        if user != -1 or not group:
+            raise PermissionError(1, "Operation not permitted")
+        given.append((user, owning))
+
+    file = tmp_path / "log"
+    file.touch()
+    file.chmod(before)
+    monkeypatch.setattr(os, "fchown", refused)
+    assert run_cli("export", str(file), "--url", url).code == 0
+    assert (file.read_text(), mode(file)) == (whole, before if group else after)
+    assert given == ([(-1, os.getgid())] if group else [])
+
+
+def test_a_file_system_without_modes_is_written_to(
+    url: str, whole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    (tmp_path / "log").touch()
+    monkeypatch.setattr(os, "fchmod", refused)
+    assert run_cli("export", str(tmp_path / "log"), "--url", url).code == 0
+    assert (tmp_path / "log").read_text() == whole
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_link_is_followed(url: str, whole: str, tmp_path: Path, there: bool) -> None:
     (tmp_path / "kept").mkdir()
