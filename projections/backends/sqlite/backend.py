@@ -365,7 +365,9 @@ def _one_moment(connection: apsw.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute("ROLLBACK")
+        # Some errors (no memory, I/O) have ended it already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _layout(connection: apsw.Connection, table: Table) -> frozenset[str]:

@@ -121,4 +121,6 @@ def _found(
             for rows in asked.rows
         ]
     finally:
-        connection.execute("ROLLBACK")
+        # Some errors (no memory, I/O) have ended it already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
