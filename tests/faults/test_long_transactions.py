@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledger import Append, AppendTimeout, RetryableError
+from ledger import Append, AppendTimeout, OutcomeUnknown, RetryableError
 from tests.support.blocking import Blocking
 from tests.support.builders import (
     DEADLINE_S,
@@ -36,6 +36,12 @@ def waiters(url: str) -> int:
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         ).fetchone()
     return int(row[0]) if row else 0
+
+
+def is_connected(url: str, pid: int) -> bool:
+    with psycopg.connect(url) as observer:
+        found = observer.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [pid])
+        return found.fetchone() is not None
 
 
 def open_transaction(ledger: Any, outbox: Any, session: str) -> None:
@@ -91,6 +97,17 @@ def test_a_rolled_back_outbox_transaction_lets_the_waiting_appends_through(
     outbox.rollback()
     assert sorted(append.result(DEADLINE_S).sequence for append in waiting) == [1, 2, 3]
     assert sorted(texts(ledger.read(held))) == ["a", "b", "c"]
+
+
+def test_a_transaction_that_the_server_ended_for_being_idle_is_to_be_run_again(
+    open_ledger: Callable[..., Any], url: str, outbox: Any
+) -> None:
+    ledger = open_ledger(buckets=BUCKETS)
+    outbox.execute("SELECT set_config('idle_in_transaction_session_timeout', '10ms', false)")
+    eventually(lambda: not is_connected(url, outbox.info.backend_pid))
+    with pytest.raises(OutcomeUnknown, match="25P03"):
+        open_transaction(ledger, outbox, "s")
+    assert ledger.head("s") == 0
 
 
 def test_more_held_buckets_than_waiting_lines_leave_the_others_going(

@@ -262,6 +262,8 @@ def test_events_cannot_be_changed(
         ("08006", BackendUnavailable, OutcomeUnknown),
         ("57P01", BackendUnavailable, OutcomeUnknown),
         ("53300", BackendUnavailable, OutcomeUnknown),
+        ("25P03", BackendUnavailable, OutcomeUnknown),
+        ("25P04", BackendUnavailable, OutcomeUnknown),
         ("40001", TransactionAborted, TransactionAborted),
         ("40P01", TransactionAborted, TransactionAborted),
         ("57014", RetryableError, TransactionAborted),

@@ -26,8 +26,9 @@ LOCK_NOT_AVAILABLE = "55P03"
 _IN_FAILED_TRANSACTION = "25P02"
 # What is said of a prepared statement whose table was made anew with columns of other types.
 _NOT_SUPPORTED = "0A000"
-# Connections: refused, broken, too many, ended by an administrator or a restart.
-_UNAVAILABLE = ("08", "53300", "57P")
+# Connections: refused, broken, too many, ended by an administrator or a restart, or by the server
+# because a transaction was idle, or open, for longer than it allows.
+_UNAVAILABLE = ("08", "53300", "57P", "25P03", "25P04")
 # A role that may not connect, or lacks a right.
 _DENIED = ("28", "42501")
 # Serialization failure or deadlock: the server chose this transaction to let another one live.
