@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 
-from ledger import InvalidArgument
+from ledger import AccessDenied, InvalidArgument, StorageFailed
 from ledger.backends.base import AsyncBackend, Backend
 from ledger.plans import Plan
 from ledger.records import Record
 from ledger.upcasts import Upcasts
 
 from ..backends.base import AsyncViewBackend, Checkpoint, ViewBackend
-from ..engine.folding import fold
+from ..engine.folding import Change, fold
 from ..engine.row_snapshots import (
     FOLDS_MAX,
     ROW_SNAPSHOTS,
@@ -150,7 +150,8 @@ class History:
                 made[latest.place] = latest
                 touched = False
                 if len(made) >= STORED_SNAPSHOTS_MAX:
-                    yield from self._keep(then, made)
+                    if not (yield from self._keep(then, made)):
+                        keep, goal = False, then.at
                     made = {}
         yield from self._keep(then, made)
         return answer
@@ -175,7 +176,7 @@ class History:
         if not _serves(last, first):
             # Those that do not would be found again and again, in front of those that do.
             spoilt: list[Row] = yield self._views.select(query(then.bucket, first, then.head, None))
-            yield self._views.store(then.bucket, [removed(spoilt)], durable=False)
+            yield from self._cache(then, removed(spoilt))
             return first
         return _cut(last, then.at)
 
@@ -193,11 +194,19 @@ class History:
         every: list[Row] = yield self._views.select(
             query_of_folds(then.bucket, first, None, limit=None)
         )
-        yield self._views.store(then.bucket, [removed(every)], durable=False)
+        yield from self._cache(then, removed(every))
 
-    def _keep(self, then: Past, made: dict[str, RowSnapshot]) -> Plan[None]:
-        if made:
-            yield self._views.store(then.bucket, [kept(list(made.values()))], durable=False)
+    def _keep(self, then: Past, made: dict[str, RowSnapshot]) -> Plan[bool]:
+        """Store snapshots; return False if none can be stored here."""
+        return not made or (yield from self._cache(then, kept(list(made.values()))))
+
+    def _cache(self, then: Past, change: Change) -> Plan[bool]:
+        try:
+            yield self._views.store(then.bucket, [change], durable=False)
+        except (AccessDenied, StorageFailed):
+            # A role that only reads, a standby or a full disk: the answer needs no cache.
+            return False
+        return True
 
 
 def check_of_sessions(table: Table) -> None:

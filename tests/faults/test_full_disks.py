@@ -14,6 +14,7 @@ import pytest
 from psycopg import sql
 
 from ledger import Ledger, NewEvent, StorageFailed
+from projections import Views
 from tests.support.builders import note, only_sync, whole_feed
 from tests.support.cli import run_cli
 from tests.support.postgres import PostgresServer
@@ -65,6 +66,15 @@ def fill(ledger: Any) -> int:
         except StorageFailed:
             return stored
     raise AssertionError("the disk never got full")
+
+
+def is_full(ledger: Any) -> bool:
+    """Append something small; return whether there was no room for that either."""
+    try:
+        ledger.append("s", note())
+    except StorageFailed:
+        return True
+    return False
 
 
 def check_full_disk(ledger: Any, make_room: Callable[[], None]) -> None:
@@ -173,6 +183,22 @@ def test_a_full_sqlite_file_stops_appends_until_it_may_grow(
 
     allow(500)
     check_full_disk(ledger, lambda: allow(100_000))
+
+
+@only_sync
+def test_the_past_of_a_long_session_is_told_where_nothing_more_can_be_stored(
+    open_ledger: Callable[..., Any], tmp_path: Path
+) -> None:
+    ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db")
+    labelled = [NewEvent({"label": f"{n} {'x' * 9_000}"}, "session.labelled") for n in range(1_000)]
+    ledger.append("s", labelled)
+    views = Views(ledger)
+    views.catch_up()
+    with ledger.backend.transaction() as connection:
+        connection.pragma("max_page_count", 1)  # which is as many as there are
+    fill(ledger)
+    assert any(is_full(ledger) for _ in range(TRIES_MAX))
+    assert views.session("s", as_of=900).label.startswith("899 ")
 
 
 @pytest.fixture

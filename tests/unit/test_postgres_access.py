@@ -14,6 +14,8 @@ from psycopg import sql
 from ledger import AccessDenied, AsyncLedger, InvalidArgument, Ledger, NewEvent, StopError
 from ledger.backends.base import OpenOptions
 from ledger.backends.postgres.connecting import Target
+from projections import AsyncViews, Session, Views
+from projections.readers import history
 from tests.support.builders import DEADLINE_S
 
 ROLE = "somebody_without_rights"
@@ -116,6 +118,49 @@ def test_an_append_without_the_right_says_so(role_url: str, postgres_url: str) -
         assert ledger.read("s") == []
         with pytest.raises(AccessDenied, match="permission denied for table events"):
             ledger.append("s", NewEvent({}, "note"))
+
+
+@pytest.fixture
+def reader_url(role_url: str, postgres_url: str) -> str:
+    """The same for a role that may read, a session of more events than are folded at once, too."""
+    with Ledger.open(postgres_url) as ledger:
+        ledger.append("s", [NewEvent({"label": f"{n}"}, "session.labelled") for n in range(1_000)])
+        Views(ledger).catch_up()
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        role = sql.Identifier(ROLE)
+        admin.execute(sql.SQL("GRANT USAGE ON SCHEMA ledger TO {}").format(role))
+        admin.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO {}").format(role))
+    return role_url
+
+
+def label_as_of(url: str, sequence: int) -> list[str]:
+    """What a session was called, sync and async."""
+
+    async def by_task() -> Session | None:
+        async with await AsyncLedger.open(url) as ledger:
+            return await AsyncViews(ledger).session("s", as_of=sequence)
+
+    with Ledger.open(url) as ledger:
+        found = [Views(ledger).session("s", as_of=sequence), asyncio.run(by_task())]
+    return [session.label for session in found if session and session.label]
+
+
+def test_a_role_that_only_reads_is_told_of_the_past_of_a_long_session(reader_url: str) -> None:
+    assert label_as_of(reader_url, 900) == ["899", "899"]
+
+
+def test_a_role_that_only_reads_stops_at_the_first_snapshots_that_cannot_be_stored(
+    reader_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "STORED_SNAPSHOTS_MAX", 1)
+    with Ledger.open(reader_url) as ledger:
+        views = Views(ledger)
+        read, pages = ledger.backend.read, []
+        monkeypatch.setattr(
+            ledger.backend, "read", lambda query: pages.append(query) or read(query)
+        )
+        assert views.session("s", as_of=501) is not None
+    assert [page.before for page in pages] == [501, 502]
 
 
 OUTAGE = """
