@@ -206,7 +206,13 @@ def test_a_bad_url_is_refused_with_the_kinds_there_are(open_ledger: Open, addres
 
 
 @on_postgres
-@pytest.mark.parametrize("schema", ["", "has space", 'quo"te', "%s{}", "a" * 64, "pg_catalog"])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        *("", "has space", 'quo"te', "%s{}", "a" * 64, "pg_catalog"),
+        *("$$", "$function$; DROP SCHEMA public; --"),
+    ],
+)
 def test_a_schema_name_is_data_not_sql(open_ledger: Open, schema: str) -> None:
     try:
         outcome = open_ledger(schema=schema).append("s", note()).sequence
