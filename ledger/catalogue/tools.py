@@ -1,7 +1,8 @@
 """Facts about tool calls.
 
 `call_id` pairs the facts of one call and is unique in the session. `tool_call_id` is the
-provider's, kept for reference: in real transcripts every fourth session repeats one.
+provider's, kept for reference: in real transcripts every fourth session repeats one. Providers that
+repeat the input when a call ends may say it there, too.
 """
 
 from .base import Fact, Id, Json, Milliseconds
@@ -35,6 +36,7 @@ class ToolFinished(Fact, type="tool.finished", version=1):
     call_id: Id
     tool_name: Id | None = None
     tool_call_id: str | None = None
+    tool_input: Json = None
     tool_output: Json = None
     summary: str | None = None
     details: Json = None
@@ -50,6 +52,7 @@ class ToolFailed(Fact, type="tool.failed", version=1):
     error_code: str | None = None
     error_message: str | None = None
     denied: bool = False
+    tool_input: Json = None
     tool_output: Json = None
     summary: str | None = None
     details: Json = None

@@ -294,6 +294,7 @@ def _tool_ended(span: Span, event: Event, data: Changes) -> Changes:
     told = {
         "name": span.name or data.get("tool_name"),
         "tool_call_id": span.tool_call_id or data.get("tool_call_id"),
+        "input": data.get("tool_input") if span.input is None else span.input,
         "error": _error(data),
         "attributes": span.attributes | _rest(data, _TOOL_COLUMNS),
     }

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger import NewEvent
-from projections.session_stores.orchestrator import ExecutionResult
+from projections.session_stores.orchestrator import EventRecord, ExecutionResult
 from projections.session_stores.orchestrator import OrchestratorStore as Store
 from projections.session_stores.qa import QAStore
 from projections.session_stores.snapshot import (
@@ -83,6 +83,79 @@ def test_what_was_said_and_done_is_in_every_view(store: Store, snapshots: Snapsh
     assert [one.id for one in snapshots.list()] == ["s"]
     store.delete_session("s")
     assert (snapshots.load("s"), snapshots.list()) == (None, [])
+
+
+def told_by_claude() -> list[EventRecord]:
+    """Return what the adapters of the original append, each with fields of its provider's."""
+    call = {"tool_call_id": "c1", "tool_name": "t", "tool_input": {"a": 1}}
+    return [
+        event("b1", "tool_call_started", data=call),
+        event("b2", "tool_call_completed", data=call),
+    ]
+
+
+def told_by_amp() -> list[EventRecord]:
+    """As `told_by_claude`; what was started repeats its input in the end."""
+    call = {"tool_call_id": "c2", "tool_name": "t", "tool_input": {"text": "x" * 20_000}}
+    failed = call | {"tool_output": "no", "is_error": True}
+    error = {"provider": "amp", "kind": "unknown", "truncated?": None}
+    said = {"error_code": "provider_error", "error_message": "m", "provider_error": error}
+    return [
+        event("a1", "tool_call_started", data=call),
+        event("a2", "tool_call_failed", data=failed),
+        event("a3", "error_occurred", data=said | {"permission_denials": []}),
+    ]
+
+
+def told_by_codex() -> list[EventRecord]:
+    """As `told_by_claude`, of a thread and a turn of the provider's."""
+    of = {"thread_id": "th", "turn_id": "1"}
+    call = {"tool_call_id": "c3", "tool_name": "t"} | of
+    return [
+        event("x1", "tool_call_started", data=call | {"tool_input": {}}),
+        event("x2", "tool_call_completed", data=call | {"tool_output": "out"}),
+        event("x3", "message_received", data={"role": "assistant", "content": "ho"} | of),
+    ]
+
+
+def test_what_a_provider_says_besides_keeps_nothing_out_of_the_views(
+    store: Store, snapshots: SnapshotStore
+) -> None:
+    store.save_session(session(status="active"))
+    store.save_run(run_of(status="running"))
+    given = [replace(one, run_id="r") for one in told_by_claude() + told_by_amp() + told_by_codex()]
+    stored = store.append_events(given)
+    assert [replace(one, sequence_number=None) for one in stored] == given
+    assert store.append_events(given) == stored == store.get_events("s")
+    calls = [one for one in store.views.traces("s") if one.kind == "tool"]
+    assert [(one.status, one.output) for one in calls] == [
+        ("ok", None),
+        ("error", "no"),
+        ("ok", "out"),
+    ]
+    assert {one.parent_span_id for one in calls} == {"run:r"}
+    run = store.views.run("s", "r")
+    assert run is not None
+    assert (run.message_count, run.tool_call_count, run.error_count) == (1, 3, 1)
+    [said] = store.views.messages("s")
+    assert (said.role, said.content) == ("assistant", "ho")
+    loaded = snapshots.load("s")
+    assert loaded is not None
+    assert [one.content for one in loaded.chat_messages] == ["ho"]
+    assert store.views.anomalies("s") == []
+
+
+@on_memory
+def test_no_envelope_of_others_makes_a_session_unreadable(store: Store) -> None:
+    for own in ({"data": {"error_message": 1, "provider_error": 2}}, {"data": 5}, {"data": {}}):
+        for type in ("error_occurred", "message_received"):
+            error = {"error_message": "m", "provider_error": {"provider": "p"}}
+            metadata = own | {"type": type}
+            store.ledger.append("s", NewEvent(error, "error.occurred", metadata=metadata))
+    store.ledger.append("s", NewEvent({}, "message_received", metadata={"data": {"a": 1}}))
+    found = store.get_events("s")
+    assert len(found) == 7
+    assert (found[-1].data, found[-1].metadata) == ({}, {"data": {"a": 1}})
 
 
 def test_what_a_snapshot_store_saves_is_a_session_with_events(

@@ -59,11 +59,26 @@ def test_asm_38_u29_an_event_without_a_time_is_refused_and_harms_nothing(store: 
 #: Data that a fact of the catalogue says just as well, and data that none does.
 DATA: dict[str, list[dict[str, Any]]] = {
     "message_sent": [{"role": "user", "content": "hi"}, {"content": "no role"}],
-    "message_received": [{"role": "assistant", "content": "x"}, {"role": "robot"}],
+    "message_received": [
+        {"role": "assistant", "content": "x"},
+        {"role": "assistant", "content": "x", "thread_id": "t", "turn_id": "1", "of": {"n": 1.0}},
+        {"role": "robot"},
+    ],
     "message_streamed": [{"content": "part"}, {"delta": "part"}],
-    "tool_call_started": [{"tool_call_id": "1", "tool_name": "t", "tool_input": {"a": 1}}],
-    "tool_call_completed": [{"tool_call_id": "1", "tool_name": "t", "tool_output": [1]}],
-    "tool_call_failed": [{"tool_call_id": "1", "error_message": "no"}, {"call_id": "own"}],
+    "tool_call_started": [
+        {"tool_call_id": "1", "tool_name": "t", "tool_input": {"a": 1}},
+        {"tool_call_id": "1", "tool_name": "t", "turn_id": "t1", "thread_id": None},
+    ],
+    "tool_call_completed": [
+        {"tool_call_id": "1", "tool_name": "t", "tool_output": [1]},
+        {"tool_call_id": "1", "tool_input": {"text": "x" * 20_000}, "turn_id": 7},
+        {"tool_call_id": "1", "content": "x" * 20_000},
+    ],
+    "tool_call_failed": [
+        {"tool_call_id": "1", "error_message": "no"},
+        {"tool_call_id": "1", "is_error": 1, "data": {"type": "x"}, "metadata": []},
+        {"call_id": "own"},
+    ],
     "error_occurred": [
         {
             "error_message": "m",
@@ -71,6 +86,8 @@ DATA: dict[str, list[dict[str, Any]]] = {
             "details": {"d": 1},
             "provider_error": {"provider": "codex", "exit_code": 1},
         },
+        {"error_message": "m", "provider_error": {"provider": "codex", "truncated?": None}},
+        {"error_message": "m", "provider_error": {"odd": 1}},
         {"error_code": "only"},
     ],
     "policy_violation": [{"policy": "p", "kind": "k", "call_id": "c"}],

@@ -148,6 +148,16 @@ def test_a_tool_call_keeps_what_went_in_and_came_out() -> None:
     )
 
 
+@pytest.mark.parametrize("end", [ToolFinished, ToolFailed])
+def test_an_end_says_the_input_that_nobody_said_before(end: Any) -> None:
+    ended = end(call_id="c", tool_input={"late": True})
+    named = ToolStarted(call_id="c", tool_name="x")
+    said = ToolStarted(call_id="c", tool_name="x", tool_input={})
+    found = [span_after(*facts) for facts in ((ended,), (named, ended), (said, ended))]
+    assert [one.input for one in found] == [{"late": True}, {"late": True}, {}]
+    assert [one.attributes for one in found] == [{}, {}, {}]
+
+
 def test_the_first_result_stands() -> None:
     span = span_after(
         ToolStarted(call_id="c", tool_name="x"),

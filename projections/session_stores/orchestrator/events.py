@@ -1,9 +1,10 @@
 """Events of an orchestrator as events of the ledger, and back. Pure.
 
 What was said or done (messages, tool calls, errors) becomes the catalogue's own fact wherever
-nothing is lost by it, so that every view shows it. The rest, and whatever has other fields than its
-fact, is kept as it is under the orchestrator's own type: the set of types is open. That a session
-or run began or ended is told by the saved records; the events that announce it change no view.
+nothing is lost by it, so that every view shows it. What the fact has no field for, as the ids of a
+provider's threads, stands beside it in the envelope. The rest is kept as it is under the
+orchestrator's own type: the set of types is open. That a session or run began or ended is told by
+the saved records; the events that announce it change no view.
 
 The same facts are read as the orchestrator's events whoever appended them. Facts that it has no
 word for, and those that a save appends, are none.
@@ -14,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from ledger import Event, NewEvent
+from ledger import Event, InvalidEvent, NewEvent
 from ledger.catalogue import (
     ErrorOccurred,
     Fact,
@@ -29,14 +30,16 @@ from ledger.catalogue import (
     WorkspaceDiffComputed,
     WorkspaceSnapshotTaken,
 )
+from ledger.catalogue.errors import ProviderError
 from ledger.codec import encode_json
+from ledger.limits import METADATA_BYTES_MAX
 from ledger.refusals import shown
 
 from ..marked_ids import MARK, marked_id
 from .records import EVENT_TYPES, EventRecord, invalid
 
 #: Where the envelope keeps what the ledger has no field for.
-_OWN = frozenset({"type", "id", "provider", "metadata"})
+_OWN = frozenset({"type", "id", "provider", "metadata", "data"})
 
 _FACTS: dict[str, type[Fact]] = {
     "message_sent": MessageAppended,
@@ -52,6 +55,8 @@ _FACTS: dict[str, type[Fact]] = {
 }
 _TYPES = {model.event_type: name for name, model in _FACTS.items()}
 _CALLS = frozenset({"tool_call_started", "tool_call_completed", "tool_call_failed"})
+#: Of these the fact keeps what it has fields for, too.
+_NESTED: dict[str, type[BaseModel]] = {"provider_error": ProviderError}
 TYPES_READ = (*EVENT_TYPES, *dict.fromkeys(model.event_type for model in _FACTS.values()))
 
 
@@ -70,25 +75,37 @@ def to_ledger(event: EventRecord, incarnation: int) -> NewEvent:
     An id that looks like one of a later incarnation is marked as being of the first. Readers are
     given the id that the envelope keeps.
     """
-    payload = _as_fact(event) if event.schema_version == 1 else None
+    fact = _as_fact(event) if event.schema_version == 1 else None
     own = {"provider": event.provider, "metadata": dict(event.metadata)}
     own = {name: value for name, value in own.items() if value not in (None, {})}
     event_id = event.id
-    if payload is not None:
-        own["type"] = event.type
     if incarnation or MARK.search(event.id):
         own["id"] = event.id
         event_id = marked_id(event.id, incarnation)
+    payload, type_, metadata = dict(event.data), event.type, own
+    if fact is not None:
+        said, beside = fact
+        told = own | {"type": event.type} | ({"data": beside} if beside else {})
+        if not beside or _fits(told):
+            payload, type_, metadata = said, _FACTS[event.type].event_type, told
     return NewEvent(
-        dict(event.data) if payload is None else payload,
-        event.type if payload is None else _FACTS[event.type].event_type,
+        payload,
+        type_,
         event_id=event_id,
         run_id=event.run_id,
         occurred_at=event.timestamp,
         schema_version=event.schema_version,
         correlation_id=event.correlation_id,
-        metadata=own or None,
+        metadata=metadata or None,
     )
+
+
+def _fits(metadata: Mapping[str, Any]) -> bool:
+    """Whether an envelope can have it; if not, the ledger refuses or keeps the data as it is."""
+    try:
+        return len(encode_json(metadata, "metadata")) <= METADATA_BYTES_MAX
+    except InvalidEvent:
+        return False
 
 
 def from_ledger(event: Event) -> EventRecord | None:
@@ -100,13 +117,14 @@ def from_ledger(event: Event) -> EventRecord | None:
     if type is None:
         return None
     own = {"metadata": event.metadata} if own is None else own
+    data = event.data if event.type == type else _as_data(type, event.data)
     return EventRecord(
         id=own.get("id", event.event_id),
         type=type,
         session_id=event.session_id,
         timestamp=event.occurred_at,
         run_id=event.run_id,
-        data=event.data if event.type == type else _as_data(type, event.data),
+        data=_together(data, own.get("data", {})),
         metadata=own.get("metadata", {}),
         sequence_number=event.sequence,
         schema_version=event.schema_version,
@@ -119,10 +137,11 @@ def _own(event: Event) -> dict[str, Any] | None:
     """Return what `to_ledger` left in the envelope, None if somebody else appended the event."""
     own = event.metadata
     texts = all(isinstance(own.get(name, ""), str) for name in ("type", "id", "provider"))
-    if not own.keys() <= _OWN or not texts or not isinstance(own.get("metadata", {}), dict):
+    objects = all(isinstance(own.get(name, {}), dict) for name in ("metadata", "data"))
+    if not own.keys() <= _OWN or not texts or not objects:
         return None
     if "type" not in own:
-        return own if event.type in EVENT_TYPES else None
+        return own if event.type in EVENT_TYPES and "data" not in own else None
     model = _FACTS.get(own["type"])
     return own if model is not None and event.type == model.event_type else None
 
@@ -136,26 +155,59 @@ def _type_of(event: Event) -> str | None:
     return event.type if event.type in EVENT_TYPES else _TYPES.get(event.type)
 
 
-def _as_fact(event: EventRecord) -> dict[str, Any] | None:
+def _as_fact(event: EventRecord) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return what a fact says of an event, and what stands beside it; None if no fact says it."""
     model = _FACTS.get(event.type)
     if model is None or not isinstance(event.data, Mapping):
         return None
-    payload = dict(event.data)
+    payload, beside = _parted(event.data, model)
     if event.type == "message_streamed":
-        if payload.keys() != {"content"}:
+        if event.data.keys() != {"content"}:
             return None
-        payload = {"delta": payload["content"]}
+        payload, beside = {"delta": event.data["content"]}, {}
     elif event.type in _CALLS:
         if "call_id" in payload or not isinstance(payload.get("tool_call_id"), str):
             return None
         # The provider's ids come back within a session, ours must not.
         payload["call_id"] = f"{event.run_id or ''}/{payload['tool_call_id']}"
+        if "turn_id" in payload:
+            # Its turns have no rows: the call would hang below nothing instead of its run.
+            beside["turn_id"] = payload.pop("turn_id")
     try:
         said = model.model_validate(payload).model_dump(mode="json", exclude_unset=True)
     except ValidationError:
         return None
     # As bytes, for 1, 1.0 and True are equal and yet not the same.
-    return payload if encode_json(said, "data") == encode_json(payload, "data") else None
+    if encode_json(said, "data") != encode_json(payload, "data"):
+        return None
+    return payload, beside
+
+
+def _parted(
+    data: Mapping[str, Any], model: type[BaseModel]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a model has fields for, and the rest."""
+    fields: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, value in data.items():
+        if name not in model.model_fields:
+            rest[name] = value
+        elif name in _NESTED and isinstance(value, Mapping):
+            fields[name], more = _parted(value, _NESTED[name])
+            rest |= {name: more} if more else {}
+        else:
+            fields[name] = value
+    return fields, rest
+
+
+def _together(fields: dict[str, Any], rest: dict[str, Any]) -> dict[str, Any]:
+    """Return what was parted, together again."""
+    nested = {
+        name: fields[name] | rest[name]
+        for name in _NESTED
+        if isinstance(fields.get(name), dict) and isinstance(rest.get(name), dict)
+    }
+    return fields | rest | nested
 
 
 def _as_data(type: str, payload: dict[str, Any]) -> dict[str, Any]:
