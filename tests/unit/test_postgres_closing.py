@@ -60,6 +60,27 @@ def test_closing_leaves_no_task_behind_whoever_was_cancelled(postgres_url: str, 
     assert len(slow) <= SLOW_ROUNDS_MAX, slow
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_closing_goes_on_if_whoever_waits_is_cancelled(postgres_url: str, again: bool) -> None:
+    async def close_cancelled(turns: int) -> None:
+        ledger = await AsyncLedger.open(postgres_url)
+        await ledger.append("s", NewEvent({}, "note"))
+        assert await ledger.read("nothing", wait=0.01) == []
+        closing = asyncio.ensure_future(ledger.close())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        if again:
+            await ledger.close()
+        if ending := asyncio.all_tasks() - {asyncio.current_task()}:
+            _, left = await asyncio.wait(ending, timeout=DEADLINE_S)
+            assert left == set(), f"after {turns} turns"
+
+    for turns in range(1, 16):
+        asyncio.run(close_cancelled(turns))
+
+
 FAILING = """
 import asyncio, sys
 from ledger import AsyncLedger, NewEvent

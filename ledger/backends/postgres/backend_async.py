@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -70,6 +71,7 @@ class AsyncPostgresBackend:
         self._watcher: AsyncWatcher | None = None
         self._database = AsyncDatabase(target, options, self._statements)
         self._closed = False
+        self._endings: list[asyncio.Task[None]] = []  # the event loop alone would not keep them
 
     def __del__(self) -> None:
         # Also called when the constructor failed, and in any thread.
@@ -180,12 +182,16 @@ class AsyncPostgresBackend:
 
     async def close(self) -> None:
         self._closed = True
-        watcher, self._watcher = self._watcher, None
+        # Goes on if the wait is cancelled: nothing else would end what is left by then.
+        self._endings.append(asyncio.create_task(self._end(), name="ledger-closing"))
+        await asyncio.shield(self._endings[-1])
+
+    async def _end(self) -> None:
         await self._database.close()
         self._wakeups.signal()
         await self._notifier.close()
-        if watcher is not None:
-            await watcher.close()
+        if self._watcher is not None:
+            await self._watcher.close()
 
     async def _append_single(
         self, units: Sequence[Unit], wait: bool, buckets: list[int]
