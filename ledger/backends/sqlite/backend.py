@@ -77,7 +77,7 @@ class SqliteBackend:
         statement = _SQL["read_newest_first" if query.newest_first else "read"]
         if query.of_redactions:
             statement = _SQL["read_redactions"]
-        bindings = {
+        bindings: dict[str, Any] = {
             "bucket": query.bucket,
             "tenant": query.tenant,
             "session_id": query.session_id,

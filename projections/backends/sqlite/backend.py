@@ -208,7 +208,7 @@ class SqliteViews:
 
         def read(connection: apsw.Connection) -> Ahead | None:
             with _one_moment(connection):
-                places = (bucket, *table.identity, *session)
+                places: tuple[Any, ...] = (bucket, *table.identity, *session)
                 found: Any = connection.execute(SQL["place_ahead"], places).fetchone()
                 if found is None:
                     return None

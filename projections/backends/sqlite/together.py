@@ -115,7 +115,7 @@ def _found(
     try:
         if not connection.execute(asked.is_current, (bucket, *asked.versions)).get:
             return None
-        place = (bucket, *session)
+        place: Parameters = (bucket, *session)
         return [
             connection.execute(rows.statement, place + rows.parameters).fetchall()
             for rows in asked.rows
