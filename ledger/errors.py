@@ -17,6 +17,7 @@
       StopError                 an operator must act; repeating or changing the call is no help
         LedgerClosed            the ledger was closed
         ForkedProcess           the ledger was opened before a fork, by the parent process
+        OtherEventLoop          the ledger was opened in another event loop
         AccessDenied            the role or its password is refused, or lacks a right
         NotALedger              the file or database holds something else
         SchemaTooNew            the ledger was written by a newer version of this library

@@ -9,6 +9,7 @@ import datetime
 import importlib
 import importlib.metadata
 import inspect
+import re
 import subprocess
 import sys
 import typing
@@ -109,3 +110,15 @@ def test_every_public_name_has_a_docstring(package: str) -> None:
     assert module.__doc__
     silent = [name for name in module.__all__ if not has_docstring(getattr(module, name))]
     assert silent == []
+
+
+def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
+    drawn, above = dict[str, str](), ["Exception"]
+    for indent, name in re.findall(
+        r"^( +)([A-Z]\w+)(?:  .*)?$", ledger.errors.__doc__ or "", re.MULTILINE
+    ):
+        del above[len(indent) // 2 - 1 :]
+        drawn[name] = above[-1]
+        above.append(name)
+    errors = [value for value in vars(ledger.errors).values() if inspect.isclass(value)]
+    assert drawn == {error.__name__: error.__bases__[0].__name__ for error in errors}

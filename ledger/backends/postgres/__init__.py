@@ -1,4 +1,4 @@
-"""The log in PostgreSQL 14 or newer; only this package knows psycopg."""
+"""The log in PostgreSQL 15 or newer; only this package knows psycopg."""
 
 from .backend import PostgresBackend, open_postgres
 from .backend_async import AsyncPostgresBackend, open_postgres_async
