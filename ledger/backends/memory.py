@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from ..errors import InvalidArgument, LedgerClosed
-from ..limits import BUCKETS_MAX
 from ..numbering import BucketHead, Numbering
 from ..records import Head, Outcome, Record, Unit
 from ..wakeups import Wakeups
@@ -25,8 +24,6 @@ class MemoryBackend:
 
     def __init__(self, options: OpenOptions) -> None:
         buckets = 1 if options.buckets is None else options.buckets
-        if not 1 <= buckets <= BUCKETS_MAX:
-            raise InvalidArgument("buckets", f"it is between 1 and {BUCKETS_MAX}")
         self.lock_timeout_s = options.lock_timeout_s
         self.info = LedgerInfo(str(uuid.uuid4()), buckets, 1)
         self.lock = threading.RLock()

@@ -49,8 +49,6 @@ def open_file(path: str, options: OpenOptions) -> tuple[apsw.Connection, LedgerI
 
     Nothing is written to a file that belongs to somebody else. Two processes may do this at once.
     """
-    if options.buckets is not None and not 1 <= options.buckets <= BUCKETS_MAX:
-        raise InvalidArgument("buckets", f"it is between 1 and {BUCKETS_MAX}")
     with suppress(OSError):  # it is not there, or SQLite will say why not
         refuse_special_file(path, os.stat(path))
     with translated(path), _foreign_files_refused(path):
