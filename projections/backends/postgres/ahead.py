@@ -14,10 +14,9 @@ from ledger.records import Record
 from ...engine.tables import Key, Row, Table
 from ..base import Ahead, Behind, RowPlace
 from .calls import Call
+from .composing import EVENT_COLUMNS
 
 _TEMPLATES = load_queries(__package__, "ahead.sql")
-_EVENT = Record.__struct_fields__
-_EVENT_COLUMNS = sql.SQL(", ").join(sql.Identifier("e", name) for name in _EVENT)
 #: Columns in front of the row's.
 _PLACES = 5
 _position = attrgetter("position")
@@ -35,8 +34,8 @@ def ahead_statement(schema: str, table: Table, columns: sql.Composable) -> bytes
         table=sql.Identifier(schema, table.name),
         columns=columns,
         no_columns=_nulls(len(table.columns)),
-        event=_EVENT_COLUMNS,
-        no_event=_nulls(len(_EVENT)),
+        event=EVENT_COLUMNS,
+        no_event=_nulls(len(Record.__struct_fields__)),
         matches=sql.SQL(" AND ").join(matches),
     ).as_bytes(None)
 
@@ -77,7 +76,7 @@ def ahead_of(
 def behind_statement(schema: str) -> bytes:
     """Return the statement of who has a row, whatever the table."""
     template = sql.SQL(_TEMPLATES["behind"])
-    return template.format(schema=sql.Identifier(schema), event=_EVENT_COLUMNS).as_bytes(None)
+    return template.format(schema=sql.Identifier(schema), event=EVENT_COLUMNS).as_bytes(None)
 
 
 def behind_call(

@@ -8,10 +8,13 @@ from typing import LiteralString
 from psycopg import sql
 
 from ledger.backends.queries import load_queries
+from ledger.records import Record
 
 from ...engine.tables import BUCKET
 
 TEMPLATES = load_queries(__package__, "statements.sql")
+#: The columns of an event in table e, in the order of a Record's fields.
+EVENT_COLUMNS = sql.SQL(", ").join(sql.Identifier("e", name) for name in Record.__struct_fields__)
 
 
 def of_v(name: str) -> sql.Identifier:

@@ -21,7 +21,7 @@ from ...engine.tables import BUCKET, Identity, Key, Row, Table
 from ..backlogs import checkpoints_of
 from ..base import AHEAD_EVENTS_MAX, Backlog
 from .calls import Call
-from .composing import equals, joined
+from .composing import EVENT_COLUMNS, equals, joined
 from .statements import SELECTED, TableStatements
 
 #: Events that come with a backlog, all else with each of them: at least those that send who reads
@@ -38,7 +38,6 @@ Tables = tuple[TableStatements, ...]
 _TEMPLATES = load_queries(__package__, "few_events.sql")
 _NOTHING = sql.SQL("")
 _FOUND = "found"
-_EVENT = sql.SQL(", ").join(sql.Identifier("e", name) for name in Record.__struct_fields__)
 _EVENT_AT = 2
 _POSITION_AT = _EVENT_AT + Record.__struct_fields__.index("position")
 _EVENT_END = _EVENT_AT + len(Record.__struct_fields__)
@@ -114,7 +113,7 @@ class FewEvents:
     def _backlog(self, tables: Tables, table: TableStatements | None) -> sql.Composed:
         row = _NOTHING if table is None else self._row(table, _FOUND, "first_event")
         return _template("backlog").format(
-            schema=self._schema, event=_EVENT, row=row, found=_found(table)
+            schema=self._schema, event=EVENT_COLUMNS, row=row, found=_found(table)
         )
 
     def _load(self, tables: Tables, table: TableStatements | None) -> sql.Composed:

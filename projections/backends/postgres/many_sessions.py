@@ -16,6 +16,7 @@ from ...engine.tables import Identity
 from ..base import Checkpoint, Instant
 from ..row_queries import RowQuery
 from .calls import Call, Results
+from .composing import of_v
 from .statements import SELECTED, TableStatements
 
 _TEMPLATES = load_queries(__package__, "many_sessions.sql")
@@ -57,13 +58,13 @@ class ManySessions:
 
     def _compose(self, query: RowQuery, equal: Sequence[tuple[str, Any]]) -> bytes:
         table = query.table
-        columns = [SELECTED[one.kind].format(_of_v(one.name)) for one in table.columns]
+        columns = [SELECTED[one.kind].format(of_v(one.name)) for one in table.columns]
         conditions = [
-            sql.SQL("{} IS NULL" if value is None else "{} = %s").format(_of_v(name))
+            sql.SQL("{} IS NULL" if value is None else "{} = %s").format(of_v(name))
             for name, value in equal
         ]
         direction = sql.SQL("{} DESC" if query.descending else "{}")
-        order = [direction.format(_of_v(name)) for name in query.order]
+        order = [direction.format(of_v(name)) for name in query.order]
         ordered = sql.SQL(_TEMPLATES["ordered"]).format(columns=sql.SQL(", ").join(order))
         return (
             sql.SQL(_TEMPLATES["of_each_in_bucket" if self._distributed else "of_each"])
@@ -75,10 +76,6 @@ class ManySessions:
             )
             .as_bytes(None)
         )
-
-
-def _of_v(name: str) -> sql.Identifier:
-    return sql.Identifier("v", name)
 
 
 def _by_bucket(sessions: Sequence[tuple[int, str]]) -> Iterator[tuple[list[int], list[str], int]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from ledger.batch import utc_now
+
 from ...readers.arguments import instance
 from .errors import answer
 from .store import OrchestratorStore
-from .upkeep_plans import MaintenancePlans, MaintenanceReport, RetentionPolicy, utc_now
+from .upkeep_plans import MaintenancePlans, MaintenanceReport, RetentionPolicy
 
 
 class OrchestratorMaintenance:

@@ -273,11 +273,6 @@ class MaintenancePlans:
         return len(facts)
 
 
-def utc_now() -> datetime:
-    """Return the current time."""
-    return datetime.now(UTC)
-
-
 def check_policy(policy: RetentionPolicy) -> None:
     """Refuse a policy whose numbers are not positive, or that names what there is not."""
     if not isinstance(policy, RetentionPolicy):
