@@ -7,8 +7,9 @@ are kept in its event's metadata under "chat".
 
 Event ids follow from the place in the conversation, so importing again adds nothing, and another
 conversation under the same id is refused. They name the session's incarnation too: ids are for
-ever, and without it a conversation that was deleted could never be imported again. Transcripts carry no times: `occurred_at` is left out,
-which makes it the moment of the first import and keeps it out of the comparison of repeated ids.
+ever, and without it a conversation that was deleted could never be imported again. Transcripts carry
+no times: `occurred_at` is left out, which makes it the moment of the first import and keeps it out of
+the comparison of repeated ids.
 """
 
 from __future__ import annotations

@@ -147,7 +147,8 @@ class ViewBackend(Protocol):
     def prepare(self, tables: Sequence[Table]) -> None:
         """Create the tables and checkpoints that are missing; raise TableMismatch.
 
-        Nothing is made if a view is to be named as a handler, or the reverse; see kinds. Where a projection has no active version, the highest of those becomes active and built.
+        Nothing is made if a view is to be named as a handler, or the reverse; see kinds. Where a
+        projection has no active version, the highest of those becomes active and built.
         """
         ...
 

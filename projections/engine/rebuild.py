@@ -100,8 +100,9 @@ class Rebuild:
         """Fold until the log's end is reached; returns early if cancelled.
 
         An event at which the fold fails stops its bucket and is reported; the others go on. Warns
-        FoldChanged if other code has begun the version: what that made stays as it is. Raises RebuildInterrupted if all worker processes died, VersionDropped if somebody drops
-        the version meanwhile, and what the ledger raises.
+        FoldChanged if other code has begun the version: what that made stays as it is. Raises
+        RebuildInterrupted if all worker processes died, VersionDropped if somebody drops the
+        version meanwhile, and what the ledger raises.
         """
         self._views.prepare([self._table, ROW_SNAPSHOTS])
         changed = self._was_begun_by_other_code()

@@ -21,7 +21,8 @@ from .sums import NANO_USD, TOKEN_KINDS, nano_usd, with_kinds
 class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one session used of one model on one day (`YYYY-MM-DD`, UTC).
 
-    Cost is in billionths of a US dollar. `unpriced_count` of the `usage_count` facts came without a cost. `provider` is the last named.
+    Cost is in billionths of a US dollar. `unpriced_count` of the `usage_count` facts came without a
+    cost. `provider` is the last named.
     """
 
     tenant: str

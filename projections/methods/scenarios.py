@@ -34,9 +34,9 @@ def scenarios(
     limit: int | None = None,
     consistency: Consistency = "strong",
 ) -> list[Scenario]:
-    """Return a session's scenarios in the order in which they were started; None is all.
+    """Return a session's scenarios in the order in which they were started.
 
-    Of several statuses a scenario has one.
+    `limit` keeps the oldest; None is all. Of several statuses a scenario has one.
     """
     return run(
         self._reader.listed(

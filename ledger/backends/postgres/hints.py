@@ -1,4 +1,4 @@
-"""What processes tell each other after a commit: which buckets may have grown. Pure.
+"""What processes tell each other after a commit: which buckets may have grown.
 
 A hint is sent by NOTIFY in a transaction of its own, after the append's: inside it, the lock that
 orders notifying commits would cost most of the append's throughput. Hints may be lost, late or

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from ...errors import InvalidArgument, StorageFailed
+from ...refusals import shown
 from .location import path_of
 
 #: What SQLite takes for a part of the file whose name it begins with: one that was left there by
@@ -21,7 +22,7 @@ def free_name(path: object) -> str:
     """Return the absolute path that is meant; raise InvalidArgument if a file cannot be made there."""
     named = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(named, str) or named.startswith("sqlite:"):
-        raise InvalidArgument("path", f"expected the name of a file, got {path!r}")
+        raise InvalidArgument("path", f"expected the name of a file, got {shown(path)}")
     # Said here, because what path_of advises is how to write a URL.
     if not named or "\0" in named or named == ":memory:":
         raise InvalidArgument("path", "it names no file")

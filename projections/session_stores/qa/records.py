@@ -80,7 +80,8 @@ class SessionTraceStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step of an agent; `status` is free. Without a `trace_id` it gets one.
 
     Without `session_feedback` it says that the function succeeded, if the status is success,
-    succeeded or ok, and else that it failed, with the error. `sequence` and `created_at` are set by the store.
+    succeeded or ok, and else that it failed, with the error. `sequence` and `created_at` are set by
+    the store.
     """
 
     origin_function: str
