@@ -248,16 +248,26 @@ def _conversation(item: Any, line: int, name: str) -> Conversation:
         _refuse(line, "neither a conversation nor a list of messages")
     talk = "traj" if "traj" in item else "messages"
     about = {key: value for key, value in item.items() if key not in (talk, "reward")}
-    session_id = name
-    if "task_id" in item:
-        session_id = "/".join(str(item[key]) for key in ("task_id", "trial") if key in item)
     return Conversation(
-        session_id=session_id,
+        session_id=_session_id(item, line, name),
         messages=_messages(item.get(talk), line),
         line=line,
         reward=_reward(item.get("reward"), line),
         about=about,
     )
+
+
+def _session_id(item: Json, line: int, name: str) -> str:
+    """Return the id that a conversation brings along, else the name; null is none."""
+    if item.get("task_id") is None:
+        return name
+    parts = []
+    for key in ("task_id", "trial"):
+        part = item.get(key)
+        if isinstance(part, bool) or not isinstance(part, str | int | float | None):
+            _refuse(line, f"{key}: expected text or a number")
+        parts += [] if part is None else [str(part)]
+    return "/".join(parts)
 
 
 def _reward(value: Any, line: int) -> float | None:

@@ -46,6 +46,11 @@ def calls_in(views: Views) -> list[tuple[str, Any, Any]]:
     [
         ([{"task_id": 7, "trial": 1, "reward": 1.0, "info": {}, "traj": [ASKED]}], ["7/1"]),
         ([{"task_id": 7, "traj": [ASKED]}], ["7"]),
+        ([{"task_id": "a", "trial": None, "traj": [ASKED]}], ["a"]),
+        (
+            [{"task_id": None, "trial": n, "traj": [ASKED]} for n in "ab"],
+            ["file-00001", "file-00002"],
+        ),
         ([ASKED, ANSWERED], ["file"]),
         ({"messages": [ASKED]}, ["file"]),
         ([[ASKED], [ANSWERED]], ["file-00001", "file-00002"]),
@@ -55,6 +60,13 @@ def calls_in(views: Views) -> list[tuple[str, Any, Any]]:
 )
 def test_every_form_of_file_is_read(value: Any, session_ids: list[str]) -> None:
     assert [conversation.session_id for conversation in read(value)] == session_ids
+
+
+@pytest.mark.parametrize("odd", [True, {"a": 1}, ["a"]])
+@pytest.mark.parametrize("field", ["task_id", "trial"])
+def test_what_is_no_name_of_a_conversation_is_refused(field: str, odd: object) -> None:
+    with pytest.raises(InvalidImport, match=f"{field}: expected text or a number"):
+        read([{"task_id": 7, "traj": [ASKED]} | {field: odd}])
 
 
 def test_json_lines_are_read_line_by_line() -> None:
