@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from ..errors import LedgerClosed
@@ -101,5 +100,17 @@ class ThreadedBackend:
             raise LedgerClosed("The ledger is closed.")
         if self._inline:
             return call(*args, **kwargs)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(executor, partial(call, *args, **kwargs))
+        refused = False
+
+        def work() -> T:
+            if refused:
+                raise RuntimeError("its caller was told that it cannot run")
+            return call(*args, **kwargs)
+
+        try:
+            running = asyncio.get_running_loop().run_in_executor(executor, work)
+        except RuntimeError:
+            # No thread is to be had. The executor has queued it all the same, for a later one.
+            refused = True
+            raise
+        return await running
