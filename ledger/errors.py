@@ -26,10 +26,13 @@
         UpcastFailed            an upcaster cannot lift a stored payload
 
 The first paragraph of each docstring says what to do next and is part of the message, but for
-InvalidArgument, whose reason does.
+InvalidArgument, whose reason does. What a payload's keys or somebody else's code say stands in a
+message as `visible_text` shows it.
 """
 
 from __future__ import annotations
+
+from .visible_text import shown
 
 
 class LedgerError(Exception):
@@ -100,14 +103,15 @@ class InvalidEvent(CallError, ValueError):
     """Correct the named field; the call has changed nothing.
 
     Of several events `place` names the one that is meant, as in `events[3]`, and `field` is the
-    whole path to what is wrong, as in `events[3].payload.role`; of one event it is "".
+    whole path to what is wrong, as in `events[3].payload.role`; of one event it is "". The message
+    is one line that a terminal does not obey, and not too long; `field` and `reason` are as they came.
     """
 
     def __init__(self, field: str, reason: str, place: str = "") -> None:
         self.field = f"{place}.{field}" if place else field
         self.reason = reason
         self.place = place
-        super().__init__(f"{self.field}: {reason}.")
+        super().__init__(f"{shown(self.field)}: {shown(reason)}.")
 
     @property
     def event_field(self) -> str:
@@ -164,7 +168,7 @@ class InvalidImport(CallError, ValueError):
     def __init__(self, line: int, reason: str) -> None:
         self.line = line
         self.reason = reason
-        super().__init__(f"Line {line}: {reason}.")
+        super().__init__(f"Line {line}: {shown(reason)}.")
 
 
 class StopError(LedgerError):
@@ -239,5 +243,5 @@ class UpcastFailed(StopError):
         super().__init__(
             f"The upcaster of {type!r} from version {from_version} failed at event {event_id!r},"
             f" {sequence} of session {self.session_id!r}, tenant {self.tenant!r} (bucket {bucket},"
-            f" position {position}): {reason}."
+            f" position {position}): {shown(reason)}."
         )

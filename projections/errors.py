@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from ledger import RetryableError, StopError
-
-from .visible_text import safe
-
-#: Of what a fold says, which may quote a whole payload.
-REASON_CHARS_MAX = 1_000
+from ledger.visible_text import shown
 
 
 class ProjectionFailed(StopError):
@@ -115,8 +111,3 @@ class ViewsBehind(RetryableError):
 
 class RebuildInterrupted(RetryableError):
     """Run the rebuild again: it goes on where it stopped, and nothing is folded twice."""
-
-
-def shown(text: str) -> str:
-    """Return what an error says so that every database takes it and a terminal shows it."""
-    return safe(text if len(text) <= REASON_CHARS_MAX else text[:REASON_CHARS_MAX] + "…")

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.text import Text
 
-from ..visible_text import safe
+from ledger.visible_text import safe
 
 __all__ = ["CELL_CHARS_MAX", "ascii_json", "cell", "one_line_json", "safe"]
 

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from ..errors import HandlerFailed, ProjectionFailed, shown
+from ledger.visible_text import shown
+
+from ..errors import HandlerFailed, ProjectionFailed
 from .tables import Identity
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ledger import InvalidArgument, NewEvent, RetryableError, Upcasts
+from ledger.visible_text import REASON_CHARS_MAX
 from projections import HandlerFailed, HandlerSuperseded
-from projections.errors import REASON_CHARS_MAX
 from tests.support.builders import (
     DEADLINE_S,
     background,

@@ -202,6 +202,19 @@ def test_bytes_that_say_they_are_json_are_held_to_it(ledger: Any, name: str) -> 
 
 
 @on_memory
+@pytest.mark.parametrize(("type_name", "said"), [("note", float("nan")), ("session.closed", 1)])
+def test_a_name_that_an_agent_wrote_is_told_and_not_obeyed(
+    ledger: Any, type_name: str, said: float
+) -> None:
+    name = "\x1b[2J\nall is well\u202e" * 1_000
+    with pytest.raises(InvalidEvent) as caught:
+        ledger.append("s", NewEvent({name: said}, type_name))
+    assert caught.value.field == f"payload.{name}"
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 6_000
+    assert caught.value.reason in str(caught.value)
+
+
 @pytest.mark.parametrize("value", ["", " ", "\0", "\ud800", "x" * 1_025, "🙂" * 257, None, 7, UUID])
 def test_u_17_what_is_no_session_id_is_refused(ledger: Any, value: Any) -> None:
     with pytest.raises(InvalidEvent) as caught:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ledger import EventIdReused, InvalidArgument, NewEvent, UpcastFailed, Upcasts
-from tests.support.builders import on_durable, take, whole_feed
+from tests.support.builders import on_durable, on_memory, take, whole_feed
 
 Open = Callable[..., Any]
 GOLDEN = sorted(Path(__file__).parent.glob("golden/*.json"))
@@ -103,6 +103,10 @@ def broken(payload: dict[str, Any]) -> dict[str, Any]:
     return {"cents": payload["amount"] * 100}
 
 
+def of_odd_words(payload: dict[str, Any]) -> dict[str, Any]:
+    raise ValueError("\x1b[2J\n" + "x" * 5_000)
+
+
 def of_no_dict(payload: dict[str, Any]) -> Any:
     return [*payload]
 
@@ -139,6 +143,18 @@ def test_an_upcaster_that_fails_is_told_with_its_event(
             assert (failed.tenant, failed.session_id, failed.sequence) == ("t", "s", 2)
             assert (failed.event_id, failed.position > 0) == ("e", True)
             assert reason in str(failed)
+
+
+@on_memory
+def test_what_an_upcaster_says_is_told_in_a_line_that_ends(open_ledger: Open) -> None:
+    steps = Upcasts()
+    steps.register("order.paid", from_version=1, upcaster=of_odd_words)
+    ledger = open_ledger(upcasts=steps)
+    ledger.append("s", old({"price": 1}))
+    with pytest.raises(UpcastFailed, match=r"ValueError: \\x1b\[2J\\x0axx") as caught:
+        ledger.read("s")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 2_000
 
 
 def test_a_step_can_be_registered_once(upcasts: Upcasts) -> None:

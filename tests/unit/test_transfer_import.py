@@ -201,6 +201,14 @@ def test_an_endless_line_is_refused() -> None:
     assert "longer than any" in refusal(lines, limits=Limits(payload_bytes_max=100)).reason
 
 
+def test_a_name_in_a_line_is_told_and_not_obeyed() -> None:
+    name = b"\\u001b[2J\\n" * 1_000
+    found = refusal([HEADER, b'{"' + name + b'":1}\n'])
+    assert str(found).startswith("Line 2: not a line of an export")
+    assert str(found).isprintable()
+    assert len(str(found)) < 4_000
+
+
 @pytest.mark.parametrize("more", [b"\n", b"{}", GOOD[0], sealed([])[-1]])
 def test_lines_behind_the_last_one_are_refused(more: bytes) -> None:
     assert refusal([*sealed(GOOD), more]).line == 6

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ledger.records import Record
 from ledger.refusals import said
+from ledger.visible_text import shown
 
-from ...errors import HandlerFailed, shown
+from ...errors import HandlerFailed
 from .handlers import Handler
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ledger import StopError
-
-from ...errors import shown
+from ledger.visible_text import shown
 
 
 class RemainderUnreadable(StopError):

@@ -8,8 +8,8 @@ from typing import Any
 
 from ledger import InvalidEvent, NewEvent
 from ledger.refusals import shown as shown_value
+from ledger.visible_text import shown
 
-from ...errors import shown
 from ...folds.scripts import VARIABLES_MAX
 from ..refused_facts import PAYLOAD, renamed
 from .errors import within

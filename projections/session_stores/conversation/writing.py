@@ -19,8 +19,8 @@ from ledger import (
 from ledger.codec import check_json, decode_json
 from ledger.events import JSON_CONTENT_TYPE, Event
 from ledger.plans import Plan
+from ledger.visible_text import shown
 
-from ...errors import shown
 from ...folds.sessions import Session as SessionRow
 from ...readers.arguments import instance, several
 from ..refused_facts import first_refused, unplaced

@@ -9,8 +9,8 @@ import msgspec
 
 from ledger import InvalidArgument
 from ledger.refusals import shown as shown_value
+from ledger.visible_text import shown
 
-from ...errors import shown
 from ..unfit import UNFIT
 from .agent_sessions import AgentSession, RunState, SessionId
 from .chat_messages import ChatMessage, call_fields

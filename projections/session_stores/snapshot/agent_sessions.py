@@ -14,8 +14,8 @@ import msgspec
 from ledger import InvalidArgument, InvalidEvent, new_event_id
 from ledger.arguments import natural
 from ledger.codec import check_json
+from ledger.visible_text import shown
 
-from ...errors import shown
 from ...readers.arguments import instance
 from ..unfit import UNFIT
 from .chat_messages import (

@@ -10,6 +10,8 @@ import unicodedata
 
 #: Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separator.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+#: Of what an error says in others' words: they may quote a whole payload.
+REASON_CHARS_MAX = 1_000
 #: How many marks a letter may carry: more of them climb over the lines above.
 MARKS_MAX = 3
 
@@ -28,6 +30,11 @@ def safe(text: str) -> str:
         else:
             shown.append(character)
     return "".join(shown)
+
+
+def shown(text: str) -> str:
+    """Return what an error says so that every database takes it and a terminal shows it."""
+    return safe(text if len(text) <= REASON_CHARS_MAX else text[:REASON_CHARS_MAX] + "…")
 
 
 def _code(character: str) -> str:
