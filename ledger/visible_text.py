@@ -10,6 +10,9 @@ import unicodedata
 
 #: Control, format (bidi, zero width), surrogate, private, unassigned, line and paragraph separator.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+#: Letters and marks that Unicode gives no shape: fillers, a joiner, two vowels of Khmer. Selectors of
+#: a variant have none either, and stay: they are how emoji and some Chinese names are written.
+_SHAPELESS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 #: Of what an error says in others' words: they may quote a whole payload.
 REASON_CHARS_MAX = 1_000
 #: How many marks a letter may carry: more of them climb over the lines above.
@@ -25,7 +28,7 @@ def safe(text: str) -> str:
     for character in text:
         category = unicodedata.category(character)
         marks = marks + 1 if category in ("Mn", "Me") else 0
-        if category in _HIDDEN or marks > MARKS_MAX:
+        if category in _HIDDEN or marks > MARKS_MAX or character in _SHAPELESS:
             shown.append(_code(character))
         else:
             shown.append(character)
