@@ -88,6 +88,9 @@ def decode_place(token: str | None, ledger_id: str, buckets: int) -> tuple[int, 
     if body[:1] != b"s" or bucket >= buckets:
         raise InvalidCursor("The cursor belongs to another kind of list.")
     try:
-        return bucket, body[3:].decode()
+        session_id = body[3:].decode()
     except UnicodeDecodeError as error:
         raise InvalidCursor("The cursor is damaged.") from error
+    if "\0" in session_id:  # PostgreSQL could not be asked
+        raise InvalidCursor("The cursor is damaged.")
+    return bucket, session_id

@@ -9,6 +9,7 @@ that moves. The token also holds a digest of what was asked for: with other filt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
@@ -16,11 +17,13 @@ import msgspec
 
 from ledger import InvalidCursor
 from ledger.cursor import open_token, seal_token
+from ledger.limits import INTEGER_MIN, SEQUENCE_MAX
 
 T = TypeVar("T")
 
 _KIND = b"v"
 _DIGEST_BYTES = 8
+_NO_OFFSET = timedelta(0)
 
 
 class ViewPage(msgspec.Struct, Generic[T], frozen=True):
@@ -46,9 +49,12 @@ class ListCursors:
         if not body.startswith(self._head):
             raise InvalidCursor("The cursor belongs to another list, or to other filters.")
         try:
-            return msgspec.msgpack.decode(body[len(self._head) :], type=type_)
+            place = msgspec.msgpack.decode(body[len(self._head) :], type=type_)
         except msgspec.MsgspecError as error:
             raise InvalidCursor("The cursor is damaged.") from error
+        if not _can_be_a_rows(place):
+            raise InvalidCursor("The cursor is damaged.")
+        return place
 
     def page(
         self, found: Sequence[T], limit: int, given: str | None, place: Callable[[T], Any]
@@ -61,3 +67,21 @@ class ListCursors:
             return ViewPage(items, None)
         body = self._head + msgspec.msgpack.encode(place(items[-1]))
         return ViewPage(items, seal_token(body, self._ledger_id))
+
+
+def _can_be_a_rows(value: Any) -> bool:
+    """Whether every database can compare its rows with a value.
+
+    A token is checked for damage, not signed: whoever has one can put another place into it.
+    """
+    if isinstance(value, str):
+        return "\0" not in value
+    if isinstance(value, int):
+        return INTEGER_MIN <= value <= SEQUENCE_MAX
+    if isinstance(value, datetime):
+        return value.utcoffset() == _NO_OFFSET  # as of all that is kept, and of none without a zone
+    return all(map(_can_be_a_rows, _parts_of(value)))
+
+
+def _parts_of(value: Any) -> tuple[Any, ...]:
+    return msgspec.structs.astuple(value) if isinstance(value, msgspec.Struct) else value

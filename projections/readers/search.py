@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ledger import InvalidArgument
+from ledger import InvalidArgument, InvalidCursor
 from ledger.plans import Plan
 
 from ..backends.row_queries import RowQuery
@@ -68,6 +68,7 @@ def search(
         equal += (("session_id", session_id),)
     cursors = ListCursors(reader.ledger_id, "search", (asked, tenant, session_id, names))
     behind: Place | None = cursors.place(cursor, tuple[datetime, str, tuple[str, ...]])
+    _check_place(behind, tables)
     tables = yield from reader.settle(tables, bucket, consistency)
     if not asked or not count:
         return ViewPage([], cursor if asked else None)
@@ -111,6 +112,13 @@ def _within(table: Table) -> Key:
 def _place(table: Table, hit: SearchHit) -> Place:
     key = tuple(getattr(hit.view, name) for name in _within(table))
     return getattr(hit.view, CREATED_AT), hit.kind, key
+
+
+def _check_place(place: Place | None, tables: Sequence[Table]) -> None:
+    """Refuse the place of a row that none of the tables can have, as a forged cursor may hold."""
+    shapes = {(table.projection.name, len(_within(table))) for table in tables}
+    if place is not None and (place[1], len(place[2])) not in shapes:
+        raise InvalidCursor("The cursor is damaged.")
 
 
 def _behind(query: RowQuery, place: Place | None) -> RowQuery:

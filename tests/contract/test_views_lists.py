@@ -1,19 +1,24 @@
 """Lists in pages, and counts: every filter, every order, and what holds while rows change."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import product
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from ledger import Append, InvalidArgument, InvalidCursor, NewEvent
+from ledger.cursor import open_token, seal_token
 from projections import QA, RUNS, SESSIONS
 from tests.support.builders import only_sync, together
 from tests.support.views import all_pages, views_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(hours=10)
+#: In a token: behind what says of which list it is.
+PLACE_BEGINS = 9
 ORDERS = ("last_activity_at", "created_at", "cost_nano_usd", "input_tokens", "output_tokens")
 
 
@@ -239,6 +244,39 @@ def test_a_cursor_is_of_its_list_its_filters_and_its_ledger(ledger: Any, views: 
             views.sessions_page(cursor=cursor, **other)
     with pytest.raises(InvalidCursor):
         views.runs_page(cursor=cursor)
+
+
+def forged(cursor: str, ledger_id: str, part: int | str, value: Any) -> str:
+    """The cursor with another value as one part of its place; whoever has it could make it."""
+    body = open_token(cursor, ledger_id)
+    place = msgspec.msgpack.decode(body[PLACE_BEGINS:])
+    place[part] = value
+    return seal_token(body[:PLACE_BEGINS] + msgspec.msgpack.encode(place), ledger_id)
+
+
+def test_a_forged_place_is_refused_as_a_damaged_one(ledger: Any, views: Any) -> None:
+    said = {"question": "word", "answer": "word"}
+    for name in ("s1", "s2"):
+        answers = [NewEvent({"qa_id": f"q{n}"} | said, "qa.recorded") for n in range(2)]
+        runs = [NewEvent({}, type, run_id="r") for type in ("run.started", *["run.finished"] * 2)]
+        ledger.append(name, [created(), *answers, *runs])
+    moments = ["2026-01-01T00:00:00", "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"]
+    nul, large = ["s\0"], [2**63, 2**64 - 1]
+    odd: dict[int | str, list[Any]]
+    for list_page, odd in (
+        (views.sessions_page, {0: moments, 1: nul, 2: moments}),
+        (partial(views.sessions_page, order_by="input_tokens"), {0: large, 1: nul, 2: moments}),
+        (views.runs_page, {0: moments, 1: nul, 2: nul}),
+        (views.qa_page, {0: moments, 1: nul, 2: nul}),
+        (partial(views.qa_page, session_id="s1"), {0: large, 1: nul}),
+        (partial(views.search, "word"), {0: moments, 1: ["sessions"], 2: [["s1"], ["s1", "\0"]]}),
+        (views.anomalies_page, {"session_id": nul, "sequence": large, "row_key": [["\0"]]}),
+    ):
+        cursor = list_page(limit=1).cursor
+        for part, values in odd.items():
+            for value in values:
+                with pytest.raises(InvalidCursor, match="damaged"):
+                    list_page(limit=1, cursor=forged(cursor, ledger.ledger_id, part, value))
 
 
 def test_what_is_abandoned_is_decided_once_for_all_pages(

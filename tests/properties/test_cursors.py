@@ -100,7 +100,11 @@ def test_a_forged_body_is_a_place_or_refused(body: bytes, kind: bytes) -> None:
         assert open_token(token, OURS) == kind + body
     feed, listing = read_feed(token), read_list(token)
     assert feed is None or (len(feed.positions) == BUCKETS and feed.next_bucket < BUCKETS)
-    assert listing is None or listing[0] < BUCKETS
+    assert listing is None or (listing[0] < BUCKETS and "\0" not in listing[1])
+
+
+def test_no_session_has_an_id_with_nul() -> None:
+    assert read_list(seal_token(b"s\0\0a\0", OURS)) is None
 
 
 def test_a_token_longer_than_any_is_refused_before_it_is_decoded() -> None:
