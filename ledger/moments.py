@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from .errors import IntegrityError
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: Up to 2**33 seconds, in 2242, a float is within half a microsecond of what is meant.
@@ -24,13 +26,18 @@ class _Moments(dict[int, datetime]):
     """Datetimes by microseconds: some of them remembered, all others made when asked for."""
 
     def __missing__(self, microseconds: int) -> datetime:
-        # By place: the name alone takes as long as the rest.
-        return EPOCH + timedelta(0, 0, microseconds)
+        try:
+            # By place: the name alone takes as long as the rest.
+            return EPOCH + timedelta(0, 0, microseconds)
+        except OverflowError as error:
+            problem = f"A stored time, {microseconds} µs from 1970, is in no year from 1 to 9999."
+            raise IntegrityError(problem) from error
 
 
 _moments = _Moments()
-#: Returns the UTC datetime of whole microseconds since 1970; exact. The look-up itself: a function
-#: around it takes as long again, and every event of a page is asked for its time twice.
+#: Returns the UTC datetime of whole microseconds since 1970; exact. Raises IntegrityError for what no
+#: datetime can be, and so was never appended. The look-up itself: a function around it takes as long
+#: again, and every event of a page is asked for its time twice.
 from_microseconds: Callable[[int], datetime] = _moments.__getitem__
 
 
