@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from ledger import IntegrityError
 from ledger.backends.base import AsyncBackend, Backend, FeedQuery
 from ledger.plans import Plan
+from ledger.reading import bucket_heads
 from ledger.records import Record
 
 from ..backends.base import AsyncViewBackend, Overview, Standing, ViewBackend
@@ -105,7 +107,7 @@ class Health:
         moment(now, "now")
         check_bound(lag_seconds_max)
         yield from self._prepare()
-        heads: list[int] = yield self._log.positions()
+        heads = yield from bucket_heads(self._log)
         overview: Overview = yield self._views.overview()
         # A cache follows no log, nor do the claims of handlers.
         standings = [
@@ -163,6 +165,9 @@ class Health:
                 FeedQuery(ranges=ranges, limit=len(ranges))
             )
             found |= {(one.bucket, one.position - 1): one.recorded_us for one in records}
+        for bucket, at in places:
+            if (bucket, at) not in found:
+                raise IntegrityError(f"Position {at + 1} of bucket {bucket} is missing.")
         return found
 
 

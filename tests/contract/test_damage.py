@@ -7,8 +7,10 @@ import pytest
 
 from ledger import IntegrityError, Ledger, LedgerError, NewEvent
 from ledger.records import Record
+from projections import SESSIONS
 from tests.support.builders import note, notes, on_sqlite, only_sync
 from tests.support.raw import Raw, raw
+from tests.support.views import views_of
 
 Open = Callable[..., Any]
 
@@ -214,6 +216,22 @@ def test_json_that_is_none_is_refused_and_located(
             for word in ("Event 2 ", "'s'", "'t'"):
                 assert word in str(caught.value)
     assert {found.sequence for found in ledger.verify().findings} == {2}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE events SET position = -1 WHERE position = 1", "DELETE FROM buckets WHERE bucket = 1"],
+)
+def test_a_status_of_what_is_damaged_says_that_it_is(
+    open_ledger: Open, url: str, damage: str
+) -> None:
+    ledger = open_ledger(buckets=2)
+    views = views_of(ledger, SESSIONS)
+    ledger.append("s", notes("abc"))
+    with raw(url) as connection:
+        connection.execute(damage)
+    with pytest.raises(IntegrityError):
+        views.status()
 
 
 @on_sqlite
