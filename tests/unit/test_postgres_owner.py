@@ -1,12 +1,21 @@
 """A role that owns its database and is nothing else, as managed servers give one: all works for it."""
 
 import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psycopg
+import pytest
+from psycopg import sql
 
 from ledger import AsyncLedger, Ledger
 from projections import Handler, Handlers, Views
-from tests.support.views import TALLY, counted, stored, views_of
+from tests.support.views import TALLY, counted, stored, tally, views_of
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 def is_superuser(url: str) -> bool:
@@ -39,3 +48,45 @@ def test_an_owner_makes_a_ledger_and_uses_all_of_it(owned_url: str) -> None:
             return (await other.append("s", counted())).sequence
 
     assert asyncio.run(append()) == 5
+
+
+@pytest.fixture
+def granted_urls(owned_url: str, postgres_url: str) -> Iterator[tuple[str, str]]:
+    """The URLs of the README's application and reader, to a ledger that its owner has made."""
+    owner = urlsplit(owned_url).username or ""
+    roles = {name: f"{name}_{uuid4().hex}" for name in ("app", "reader")} | {"owner": owner}
+    with Ledger.open(owned_url) as ledger:
+        views_of(ledger, TALLY).catch_up()
+    [grants] = re.findall(r"```sql\n(GRANT .*?)```", README.read_text(), re.DOTALL)
+    for name, role in roles.items():
+        grants = re.sub(rf"\b{name}\b", role, grants)
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        for name in ("app", "reader"):
+            role = sql.Identifier(roles[name])
+            admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'right'").format(role))
+        with psycopg.connect(owned_url, autocommit=True) as connection:
+            connection.execute(grants)
+        yield tuple(
+            owned_url.replace(f"//{owner}:", f"//{roles[name]}:") for name in ("app", "reader")
+        )
+        with psycopg.connect(owned_url, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA ledger CASCADE")
+        for name in ("app", "reader"):
+            admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(roles[name])))
+
+
+def test_the_grants_of_the_readme_are_enough_also_for_versions_that_are_made_later(
+    granted_urls: tuple[str, str], owned_url: str
+) -> None:
+    app_url, reader_url = granted_urls
+    later = tally(version=2)
+    with Ledger.open(owned_url) as ledger:
+        views_of(ledger, later).catch_up()
+    with Ledger.open(app_url) as ledger:
+        ledger.append("s", counted())
+        assert views_of(ledger, TALLY).rows(TALLY.name, "s") != []
+        views_of(ledger, later).catch_up()
+    with Ledger.open(reader_url) as ledger:
+        assert views_of(ledger, TALLY).rows(TALLY.name, "s", consistency="eventual") != []
+    with psycopg.connect(reader_url) as reader:
+        assert reader.execute("SELECT count(*) FROM ledger.view_tally_v2").fetchone() == (1,)
