@@ -12,7 +12,16 @@ from ledger.backends.base import OpenOptions
 from ledger.backends.postgres import PostgresBackend, appending, open_postgres
 from ledger.backends.postgres.arrays import register_arrays
 from ledger.backends.postgres.statements import OpeningStatements
-from tests.support.builders import note, notes, sequences, texts, together
+from tests.support.builders import (
+    DEADLINE_S,
+    background,
+    eventually,
+    note,
+    notes,
+    sequences,
+    texts,
+    together,
+)
 from tests.support.postgres_units import unit
 
 NEWEST = 3
@@ -151,6 +160,21 @@ def test_an_upgrade_that_breaks_off_changes_nothing(
     with Ledger.open(version_1) as ledger:
         assert ledger.append("s", note(), incarnation=0).sequence == 4
         assert [event.event_id for event in ledger.read("s")][:3] == ["first", "second", "third"]
+
+
+def test_an_upgrade_takes_longer_than_the_server_lets_statements_take(version_1: str) -> None:
+    hurried = f"{version_1}?options=-c%20statement_timeout%3D50"
+    waits = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event = 'relation' AND clock_timestamp() > query_start + interval '200 ms'"
+    )
+    with psycopg.connect(version_1) as writer:
+        writer.execute("LOCK TABLE ledger.events IN ROW EXCLUSIVE MODE")
+        opening = background(lambda: Ledger.open(hurried))
+        with psycopg.connect(version_1, autocommit=True) as observer:
+            eventually(lambda: opening.done() or observer.execute(waits).fetchone() is not None)
+    with opening.result(DEADLINE_S) as ledger:
+        assert ledger.backend.info.schema == NEWEST
 
 
 def test_many_may_upgrade_the_same_ledger_at_once(version_1: str) -> None:

@@ -48,8 +48,9 @@ FROM {schema}.buckets
 SELECT pg_advisory_xact_lock(hashtextextended(%(schema)s, 7305808869229538661))
 
 -- name: patience
--- Migrations may take long, and so may those who wait for them.
-SELECT set_config('lock_timeout', '0', true)
+-- Migrations may take long, and so may those who wait for them. What a role's statements may take is
+-- for its daily work: tried again, an index of many events would be cancelled again.
+SELECT set_config('lock_timeout', '0', true), set_config('statement_timeout', '0', true)
 
 -- name: create_schema
 -- Left alone when somebody with more rights has made it.
