@@ -81,7 +81,8 @@ def _errors_of(target: str) -> Iterator[None]:
 def _make(unnamed: str, like: os.stat_result) -> None:
     file = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        mode = stat.S_IMODE(like.st_mode) & 0o666
+        # Whoever makes it has to write it, and to read it: no user but its owner gets more.
+        mode = stat.S_IMODE(like.st_mode) & 0o666 | 0o600
         try:
             os.fchown(file, like.st_uid, like.st_gid)
         except OSError:

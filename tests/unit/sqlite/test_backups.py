@@ -172,6 +172,16 @@ def test_a_copy_is_as_private_as_the_original(
     assert stat.S_IMODE(copy.stat().st_mode) == mode
 
 
+@pytest.mark.parametrize("mode", [0o400, 0o440, 0o444])
+def test_a_copy_of_what_its_owner_may_only_read_can_be_written_by_its_owner(
+    ledger: Ledger, url: str, path: Path, copy: Path, mode: int
+) -> None:
+    ledger.close()
+    path.chmod(mode)
+    backup(url, copy)
+    assert stat.S_IMODE(copy.stat().st_mode) == mode | 0o200
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
 def test_a_copy_belongs_to_whom_the_original_belongs(
     ledger: Ledger, url: str, path: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
