@@ -277,6 +277,8 @@ def test_events_cannot_be_changed(
         ("25006", StorageFailed, StorageFailed),
         ("22021", CallError, CallError),
         ("XX001", StorageFailed, StorageFailed),
+        ("26000", InvalidArgument, InvalidArgument),
+        ("42P05", InvalidArgument, InvalidArgument),
     ],
 )
 def test_errors_are_told_apart_by_sqlstate(
@@ -286,6 +288,14 @@ def test_errors_are_told_apart_by_sqlstate(
     assert type(translated(error)) is ours
     assert type(translated_within(error, AppendTimeout(0, 1.0))) is within
     assert state in str(translated(error))
+
+
+@pytest.mark.parametrize("state", ["26000", "42P05"])
+def test_a_pooler_that_does_not_pool_sessions_is_a_mistake_in_what_leads_there(state: str) -> None:
+    error = psycopg.errors.lookup(state)("words")
+    found = [translated(error), translated_within(error, AppendTimeout(0, 1.0))]
+    assert [getattr(one, "argument", None) for one in found] == ["url", "connection"]
+    assert all("pool sessions" in str(one) for one in found)
 
 
 @pytest.mark.parametrize(

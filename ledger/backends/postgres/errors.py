@@ -36,6 +36,9 @@ _ABORTED = "40"
 _INTERNAL = "XX000"
 # Statement timeout, or somebody cancelled it.
 _CANCELLED = "57014"
+# A statement that is prepared is not, or the other way round: behind a pooler the next transaction
+# meets another session of the server.
+_OTHER_SESSION = ("26000", "42P05")
 _MISSING = ("3F000", "42P01", "42703", "42883")
 # Appends number under a lock, so a number that is taken, or breaks a rule, was not given by one.
 _CONTRADICTED = "23"
@@ -66,6 +69,8 @@ def translated(error: psycopg.Error) -> LedgerError:
         return TransactionAborted(f"PostgreSQL undid the transaction: {_told(error)}.")
     if state in (_CANCELLED, LOCK_NOT_AVAILABLE):
         return RetryableError(f"PostgreSQL rolled the statement back: {_told(error)}.")
+    if state in _OTHER_SESSION:
+        return _not_its_session("url", error)
     if state in _MISSING:
         return NotALedger(f"A part of the ledger's schema is missing: {_told(error)}.")
     if state.startswith(_CONTRADICTED):
@@ -89,11 +94,21 @@ def translated_within(error: psycopg.Error, timeout: AppendTimeout) -> LedgerErr
         return InvalidArgument("connection", "its transaction failed before; roll it back first")
     if state in _MISSING:
         return InvalidArgument("connection", "it leads to a database without this ledger")
+    if state in _OTHER_SESSION:
+        return _not_its_session("connection", error)
     if is_broken(error):
         return OutcomeUnknown(f"The transaction did not go on: {_told(error)}.")
     if state == _CANCELLED:
         return TransactionAborted(f"PostgreSQL cancelled the append: {_told(error)}.")
     return translated(error)
+
+
+def _not_its_session(argument: str, error: psycopg.Error) -> InvalidArgument:
+    reason = (
+        "it leads to a pooler that gives each transaction another session of the server: have it"
+        f" pool sessions, or connect to the server itself; {_told(error)}"
+    )
+    return InvalidArgument(argument, reason)
 
 
 @contextmanager
