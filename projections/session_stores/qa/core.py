@@ -13,6 +13,7 @@ from ledger import (
     Head,
     IncarnationConflict,
     InvalidArgument,
+    InvalidEvent,
     Ledger,
     NewEvent,
     SequenceConflict,
@@ -32,6 +33,7 @@ from ..store_parts import checked_clock
 from .clearing import cleared
 from .facts import OURS, SIGNED
 from .ids import NAMES, Key, Place, place_of
+from .refused_facts import given, refused
 from .standing import Standing
 
 Clock = Callable[[], datetime]
@@ -75,6 +77,25 @@ class QACore:
             occurred_at=None if self.clock is None else self.clock(),
             metadata={} if type_.startswith(OURS) else SIGNED,
         )
+
+    def check(self, place: Place, fact: NewEvent) -> None:
+        """Refuse a fact that no session may have, before anything is read for it."""
+        try:
+            self.ledger.door.draft(self.tenant, place.ledger_id, fact)
+        except InvalidEvent as error:
+            raise given(fact, error) from error
+
+    def append(
+        self, ledger_id: str, facts: Sequence[NewEvent], *, tenant: str, **conditions: int
+    ) -> Plan[list[Appended]]:
+        """Append facts; what is refused of them has the name under which it was given."""
+        try:
+            appended: list[Appended] = yield self.ledger.append(
+                ledger_id, facts, tenant=tenant, **conditions
+            )
+        except InvalidEvent as error:
+            raise refused(self.ledger.door, (tenant, ledger_id), facts, error) from error
+        return appended
 
     def place(self, session_id: Key, user_id: Key | None) -> Place:
         """Return the place of a user's session, checked."""
@@ -144,10 +165,14 @@ class QACore:
             if facts and (yield from self._has_begun(place, dataset_id)):
                 # Deleted in between, the session is to say whose it is before these facts.
                 with suppress(IncarnationConflict):
-                    appended: list[Appended] = yield self.ledger.append(
-                        place.ledger_id, facts, tenant=self.tenant, incarnation=head.incarnation
+                    return (
+                        yield from self.append(
+                            place.ledger_id,
+                            facts,
+                            tenant=self.tenant,
+                            incarnation=head.incarnation,
+                        )
                     )
-                    return appended
             stored = yield from self.append_at(session, place, head.sequence, facts, dataset_id)
             if stored is not None:
                 return stored
@@ -211,7 +236,7 @@ class QACore:
         if not opening and not facts:
             return []
         try:
-            appended: list[Appended] = yield self.ledger.append(
+            appended = yield from self.append(
                 place.ledger_id, [*opening, *facts], tenant=self.tenant, expected=head
             )
         except SequenceConflict:
@@ -258,17 +283,21 @@ class QACore:
         if not (yield from self.is_there(place)):
             return False
         found = True
+        facts: Sequence[NewEvent] = ()
 
         def facts_of(view: Any) -> Sequence[NewEvent]:
-            nonlocal found
+            nonlocal found, facts
             found = view is not None
-            return decide(view) if found else ()
+            facts = decide(view) if found else ()
+            return facts
 
         key = self.tenant, place.ledger_id, own_id
         try:
             yield self.views.append_decided(projection, key, facts_of)
         except SequenceConflict as error:
             raise SessionBusy(place.ledger_id, ROUNDS_MAX) from error
+        except InvalidEvent as error:
+            raise refused(self.ledger.door, key[:2], facts, error) from error
         return found
 
     def decide(
@@ -283,7 +312,7 @@ class QACore:
             if not facts:
                 return True
             try:
-                yield self.ledger.append(ledger_id, facts, tenant=self.tenant, expected=head)
+                yield from self.append(ledger_id, facts, tenant=self.tenant, expected=head)
             except SequenceConflict:
                 continue
             return True

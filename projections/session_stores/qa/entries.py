@@ -75,7 +75,7 @@ def once(
     `formerly` is what the same call stored in earlier versions. Raises IdTaken if the session has
     other content under the id.
     """
-    core.ledger.door.draft(core.tenant, place.ledger_id, fact)  # refused before anything is read
+    core.check(place, fact)  # refused before anything is read
     session = Standing(core, place.ledger_id)
     for _ in range(ROUNDS_MAX):
         head: int = yield core.ledger.head(place.ledger_id, tenant=core.tenant)
@@ -193,7 +193,7 @@ def _said(core: QACore, place: Place, qa_id: str, fact: NewEvent, *, says: bool)
     """
     found = yield from _changed(core, place, qa_id, lambda entry: [fact] if says else [])
     if not (found and says):
-        core.ledger.door.draft(core.tenant, place.ledger_id, fact)
+        core.check(place, fact)
     return found
 
 

@@ -228,7 +228,7 @@ def rate(core: QACore, place: Place, entry_id: Key, helpful: int, harmful: int) 
     own_id = canonical(entry_id, "entry_id")
     said = {"context_id": own_id, "helpful_delta": helpful, "harmful_delta": harmful}
     fact = core.fact("context.rated", said)
-    core.ledger.door.draft(core.tenant, place.ledger_id, fact)
+    core.check(place, fact)
 
     def decide() -> Plan[Sequence[NewEvent] | None]:
         row = yield from _row(core, place, own_id)

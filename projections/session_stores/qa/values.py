@@ -40,9 +40,8 @@ def set_value(core: QACore, key: str, value: Any, ttl_s: float | None) -> Plan[i
     until = _until(core, ttl_s)
     state = {"value": value, "until": until}
     fact = core.fact("snapshot.saved", {"name": _VALUE, "state": state})
-    appended = yield core.ledger.append(_key(key), [fact], tenant=tenants(core)[0])
-    sequence: int = appended[0].sequence
-    return sequence
+    appended = yield from core.append(_key(key), [fact], tenant=tenants(core)[0])
+    return appended[0].sequence
 
 
 def value(core: QACore, key: str) -> Plan[Any]:
@@ -71,11 +70,10 @@ def log_usage(
     if not isinstance(entry, Mapping):
         raise InvalidArgument("entry", f"expected names with values, got {type(entry).__name__}")
     said = {"name": _LOGGED, "data": {"entry": dict(entry), "until": until}}
-    appended = yield core.ledger.append(
+    appended = yield from core.append(
         _user(user_id), [core.fact("audit.recorded", said)], tenant=tenants(core)[1]
     )
-    sequence: int = appended[0].sequence
-    return sequence
+    return appended[0].sequence
 
 
 def usage_logs(core: QACore, user_id: Key | None, limit: int) -> Plan[list[dict[str, Any]]]:
