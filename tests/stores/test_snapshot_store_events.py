@@ -237,6 +237,19 @@ def test_c_w1_a_save_and_its_events_are_stored_together_or_not_at_all(ledger: An
         store.save(saved, events=[NewEvent({"role": "user"}, "message.appended")])
 
 
+def test_c_09_all_that_is_told_of_a_call_meets_under_its_call_id(ledger: Any) -> None:
+    store = store_of(ledger)
+    partial = {"userEventType": "toolPartialResult", "tool_call_id": "c1", "content": "half"}
+    for told in (
+        runtime_event("toolCallStarted", tool_name="t", args_json="{}"),
+        runtime_event("userEvent", event=partial),
+    ):
+        store.append_event("s", told, call_id="mine")
+    [span] = views_of(ledger).traces("s")
+    assert (span.own_id, span.output, span.anomalies) == ("mine", "half", [])
+    assert store.events("s")[-1].data["tool_call_id"] == "c1"
+
+
 def test_c_09_an_end_finds_its_call_whatever_was_said_since(ledger: Any) -> None:
     store = store_of(ledger)
     started = runtime_event("toolCallStarted", tool_name="t", args_json="{}")

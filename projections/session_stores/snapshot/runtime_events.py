@@ -19,6 +19,7 @@ Told = tuple[str, dict[str, Any]]
 Make = Callable[[RuntimeEvent, str], Told]
 T = TypeVar("T")
 ENDS_CALL = "toolCallFinished"
+_PROGRESSED = "tool.progressed"
 
 
 def kind_of(event: RuntimeEvent) -> str:
@@ -30,7 +31,7 @@ def kind_of(event: RuntimeEvent) -> str:
 
 
 def new_event(event: RuntimeEvent, call_id: str | None, event_id: str | None) -> NewEvent:
-    """Return a runtime event as a fact; a tool call that is begun or ended is `call_id`'s."""
+    """Return a runtime event as a fact; a tool call of which it tells is `call_id`'s."""
     kind = kind_of(event)
     event_id = new_event_id() if event_id is None else event_id
     make = _FACTS.get(kind)
@@ -38,6 +39,8 @@ def new_event(event: RuntimeEvent, call_id: str | None, event_id: str | None) ->
         reason = f"{shown(kind)} is no runtime event of agent-base"
         raise InvalidArgument("event.runtimeEventType", reason)
     type_, payload = make(event, call_id or event_id)
+    if call_id is not None and type_ == _PROGRESSED:
+        payload["call_id"] = call_id  # it names the provider's, by which the call may not be known
     actor, trace_id = event.get("agent_id"), event.get("trace_id")
     return NewEvent(payload, type_, event_id=event_id, actor=actor, trace_id=trace_id)
 
@@ -146,7 +149,7 @@ def _user(event: RuntimeEvent, call_id: str) -> Told:
 def _partial(event: RuntimeEvent) -> Told:
     told = _given(event, "tool_call_id", "content", "is_partial")
     call_id = _needed(event, "tool_call_id", "toolPartialResult", "event.event")
-    return "tool.progressed", {"call_id": call_id} | told
+    return _PROGRESSED, {"call_id": call_id} | told
 
 
 _STEPS = {

@@ -99,8 +99,9 @@ class SnapshotStore:
 
         An event is a runtime event as agent-base serializes it, a fact of the catalogue, or a
         NewEvent. With an `event_id` repeating the call stores nothing, until the session is
-        deleted. The end of a tool call that names no `call_id` ends the oldest open call of its
-        tool.
+        deleted. The end of a tool call without a `call_id` ends the oldest open call of its tool, a
+        partial result is of the call whose id is its tool_call_id: give both, and the start, a
+        `call_id`, so that they meet.
         """
         return run(
             self._plans.append_event(
