@@ -19,10 +19,15 @@ BR-31  What is None stays, as in Python; a text alone does not apply the feedbac
 BR-34  Who saves a step without feedback gets this text, in `CogneeCache` too; ok and succeeded are
        successes as well.
 BP-13  One kind of error for creations and updates, InvalidEvent, and InvalidArgument for scores.
+BP-21  An answer says `created_at`, a datetime, where Python has the text `time`, and `qa_id` where
+       Rust has the id.
 BP-24  `last_n` of 0 is none everywhere, also where Python's manager refuses it.
 BP-27  Objects become their type and id, sets are sorted; texts and containers are not cut, see
        Limits of the ledger, and only function and status are stripped.
        Names beside each other that are the same as text are refused, for one value would be lost.
+BP-29  Entries are values and no dicts, in `CogneeCache`, too: feedback is a SessionFeedbackEntry,
+       whose `candidate_updates` are cognee's candidate_context_entries, and all others are
+       SessionContextEntry, with what it has no field for in `extra`.
 BP-30  An entry without an id gets one, so it can be updated. Feedback under an id that has an entry
        is given anew and then the newest. What cognee's models refuse is kept: content of more than
        280 characters, sections that are not a profile's, confidence below 0.75. Another version of

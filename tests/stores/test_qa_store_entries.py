@@ -210,7 +210,7 @@ def test_br_19_bp_20_l_11_u_17_both_forms_of_a_uuid_are_one_id(ledger: Any) -> N
         assert store.update_qa_entry(form, form, SessionQAUpdate(context=""), user_id=form)
         assert store.count_trace_steps(form, user_id=form) == 1
         assert store.get_graph_context(form, user_id=form) == "a -> b"
-        assert cache_of(store).get_session_context(form, form) != []
+        assert cache_of(store).get_session_context_entries(form, form) != []
         cache_of(store).log_usage(form, {"called": "recall"})
     assert len(cache_of(store).get_usage_logs(key)) == len(forms)
     assert store.delete_qa_entry(key.hex, key.hex, user_id=key.hex)

@@ -329,9 +329,11 @@ def test_bp_44_bp_46_the_python_names_say_the_same(ledger: Any) -> None:
     assert cache.get_agent_trace_session("u", "s")[0].sequence == traced.sequence
     assert cache.get_agent_trace_feedback("u", "s", 1) == ["fine"]
     assert cache.get_agent_trace_count("u", "s") == 1
-    cache.create_session_context("u", "s", lesson(id="c"))
-    assert cache.update_session_context("u", "s", "c", {"content": "x"}) is True
-    assert cache.get_session_context("u", "s") == store.get_session_context("s", user_id="u")
+    cache.create_session_context_entry("u", "s", lesson(id="c"))
+    assert cache.update_session_context_entry("u", "s", "c", {"content": "x"}) is True
+    assert cache.get_session_context_entries("u", "s") == store.get_session_context(
+        "s", user_id="u"
+    )
     assert cache.delete_session_context_entry("u", "s", "c") is True
     assert cache.delete_session_context("u", "s") is False
     cache.close()

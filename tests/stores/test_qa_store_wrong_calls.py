@@ -87,7 +87,6 @@ REFUSED: dict[str, list[Callable[[Any, Any, Any], object]]] = {
     ],
     "entry": [
         lambda store, lists, cache: store.create_qa_entry("s", "q" * 2**20, "a"),
-        lambda store, lists, cache: cache.log_usage("u", {"n": object()}),
     ],
     "updates": [
         lambda store, lists, cache: store.update_qa_entry(
@@ -105,6 +104,7 @@ REFUSED: dict[str, list[Callable[[Any, Any, Any], object]]] = {
     "context": [lambda store, lists, cache: store.set_graph_context("s", 5)],
     "tokens_in": [lambda store, lists, cache: lists.accumulate_usage("s", tokens_in=-1)],
     "value": [lambda store, lists, cache: cache.set_value("k", object())],
+    "log_entry": [lambda store, lists, cache: cache.log_usage("u", {"n": object()})],
 }
 
 

@@ -160,22 +160,22 @@ class CogneeCache:
         """Return how many steps a session has."""
         return run(steps.count(self._core, self._core.place(session_id, user_id)))
 
-    def create_session_context(
-        self, user_id: Key | None, session_id: Key, entry: Guidance
+    def create_session_context_entry(
+        self, user_id: Key | None, session_id: Key, entry_dump: Guidance
     ) -> Stored:
         """Put guidance or feedback into a session; one of the same id is replaced."""
-        return run(guidance.create(self._core, self._core.place(session_id, user_id), entry))
+        return run(guidance.create(self._core, self._core.place(session_id, user_id), entry_dump))
 
-    def get_session_context(self, user_id: Key | None, session_id: Key) -> list[Guidance]:
+    def get_session_context_entries(self, user_id: Key | None, session_id: Key) -> list[Guidance]:
         """Return guidance and feedback of a session, in the order in which they were first put."""
         return run(guidance.entries(self._core, self._core.place(session_id, user_id)))
 
-    def update_session_context(
-        self, user_id: Key | None, session_id: Key, entry_id: Key, changes: Mapping[str, Any]
+    def update_session_context_entry(
+        self, user_id: Key | None, session_id: Key, entry_id: Key, merge: Mapping[str, Any]
     ) -> bool:
         """Change fields of one entry."""
         place = self._core.place(session_id, user_id)
-        return run(guidance.update(self._core, place, entry_id, changes))
+        return run(guidance.update(self._core, place, entry_id, merge))
 
     def delete_session_context_entry(
         self, user_id: Key | None, session_id: Key, entry_id: Key
@@ -201,10 +201,10 @@ class CogneeCache:
         return run(values.delete_value(self._core, key))
 
     def log_usage(
-        self, user_id: Key | None, entry: Mapping[str, Any], ttl: float | None = USAGE_TTL_S
+        self, user_id: Key | None, log_entry: Mapping[str, Any], ttl: float | None = USAGE_TTL_S
     ) -> int:
         """Note what a user called and return the sequence; the log expires `ttl` seconds later."""
-        return run(values.log_usage(self._core, user_id, entry, ttl))
+        return run(values.log_usage(self._core, user_id, log_entry, ttl))
 
     def get_usage_logs(self, user_id: Key | None, limit: int = 100) -> list[dict[str, Any]]:
         """Return what a user called, the last first."""

@@ -18,7 +18,7 @@ _GIVEN = {
     ("context.amended", "context_id"): "entry_id",
     ("graph_context.set", "content"): "context",
     ("snapshot.saved", "state"): "value",
-    ("audit.recorded", "data"): "entry",
+    ("audit.recorded", "data"): "log_entry",
 }
 #: Type of a fact -> what all of it is called, where it is too much as a whole.
 _WHOLE = {
@@ -31,7 +31,7 @@ _WHOLE = {
     "graph_context.set": "context",
     "consumer.offset_advanced": "state",
     "snapshot.saved": "value",
-    "audit.recorded": "entry",
+    "audit.recorded": "log_entry",
 }
 
 

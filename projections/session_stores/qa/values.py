@@ -68,7 +68,9 @@ def log_usage(
     """Note what a user called; all of a user's log expires so long after its last entry."""
     until = _until(core, ttl_s)
     if not isinstance(entry, Mapping):
-        raise InvalidArgument("entry", f"expected names with values, got {type(entry).__name__}")
+        raise InvalidArgument(
+            "log_entry", f"expected names with values, got {type(entry).__name__}"
+        )
     said = {"name": _LOGGED, "data": {"entry": dict(entry), "until": until}}
     appended = yield from core.append(
         _user(user_id), [core.fact("audit.recorded", said)], tenant=tenants(core)[1]
