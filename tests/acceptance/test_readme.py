@@ -19,8 +19,13 @@ if not README.exists():
     pytest.skip("there is no README.md", allow_module_level=True)
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+def blocks(language: str, after: str = "") -> list[str]:
+    """Return the blocks in a language, or only those behind a heading."""
+    text = README.read_text().partition(after)[2] if after else README.read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+MOVING = blocks("python", after="\n## Moving here\n")
 
 
 def commands(name: str) -> list[list[str]]:
@@ -31,8 +36,17 @@ def commands(name: str) -> list[list[str]]:
 
 
 def test_the_python_blocks_run_one_after_the_other(tmp_path: Path) -> None:
+    assert_runs("\n".join(blocks("python")), tmp_path)
+
+
+@pytest.mark.parametrize("block", MOVING, ids=range(len(MOVING)))
+def test_what_those_who_move_here_read_first_runs_alone(block: str, tmp_path: Path) -> None:
+    assert_runs(block, tmp_path)
+
+
+def assert_runs(text: str, tmp_path: Path) -> None:
     program = tmp_path / "readme.py"
-    program.write_text("\n".join(blocks("python")))
+    program.write_text(text)
     done = subprocess.run(
         [sys.executable, "-W", "error", str(program)],
         cwd=tmp_path,
