@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import typing
+import uuid
 from types import ModuleType
 from typing import get_origin
 
@@ -22,10 +23,14 @@ import ledger
 import projections
 from ledger import AsyncLedger, Ledger, catalogue
 from projections import AsyncViews, Daemon, Views
+from projections.session_stores import conversation, orchestrator, qa, snapshot
 
 PACKAGES = ("ledger", "projections")
 #: Shapes of functions that a caller hands in, and what only the library itself makes.
 INSIDE = {"Ask", "AsyncAsk", "AsyncBackend", "Backend", "Given", "Progress"}
+#: Lists that are spelled so where a method of the class is called `list`.
+LISTS = {"Checkpoints", "Events", "SessionIds", "Versions"}
+STORES = [conversation, orchestrator, qa, snapshot]
 _Feature = type(__future__.annotations)
 
 
@@ -94,14 +99,27 @@ def named_in(face: type) -> set[str]:
     }
 
 
+def types_that_nobody_exports(face: type, *doors: ModuleType) -> set[str]:
+    """The names in a class's signatures that a caller cannot import to annotate with."""
+    exported = {name for door in doors for name in door.__all__} | {"transfer"}  # a module
+    standard = (builtins, collections.abc, datetime, typing, uuid)
+    known = {name for module in standard for name in vars(module)}
+    return named_in(face) - exported - known - INSIDE
+
+
 @pytest.mark.parametrize("face", [Ledger, AsyncLedger, Views, AsyncViews], ids=lambda f: f.__name__)
 def test_types_of_public_signatures_can_be_imported(face: type) -> None:
-    doors = [ledger, catalogue, projections]
-    exported = {name for door in doors for name in door.__all__} | {"transfer"}  # a module
-    known = {
-        name for module in (builtins, collections.abc, datetime, typing) for name in vars(module)
-    }
-    assert named_in(face) - exported - known - INSIDE == set()
+    assert types_that_nobody_exports(face, ledger, catalogue, projections) == set()
+
+
+@pytest.mark.parametrize("store", STORES, ids=lambda store: store.__name__.rpartition(".")[2])
+def test_types_of_the_stores_signatures_can_be_imported(store: ModuleType) -> None:
+    named = (getattr(store, name) for name in store.__all__)
+    # Those that say how they are made; of values the fields do.
+    faces = [one for one in named if inspect.isclass(one) and "__init__" in vars(one)]
+    doors = (ledger, catalogue, projections, store)
+    missing = {name for face in faces for name in types_that_nobody_exports(face, *doors)}
+    assert missing - LISTS == set()
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..snapshot.errors import SessionChanged
+from .drafts import AnyFact
 from .errors import RemainderUnreadable
 from .models import (
     OPEN,
@@ -13,14 +14,17 @@ from .models import (
     SessionStatus,
     StepVisit,
 )
+from .reading import Id
 from .store import ConversationStore
 from .store_async import AsyncConversationStore
 
 __all__ = [
     "OPEN",
+    "AnyFact",
     "AsyncConversationStore",
     "Channel",
     "ConversationStore",
+    "Id",
     "PendingMigration",
     "RemainderUnreadable",
     "ScenarioInstance",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from .errors import StoreBroken, StoreRefused, StoreUnavailable
+from .filters import EventSearch, RunRange, RunSearch, SessionSearch
 from .maintenance import OrchestratorMaintenance
 from .maintenance_async import AsyncOrchestratorMaintenance
 from .queries import OrchestratorQueries
 from .queries_async import AsyncOrchestratorQueries
 from .query_plans import OrchestratorSessionStats, SessionExport, SessionsFound
-from .records import EventRecord, ExecutionResult, RunRecord, SessionRecord
+from .records import EventRecord, ExecutionResult, RunRecord, SessionRecord, Texts
 from .store import OrchestratorStore
 from .store_async import AsyncOrchestratorStore
 from .summaries import CostSummary, CostTotals, PricingTable, TokenTotals, UsageSummary
@@ -21,6 +22,7 @@ __all__ = [
     "CostSummary",
     "CostTotals",
     "EventRecord",
+    "EventSearch",
     "ExecutionResult",
     "MaintenanceReport",
     "OrchestratorMaintenance",
@@ -29,13 +31,17 @@ __all__ = [
     "OrchestratorStore",
     "PricingTable",
     "RetentionPolicy",
+    "RunRange",
     "RunRecord",
+    "RunSearch",
     "SessionExport",
     "SessionRecord",
+    "SessionSearch",
     "SessionsFound",
     "StoreBroken",
     "StoreRefused",
     "StoreUnavailable",
+    "Texts",
     "TokenTotals",
     "UsageSummary",
 ]

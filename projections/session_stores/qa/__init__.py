@@ -5,12 +5,20 @@ from __future__ import annotations
 from ..snapshot.errors import SessionBusy
 from .cache import CogneeCache
 from .cache_async import AsyncCogneeCache
+from .core import Clock
 from .errors import IdTaken
-from .guidance import SessionContextEntry, SessionFeedbackEntry
-from .ids import default_session_id, ledger_session_id
+from .guidance import Guidance, SessionContextEntry, SessionFeedbackEntry
+from .ids import Key, default_session_id, ledger_session_id
 from .lifecycle import QALifecycle
 from .lifecycle_async import AsyncQALifecycle
-from .lifecycle_records import LifecycleDetail, LifecycleRecord, LifecycleStats, ModelCost
+from .lifecycle_records import (
+    LifecycleDetail,
+    LifecycleOrder,
+    LifecycleRecord,
+    LifecycleStats,
+    LifecycleStatus,
+    ModelCost,
+)
 from .recall import Recalled, as_messages, as_text
 from .records import SessionQAEntry, SessionQAUpdate, SessionTraceStep, Stored
 from .store import QAStore
@@ -20,11 +28,16 @@ __all__ = [
     "AsyncCogneeCache",
     "AsyncQALifecycle",
     "AsyncQAStore",
+    "Clock",
     "CogneeCache",
+    "Guidance",
     "IdTaken",
+    "Key",
     "LifecycleDetail",
+    "LifecycleOrder",
     "LifecycleRecord",
     "LifecycleStats",
+    "LifecycleStatus",
     "ModelCost",
     "QALifecycle",
     "QAStore",

@@ -6,13 +6,15 @@ from .agent_json import session_of_json
 from .agent_sessions import AgentSession, RunState, SessionId
 from .chat_messages import ChatMessage, ToolCall
 from .errors import ExternalIdTaken, SessionBusy, SessionChanged, SnapshotUnreadable
-from .records import Checkpoint, SavedVersion
+from .records import Checkpoint, SavedVersion, SessionKey
 from .runtime_events import RuntimeEvent
 from .store import SnapshotStore
 from .store_async import AsyncSnapshotStore
+from .writing import AnyEvent
 
 __all__ = [
     "AgentSession",
+    "AnyEvent",
     "AsyncSnapshotStore",
     "ChatMessage",
     "Checkpoint",
@@ -23,6 +25,7 @@ __all__ = [
     "SessionBusy",
     "SessionChanged",
     "SessionId",
+    "SessionKey",
     "SnapshotStore",
     "SnapshotUnreadable",
     "ToolCall",
