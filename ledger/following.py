@@ -21,6 +21,7 @@ from .plans import Plan, run
 from .reading import Storage, feed_page, read_session
 from .records import Record, event_of_record
 from .upcasts import Upcasts
+from .wakeups import Where
 
 FOLLOW_PAGE_EVENTS = 1_000
 #: The length of one wait or rest, in which `close` of a follower goes unnoticed.
@@ -33,7 +34,7 @@ class Source(Protocol):
     """What is followed, and how far its reader has come."""
 
     @property
-    def bucket(self) -> int | None: ...
+    def where(self) -> Where: ...
     def page(self, backend: Storage) -> Plan[list[Record]]: ...
     def passed(self, record: Record) -> None: ...
     def finished_page(self) -> None: ...
@@ -42,7 +43,7 @@ class Source(Protocol):
 class FeedSource:
     """The whole log, from a cursor."""
 
-    bucket = None
+    where = None
 
     def __init__(
         self, place: cursors.Cursor, types: tuple[str, ...] | None, tenant: str | None
@@ -84,8 +85,8 @@ class SessionSource:
         self._size = PageSize(FOLLOW_PAGE_EVENTS)
 
     @property
-    def bucket(self) -> int | None:
-        return self.query.bucket
+    def where(self) -> Where:
+        return self.query.session
 
     def page(self, backend: Storage) -> Plan[list[Record]]:
         records = yield from read_session(backend, self.query, self._size.events, 0)
@@ -133,11 +134,11 @@ def next_page(
     pauses = Pauses(_PAUSE_FIRST_S, _PAUSE_LONGEST_S)
     while not closed():
         try:
-            token = yield backend.token(source.bucket)
+            token = yield backend.token(source.where)
             records = yield from source.page(backend)
             if records:
                 return records
-            yield backend.wait(source.bucket, token, FOLLOW_WAIT_S)
+            yield backend.wait(source.where, token, FOLLOW_WAIT_S)
             pauses.reset()
         except LedgerClosed:
             break

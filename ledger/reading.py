@@ -88,12 +88,12 @@ def read_session(
     while True:
         token = 0
         if wait_s > 0:
-            token = yield backend.token(query.bucket)
+            token = yield backend.token(query.session)
         records = yield from pages(backend, query, limit)
         left_s = deadline - time.monotonic()
         if records or left_s <= 0:
             return records
-        yield backend.wait(query.bucket, token, left_s)
+        yield backend.wait(query.session, token, left_s)
 
 
 def read_lineage(backend: Storage, query: SessionQuery, limit: int | None) -> Plan[list[Record]]:

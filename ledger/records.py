@@ -45,6 +45,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     event_hash: bytes
 
 
+#: A session's bucket, tenant and id.
+SessionPlace = tuple[int, str, str]
+
+
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """An event with everything that its caller fixes; the store adds the numbers.
 
@@ -105,6 +109,11 @@ class Unit(msgspec.Struct, frozen=True):
         """The lowest of them, whose lock is taken first."""
         parts = self.parts
         return parts[0].bucket if len(parts) == 1 else min([part.bucket for part in parts])
+
+
+def sessions_of(units: Iterable[Unit]) -> set[SessionPlace]:
+    """Return the sessions that units append to."""
+    return {(part.bucket, part.tenant, part.session_id) for unit in units for part in unit.parts}
 
 
 class Numbered(msgspec.Struct, frozen=True, gc=False):

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import msgspec
 
 from ..options import OpenOptions as OpenOptions  # part of the seam: every backend takes them
-from ..records import Head, Outcome, Record, Unit
+from ..records import Head, Outcome, Record, SessionPlace, Unit
+from ..wakeups import Where
 
 
 class LedgerInfo(msgspec.Struct, frozen=True):
@@ -50,6 +51,11 @@ class SessionQuery(msgspec.Struct, frozen=True, kw_only=True):
     until_us: int | None = None
     newest_first: bool = False
     deleted: bool = False
+
+    @property
+    def session(self) -> SessionPlace:
+        """The session that is asked about, for who waits for it."""
+        return self.bucket, self.tenant, self.session_id
 
     @property
     def of_redactions(self) -> bool:
@@ -140,12 +146,12 @@ class Backend(Protocol):
         """Return records of after.bucket in (tenant, session_id, sequence) order behind a place."""
         ...
 
-    def token(self, bucket: int | None) -> int:
+    def token(self, where: Where) -> int:
         """Return a wake-up token; from the first call on, other processes' commits are watched."""
         ...
 
-    def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool:
-        """Wait until the bucket (any, for None) may have grown since `token`; False on time-out."""
+    def wait(self, where: Where, token: int, timeout_s: float) -> bool:
+        """Wait until `where` (None: any) may have grown since its `token`; False on time-out."""
         ...
 
     def close(self) -> None:
@@ -156,7 +162,7 @@ class Backend(Protocol):
 class WaitableBackend(Backend, Protocol):
     """A sync backend whose waiters may be tasks, which then need no thread each."""
 
-    async def wait_async(self, bucket: int | None, token: int, timeout_s: float) -> bool: ...
+    async def wait_async(self, where: Where, token: int, timeout_s: float) -> bool: ...
 
 
 class AsyncBackend(Protocol):
@@ -181,6 +187,6 @@ class AsyncBackend(Protocol):
         self, tenant: str, bucket: int, after: str, limit: int, *, deleted: bool
     ) -> list[tuple[int, str]]: ...
     async def scan(self, after: Place, limit: int) -> list[Record]: ...
-    async def token(self, bucket: int | None) -> int: ...
-    async def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool: ...
+    async def token(self, where: Where) -> int: ...
+    async def wait(self, where: Where, token: int, timeout_s: float) -> bool: ...
     async def close(self) -> None: ...

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from ..errors import InvalidArgument, LedgerClosed
 from ..numbering import BucketHead, Numbering
 from ..records import Head, Outcome, Record, Unit
-from ..wakeups import Wakeups
+from ..wakeups import Wakeups, Where
 from .base import FeedQuery, LedgerInfo, OpenOptions, Place, SessionQuery
 
 
@@ -45,7 +45,7 @@ class MemoryBackend:
             outcomes = [numbering.decide(unit) for unit in units]
             for record in numbering.rows:
                 self._insert(record)
-        self._wakeups.signal({record.bucket for record in numbering.rows})
+        self._wakeups.signal({(one.bucket, one.tenant, one.session_id) for one in numbering.rows})
         return outcomes
 
     def append_within(self, unit: Unit, connection: Any) -> NoReturn:
@@ -119,15 +119,15 @@ class MemoryBackend:
         )
         return ordered[start : start + limit]
 
-    def token(self, bucket: int | None) -> int:
-        return self._wakeups.token(bucket)
+    def token(self, where: Where) -> int:
+        return self._wakeups.token(where)
 
-    def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool:
-        return self._wakeups.wait(bucket, token, timeout_s)
+    def wait(self, where: Where, token: int, timeout_s: float) -> bool:
+        return self._wakeups.wait(where, token, timeout_s)
 
-    async def wait_async(self, bucket: int | None, token: int, timeout_s: float) -> bool:
+    async def wait_async(self, where: Where, token: int, timeout_s: float) -> bool:
         """Wait in a task; the threaded wrapper prefers this over holding a thread."""
-        return await self._wakeups.wait_async(bucket, token, timeout_s)
+        return await self._wakeups.wait_async(where, token, timeout_s)
 
     def close(self) -> None:
         self._closed = True

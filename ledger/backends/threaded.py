@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..errors import LedgerClosed
 from ..records import Head, Outcome, Record, Unit
+from ..wakeups import Where
 from .base import FeedQuery, Place, SessionQuery, WaitableBackend
 
 READ_THREADS = 4
@@ -71,16 +72,16 @@ class ThreadedBackend:
     async def scan(self, after: Place, limit: int) -> list[Record]:
         return await self._run(self._reading, self.backend.scan, after, limit)
 
-    async def token(self, bucket: int | None) -> int:
+    async def token(self, where: Where) -> int:
         if self._watched:
-            return self.backend.token(bucket)
+            return self.backend.token(where)
         # The first one opens what watches other processes, which is I/O; later ones read a number.
-        token = await self._run(self._reading, self.backend.token, bucket)
+        token = await self._run(self._reading, self.backend.token, where)
         self._watched = True
         return token
 
-    async def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool:
-        return await self.backend.wait_async(bucket, token, timeout_s)
+    async def wait(self, where: Where, token: int, timeout_s: float) -> bool:
+        return await self.backend.wait_async(where, token, timeout_s)
 
     async def close(self) -> None:
         if self._closed:

@@ -12,6 +12,7 @@ from ledger.cursor import Cursor
 from ledger.following import FeedSource, next_page
 from ledger.plans import run
 from ledger.records import Record
+from ledger.wakeups import Where
 
 from .api import ApplicationRecorder, Notification, Subscription
 from .errors import translated
@@ -70,9 +71,9 @@ class _Interruptible:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
-    def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool:
+    def wait(self, where: Where, token: int, timeout_s: float) -> bool:
         until = time.monotonic() + timeout_s
         while not self._is_stopped() and (left_s := until - time.monotonic()) > 0:
-            if self._backend.wait(bucket, token, min(STOP_S, left_s)):
+            if self._backend.wait(where, token, min(STOP_S, left_s)):
                 return True
         return False

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ledger import Append, LedgerClosed, NewEvent
+from tests.support.blocking import Blocking, LoopThread
 from tests.support.builders import (
     DEADLINE_S,
     FOREVER_S,
@@ -90,6 +91,20 @@ def test_an_append_to_another_session_leaves_the_waiter_waiting(ledger: Any) -> 
     found = background(lambda: ledger.read("s", wait=0.3))
     ledger.append("other", note())
     assert found.result(DEADLINE_S) == []
+
+
+def test_who_waits_for_a_session_is_not_woken_for_others(
+    open_ledger: Open, loop: LoopThread | None
+) -> None:
+    ledger = open_ledger(buckets=1)
+    backend = ledger.backend if loop is None else Blocking(ledger.backend, loop)
+    token = backend.token((0, "", "s"))
+    ledger.append("other", note())
+    ledger.append_many([Append("s", note(), tenant="t"), Append("another", note())])
+    assert not backend.wait((0, "", "s"), token, 0.1)
+    ledger.append_many([Append("other", note()), Append("s", note())])
+    assert backend.wait((0, "", "s"), token, 0.1)
+    assert backend.token((0, "", "s")) > token
 
 
 def test_a_wait_for_what_can_never_come_lasts_its_time(ledger: Any) -> None:

@@ -12,8 +12,8 @@ from psycopg import Connection, Cursor
 from psycopg.rows import TupleRow, tuple_row
 
 from ...errors import AppendTimeout, InvalidArgument
-from ...records import Head, Outcome, Record, Unit
-from ...wakeups import Wakeups
+from ...records import Head, Outcome, Record, Unit, sessions_of
+from ...wakeups import Wakeups, Where
 from ..base import FeedQuery, LedgerInfo, OpenOptions, Place, SessionQuery
 from . import appending, migrations, reading
 from .arrays import register_arrays
@@ -74,7 +74,7 @@ class PostgresBackend:
             parameters = (wait, *appending.several(units))
             [row] = self._database.append(self._statements.append_events, parameters, buckets)
             outcomes = appending.outcomes(units, row, waited=wait)
-        self._wakeups.signal(buckets)
+        self._wakeups.signal(sessions_of(units))
         self._notifier.hint(buckets)
         return outcomes
 
@@ -134,18 +134,18 @@ class PostgresBackend:
     def scan(self, after: Place, limit: int) -> list[Record]:
         return self._records(self._statements.scan, reading.scan(after, limit))
 
-    def token(self, bucket: int | None) -> int:
+    def token(self, where: Where) -> int:
         self._database.check_open()
         if self._watcher is None:
             self._watch()
-        return self._wakeups.token(bucket)
+        return self._wakeups.token(where)
 
-    def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool:
+    def wait(self, where: Where, token: int, timeout_s: float) -> bool:
         self._database.check_open()
         if timeout_s <= POLL_S:
-            return self._wakeups.wait(bucket, token, timeout_s)
+            return self._wakeups.wait(where, token, timeout_s)
         # Also without a hint the log may have grown: hints can be lost.
-        self._wakeups.wait(bucket, token, POLL_S)
+        self._wakeups.wait(where, token, POLL_S)
         return True
 
     def select(self, statement: bytes, parameters: Sequence[Any] | dict[str, Any]) -> Rows:

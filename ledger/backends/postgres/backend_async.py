@@ -13,8 +13,8 @@ from psycopg.rows import TupleRow, tuple_row
 
 from ... import plans
 from ...errors import AppendTimeout, InvalidArgument
-from ...records import Head, Outcome, Record, Unit
-from ...wakeups import Wakeups
+from ...records import Head, Outcome, Record, Unit, sessions_of
+from ...wakeups import Wakeups, Where
 from ..base import FeedQuery, LedgerInfo, OpenOptions, Place, SessionQuery
 from . import appending, migrations, reading
 from .arrays import register_arrays
@@ -95,7 +95,7 @@ class AsyncPostgresBackend:
             parameters = (wait, *appending.several(units))
             [row] = await self._database.append(self._statements.append_events, parameters, buckets)
             outcomes = appending.outcomes(units, row, waited=wait)
-        self._wakeups.signal(buckets)
+        self._wakeups.signal(sessions_of(units))
         self._notifier.hint(buckets)
         return outcomes
 
@@ -154,18 +154,18 @@ class AsyncPostgresBackend:
     async def scan(self, after: Place, limit: int) -> list[Record]:
         return await self._records(self._statements.scan, reading.scan(after, limit))
 
-    async def token(self, bucket: int | None) -> int:
+    async def token(self, where: Where) -> int:
         self._database.check_open()
         if self._watcher is None or not self._watcher.has_tried:
             await self._watch()
-        return self._wakeups.token(bucket)
+        return self._wakeups.token(where)
 
-    async def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool:
+    async def wait(self, where: Where, token: int, timeout_s: float) -> bool:
         self._database.check_open()
         if timeout_s <= POLL_S:
-            return await self._wakeups.wait_async(bucket, token, timeout_s)
+            return await self._wakeups.wait_async(where, token, timeout_s)
         # Also without a hint the log may have grown: hints can be lost.
-        await self._wakeups.wait_async(bucket, token, POLL_S)
+        await self._wakeups.wait_async(where, token, POLL_S)
         return True
 
     async def select(self, statement: bytes, parameters: Sequence[Any] | dict[str, Any]) -> Rows:

@@ -20,13 +20,15 @@ _SQL = load_queries(__package__, "queries.sql")
 _BUCKET, _ADVANCE = _SQL["bucket"], _SQL["advance_bucket"]
 _END, _HEAD = _SQL["session_end"], _SQL["head"]
 _KNOWN, _INSERT = _SQL["known_events"], _SQL["insert_event"]
+#: By buckets, between which positions they grew, the first exclusive.
+Grown = dict[int, tuple[int, int]]
 _UNMET = (SequenceConflict, IncarnationConflict)
 
 
 def store(
     cursor: apsw.Cursor, units: Sequence[Unit], *, look_up: bool = True
-) -> tuple[list[Outcome], dict[int, int]]:
-    """Insert what can be stored; return each unit's outcome and the new end of each bucket.
+) -> tuple[list[Outcome], Grown]:
+    """Insert what can be stored; return each unit's outcome, and where each bucket grew.
 
     Without `look_up` an id that its session has already is not looked for: its row meets the
     unique index, apsw.ConstraintError is raised, and the caller rolls back and looks them up.
@@ -47,10 +49,11 @@ def store(
     if not rows:
         return outcomes, {}
     cursor.executemany(_INSERT, map(astuple, rows))
-    grown = {row.bucket: row.position for row in rows}  # in order, so the last of each bucket
-    for bucket, position in grown.items():
+    ends = {row.bucket: row.position for row in rows}  # in order, so the last of each bucket
+    for bucket, position in ends.items():
         cursor.execute(_ADVANCE, (bucket, position, numbering.buckets[bucket].recorded_us))
-    return outcomes, grown
+    firsts = {row.bucket: row.position for row in reversed(rows)}
+    return outcomes, {bucket: (firsts[bucket] - 1, end) for bucket, end in ends.items()}
 
 
 def _load(cursor: apsw.Cursor, part: Part, into: Numbering, *, look_up: bool) -> None:

@@ -13,11 +13,11 @@ import msgspec
 
 from ...errors import LedgerClosed
 from ...processes import allow_in_children
-from ...records import Head, Outcome, Record, Unit
-from ...wakeups import Wakeups
+from ...records import Head, Outcome, Record, Unit, sessions_of
+from ...wakeups import Wakeups, Where
 from ..base import FeedQuery, OpenOptions, Place, SessionQuery
 from ..queries import load_queries
-from .appends import store
+from .appends import Grown, store
 from .connections import Writer, connect_again
 from .errors import translated
 from .files import OpenFiles
@@ -62,7 +62,7 @@ class SqliteBackend:
         first = min([unit.first_bucket for unit in units])
         outcomes, grown = self._writer.run(partial(_store, units), first, self._lock_slice_s)
         if grown:
-            self._watcher.signal(grown)
+            self._watcher.signal(grown, sessions_of(units))
         return outcomes
 
     def append_within(self, unit: Unit, connection: Any) -> Outcome:
@@ -168,20 +168,20 @@ class SqliteBackend:
                 rows = connection.execute(_SQL["scan_bytes"], place)
                 return [escaped_record(row) for row in rows]
 
-    def token(self, bucket: int | None) -> int:
+    def token(self, where: Where) -> int:
         self._check_open()
         with translated(self.path):
             self._watcher.start()
-        return self._wakeups.token(bucket)
+        return self._wakeups.token(where)
 
-    def wait(self, bucket: int | None, token: int, timeout_s: float) -> bool:
+    def wait(self, where: Where, token: int, timeout_s: float) -> bool:
         self._check_open()
-        return self._wakeups.wait(bucket, token, timeout_s)
+        return self._wakeups.wait(where, token, timeout_s)
 
-    async def wait_async(self, bucket: int | None, token: int, timeout_s: float) -> bool:
+    async def wait_async(self, where: Where, token: int, timeout_s: float) -> bool:
         """Wait in a task; the threaded wrapper prefers this over holding a thread."""
         self._check_open()
-        return await self._wakeups.wait_async(bucket, token, timeout_s)
+        return await self._wakeups.wait_async(where, token, timeout_s)
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[apsw.Connection]:
         """Lend the connection that writes, from BEGIN IMMEDIATE to COMMIT (or ROLLBACK).
@@ -213,9 +213,7 @@ class SqliteBackend:
             raise LedgerClosed("The ledger is closed.")
 
 
-def _store(
-    units: Sequence[Unit], connection: apsw.Connection
-) -> tuple[list[Outcome], dict[int, int]]:
+def _store(units: Sequence[Unit], connection: apsw.Connection) -> tuple[list[Outcome], Grown]:
     # Closed however it ends: an error that a caller keeps would keep what was being read, and with
     # it the file as it was, on which nobody can write once somebody else has written.
     cursor = connection.cursor()

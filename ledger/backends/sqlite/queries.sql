@@ -132,6 +132,11 @@ SELECT position FROM main.buckets
 WHERE bucket >= 0 AND bucket < (SELECT buckets FROM main.ledger_info)
 ORDER BY bucket
 
+-- name: appended_to
+-- Whom another process's commits wake.
+SELECT tenant, session_id FROM main.events
+WHERE bucket = ?1 AND position > ?2 AND position <= ?3
+
 -- name: bucket_rows
 -- Whether there is a row for each bucket: how many, the first and the last.
 SELECT count(*), min(bucket), max(bucket) FROM main.buckets

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 
 import apsw
 
 from ...errors import StorageFailed
+from ...records import SessionPlace
 from ...wakeups import Wakeups
 from ..queries import load_queries
+from .appends import Grown
 from .files import OpenFiles
 
 #: A wake-up costs about 0.1 ms of CPU, whatever it does: 30 ms keep an idle process under 0.5 %.
 POLL_S = 0.03
-_POSITIONS = load_queries(__package__, "queries.sql")["positions"]
+#: Of more new events in a bucket it is not looked which sessions they are of.
+NAMED_EVENTS_MAX = 1_000
+_SQL = load_queries(__package__, "queries.sql")
+_POSITIONS, _APPENDED_TO = _SQL["positions"], _SQL["appended_to"]
 
 
 class Watcher:
-    """Signals the buckets that grew; starts when the first waiter takes a token.
+    """Signals the sessions that grew; starts when the first waiter takes a token.
 
     `PRAGMA data_version` reads a counter in memory that all processes share. Only when it moved
-    are positions read, so that commits of views in the same file wake nobody.
+    are positions read, so that commits of views in the same file wake nobody, and then what was
+    appended to, so that who waits for another session is not woken either.
     """
 
     def __init__(
@@ -58,11 +64,15 @@ class Watcher:
                 raise
             self._started = True
 
-    def signal(self, grown: Mapping[int, int]) -> None:
+    def signal(self, grown: Grown, sessions: Iterable[SessionPlace]) -> None:
         """Wake for this process's own commit, of which the thread need not wake again."""
         if self._started:
-            self._advance(grown)
-        self._wakeups.signal(grown)
+            with self._lock:
+                for bucket, (after, upto) in grown.items():
+                    # Else another process was in between, and whom that wakes the thread will find.
+                    if self._positions[bucket] == after:
+                        self._positions[bucket] = upto
+        self._wakeups.signal(sessions)
 
     def close(self) -> None:
         """End the thread; the last waiters are woken by the caller."""
@@ -82,28 +92,42 @@ class Watcher:
                 seen = _version(connection)
                 if seen == version:
                     continue
-                grown = self._advance(dict(enumerate(_positions(connection))))
+                grown = self._advance(_positions(connection))
                 version = seen
-            except (apsw.Error, StorageFailed):
+                sessions = {one for range_ in grown for one in _appended_to(connection, *range_)}
+            except (apsw.Error, StorageFailed, UnicodeDecodeError):
                 # Waiters look for themselves: their read meets the same trouble and reports it.
                 self._wakeups.signal()
                 continue
-            if grown:
-                self._wakeups.signal(grown)
+            if sessions:
+                self._wakeups.signal(sessions)
         connection.close()
 
-    def _advance(self, positions: Mapping[int, int]) -> list[int]:
+    def _advance(self, positions: Sequence[int]) -> list[tuple[int, int, int]]:
+        """Note where buckets end and return (bucket, after, upto) of those that grew."""
         with self._lock:
             known = self._positions
-            grown = [bucket for bucket, end in positions.items() if end > known[bucket]]
-            for bucket in grown:
-                known[bucket] = positions[bucket]
+            grown = [
+                (one, known[one], end) for one, end in enumerate(positions) if end > known[one]
+            ]
+            for bucket, _, end in grown:
+                known[bucket] = end
         return grown
 
 
 def _version(connection: apsw.Connection) -> int:
     version: int = connection.execute("PRAGMA data_version").get
     return version
+
+
+def _appended_to(
+    connection: apsw.Connection, bucket: int, after: int, upto: int
+) -> list[SessionPlace | int]:
+    """Return the sessions that a part of a bucket's events is of, or the bucket if it is large."""
+    if upto - after > NAMED_EVENTS_MAX:
+        return [bucket]
+    rows = connection.execute(_APPENDED_TO, (bucket, after, upto))
+    return [(bucket, tenant, session_id) for tenant, session_id in rows]
 
 
 def _positions(connection: apsw.Connection) -> list[int]:

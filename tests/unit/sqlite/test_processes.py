@@ -13,6 +13,7 @@ import pytest
 
 from ledger import Ledger, LedgerClosed
 from ledger.backends.sqlite import SqliteBackend
+from ledger.backends.sqlite.watcher import NAMED_EVENTS_MAX
 from ledger.backends.threaded import ThreadedBackend
 from tests.support.builders import (
     DEADLINE_S,
@@ -70,6 +71,38 @@ class Writer:
     def end(self) -> list[list[Any]]:
         out, _ = self.process.communicate(timeout=DEADLINE_S)
         return [json.loads(line) for line in out.splitlines() if line.endswith("]")]
+
+
+def test_another_writer_wakes_those_alone_who_wait_for_its_session(
+    backend: SqliteBackend, path: Path
+) -> None:
+    with Ledger.open(f"sqlite:///{path}") as other:
+        token = backend.token((0, "", "s"))
+        anything = backend.token(None)
+        other.append("t", note())
+        assert backend.wait(None, anything, DEADLINE_S)
+        assert backend.token((0, "", "s")) == token
+        other.append("s", note())
+        assert backend.wait((0, "", "s"), token, DEADLINE_S)
+
+
+def test_a_large_commit_of_another_writer_wakes_all(backend: SqliteBackend, path: Path) -> None:
+    with Ledger.open(f"sqlite:///{path}") as other:
+        token = backend.token((0, "", "s"))
+        other.append("t", [note() for _ in range(NAMED_EVENTS_MAX + 1)])
+        assert backend.wait((0, "", "s"), token, DEADLINE_S)
+
+
+def test_what_another_writer_appends_right_before_an_own_append_wakes_too(
+    ledger: Ledger, backend: SqliteBackend, path: Path
+) -> None:
+    with Ledger.open(f"sqlite:///{path}") as other:
+        for number in range(20):
+            place = 0, "", f"s{number}"
+            token = backend.token(place)
+            other.append(place[2], note())
+            ledger.append("t", note())
+            assert backend.wait(place, token, DEADLINE_S)
 
 
 def test_threads_that_make_one_file_at_once_open_the_same_ledger(tmp_path: Path) -> None:
