@@ -212,6 +212,17 @@ def test_what_the_driver_says_over_several_lines_becomes_sentences() -> None:
     )
 
 
+def test_a_sentence_of_the_driver_that_goes_on_in_the_next_line_stays_one() -> None:
+    said = (
+        "server closed the connection unexpectedly\n\tThis probably means the server terminated"
+        " abnormally\n\tbefore or while processing the request."
+    )
+    assert sentences(said) == (
+        "server closed the connection unexpectedly. This probably means the server terminated"
+        " abnormally before or while processing the request."
+    )
+
+
 def test_a_role_that_may_only_append_and_read_is_enough(
     backend: PostgresBackend, postgres_url: str
 ) -> None:

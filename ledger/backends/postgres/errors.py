@@ -121,9 +121,14 @@ def translating() -> Iterator[None]:
 
 
 def sentences(words: str) -> str:
-    """Return what the driver says over several lines in one, each line with its full stop."""
-    lines = [" ".join(line.split()) for line in words.splitlines()]
-    return " ".join(line if line.endswith(_STOPS) else f"{line}." for line in lines if line)
+    """Return what the driver says over several lines in one, each sentence with its full stop."""
+    lines: list[str] = []
+    for line in filter(None, (" ".join(one.split()) for one in words.splitlines())):
+        if lines and line[0].islower():  # it goes on with the sentence before
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+    return " ".join(line if line.endswith(_STOPS) else f"{line}." for line in lines)
 
 
 def _told(error: psycopg.Error) -> str:
