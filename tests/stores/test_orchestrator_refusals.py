@@ -92,6 +92,23 @@ def test_half_a_character_is_refused_wherever_it_is_and_nothing_is_stored(store:
 
 
 @on_memory
+def test_a_status_or_type_that_there_is_not_is_refused_with_those_that_there_are(
+    store: Store,
+) -> None:
+    wrong: list[tuple[str, Callable[[], object]]] = [
+        (
+            "status: .*pending, active, .*'actve'",
+            lambda: store.save_session(session(status="actve")),
+        ),
+        ("status: .*pending, running, .*'ended'", lambda: store.save_run(run_of(status="ended"))),
+        ("type: .*message_sent, .*'sent'", lambda: store.append_event(event(type="sent"))),
+    ]
+    for said, call in wrong:
+        with pytest.raises(StoreRefused, match=said):
+            call()
+
+
+@on_memory
 def test_what_is_no_record_is_refused_however_it_looks(store: Store) -> None:
     wrong: list[Any] = [nested(3_000), endless(), SURROGATE, 10**5_000, object()]
     for _, call in ways_in(store):

@@ -127,3 +127,14 @@ def test_bp_13_a_clock_before_1970_is_refused_by_its_name(ledger: Any) -> None:
     with pytest.raises(InvalidEvent) as refused:
         asked(store, "s")
     assert refused.value.field == "clock"
+
+
+@each_backend
+def test_bp_29_a_dict_is_no_entry_and_is_told_what_is(ledger: Any) -> None:
+    store, dump = store_of(ledger), {"kind": "context", "content": "Be brief."}
+    for call in (
+        lambda: store.create_session_context("s", dump),
+        lambda: cache_of(store).create_session_context_entry("u", "s", dump),
+    ):
+        with pytest.raises(InvalidArgument, match="SessionContextEntry or a SessionFeedbackEntry"):
+            call()

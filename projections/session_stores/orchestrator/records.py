@@ -140,7 +140,7 @@ def check_session(session: SessionRecord) -> SessionRecord:
     """Return a session that may be saved."""
     checked = _checked(session, SessionRecord)
     if checked.status not in SESSION_STATUSES:
-        raise StoreRefused("invalid_status", f"no session is {shown(checked.status)}")
+        raise _unknown("invalid_status", "status", SESSION_STATUSES, checked.status)
     return checked
 
 
@@ -148,7 +148,7 @@ def check_run(run: RunRecord) -> RunRecord:
     """Return a run that may be saved."""
     checked = _checked(run, RunRecord)
     if checked.status not in RUN_STATUSES:
-        raise StoreRefused("invalid_status", f"no run is {shown(checked.status)}")
+        raise _unknown("invalid_status", "status", RUN_STATUSES, checked.status)
     return checked
 
 
@@ -157,7 +157,7 @@ def check_event(event: EventRecord) -> EventRecord:
     checked = _checked(event, EventRecord)
     check_text(checked.id, "id", ID_BYTES_MAX)
     if checked.type not in EVENT_TYPES:
-        raise StoreRefused("invalid_event_type", f"no event is a {shown(checked.type)}")
+        raise _unknown("invalid_event_type", "type", EVENT_TYPES, checked.type)
     return checked
 
 
@@ -213,6 +213,10 @@ def missing(code: str, what: str, id: str) -> StoreRefused:
 def invalid(message: str) -> StoreRefused:
     """Return the refusal of what breaks a rule."""
     return StoreRefused("validation_error", message)
+
+
+def _unknown(code: str, field: str, known: Sequence[str], given: str) -> StoreRefused:
+    return StoreRefused(code, f"{field}: expected one of {', '.join(known)}, got {shown(given)}")
 
 
 def _not_converted(given: Mapping[str, Any], type: Any) -> StoreRefused:

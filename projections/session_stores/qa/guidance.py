@@ -76,7 +76,8 @@ _PUT_AGAIN = ("last_served_at",)
 def create(core: QACore, place: Place, entry: Guidance) -> Plan[Stored]:
     """Put an entry, in the place of one with its id."""
     if not isinstance(entry, SessionContextEntry | SessionFeedbackEntry):
-        raise InvalidArgument("entry", f"expected guidance, got {type(entry).__name__}")
+        reason = "expected a SessionContextEntry or a SessionFeedbackEntry"
+        raise InvalidArgument("entry", f"{reason}, got {type(entry).__name__}")
     own_id = new_event_id() if entry.id is None else canonical(entry.id, "id")
     facts = [_fact(core, own_id, entry)]
     if entry.id is None:
