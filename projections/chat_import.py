@@ -15,6 +15,7 @@ the comparison of repeated ids.
 from __future__ import annotations
 
 import json
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -94,8 +95,8 @@ class _Writer:
         self._turn = 0
         self._answer: str | None = None
         self._last_answer: str | None = None
-        #: (the provider's id, our call id, name), in the order of the calls
-        self._unanswered: list[tuple[str, str, str]] = []
+        #: By the provider's id: (our call id, name), in the order of the calls.
+        self._unanswered: defaultdict[str, deque[tuple[str, str]]] = defaultdict(deque)
 
     def events(self) -> list[NewEvent]:
         talk = self._conversation
@@ -158,25 +159,25 @@ class _Writer:
         return ToolCall(**told)
 
     def _start(self, call: ToolCall, call_id: str) -> None:
-        self._unanswered.append((call.id, call_id, call.name))
+        self._unanswered[call.id].append((call_id, call.name))
         told = _input(call.arguments) | ({"turn_id": self._turn_id} if self._turn else {})
         fact = ToolStarted(call_id=call_id, tool_name=call.name, tool_call_id=call.id, **told)
         self._add(f"{call_id}/started", fact)
 
     def _finish(self, index: int, message: Json) -> None:
         # Providers repeat their ids, even inside a session: first asked, first answered.
-        provider_id = message.get("tool_call_id")
-        for place, (asked_id, call_id, name) in enumerate(self._unanswered):
-            if asked_id == provider_id:
-                del self._unanswered[place]
-                fact = ToolFinished(
-                    call_id=call_id,
-                    tool_name=name,
-                    tool_call_id=provider_id,
-                    tool_output=message.get("content"),
-                )
-                self._add(f"{call_id}/finished", fact)
-                return
+        provider_id: Any = message.get("tool_call_id")
+        asked = self._unanswered.get(provider_id)
+        if not asked:
+            return
+        call_id, name = asked.popleft()
+        fact = ToolFinished(
+            call_id=call_id,
+            tool_name=name,
+            tool_call_id=provider_id,
+            tool_output=message.get("content"),
+        )
+        self._add(f"{call_id}/finished", fact)
 
     @property
     def _turn_id(self) -> str:

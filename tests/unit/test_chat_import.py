@@ -128,6 +128,24 @@ def test_a_result_belongs_to_the_earliest_unanswered_call_of_its_id() -> None:
     assert views.messages("s")[-1].content == "nobody asked"
 
 
+class Counted(str):
+    """An id that counts how often it is compared."""
+
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_results_that_nobody_asked_for_are_not_looked_for_among_all_calls() -> None:
+    messages = [calling(*[call("x")] * 100), *[result(Counted("y"), "!")] * 100]
+    found = facts(Conversation(session_id="s", messages=messages))
+    assert len(found) == 3 + 1 + 100 + 100
+    assert Counted.compared <= 1_000
+
+
 def test_arguments_stay_as_the_model_wrote_them() -> None:
     wrong = '{"a": 1, "a": 2}'
     views = views_of(calling(call("x", arguments=' {"a":  1}'), call("y", arguments=wrong)))
