@@ -24,4 +24,11 @@ def path_of(location: str | os.PathLike[str]) -> str:
         encoding = sys.getfilesystemencoding()
         reason = f"files are named in {encoding} here, which cannot write {path!a}"
         raise InvalidArgument("url", reason) from error
-    return os.path.abspath(path)
+    # Bytes in names that are no UTF-8, the working directory's too, are lone surrogates in Python.
+    absolute = os.path.abspath(path)
+    try:
+        absolute.encode()
+    except UnicodeEncodeError as error:
+        reason = f"SQLite takes names in UTF-8 alone, which {absolute!a} is not"
+        raise InvalidArgument("url", reason) from error
+    return absolute

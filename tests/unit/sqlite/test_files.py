@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from ledger import Ledger, NewEvent, NotALedger, StorageFailed
+from ledger import InvalidArgument, Ledger, NewEvent, NotALedger, StorageFailed
 from ledger.backends.base import OpenOptions
 from ledger.backends.sqlite import open_sqlite
 from ledger.backends.sqlite.source import Source
@@ -91,6 +91,18 @@ def test_a_name_that_the_locale_cannot_write_is_refused(tmp_path: Path) -> None:
     )
     assert "files are named in ascii here, which cannot write" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_whose_name_is_no_utf8_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = os.fsencode(tmp_path) + b"/\xff"
+    os.mkdir(odd)
+    monkeypatch.chdir(os.fsdecode(odd))
+    with pytest.raises(InvalidArgument, match="names in UTF-8 alone") as refused:
+        Ledger.open("sqlite:///ledger.db")
+    assert refused.value.argument == "url"
+    assert os.listdir(odd) == []
 
 
 def test_another_application_id_is_refused_without_a_write(path: Path) -> None:

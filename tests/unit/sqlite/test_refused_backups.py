@@ -37,6 +37,7 @@ def names(path: Path) -> list[str]:
         ("a\0b", "it names no file.$"),
         (":memory:", "it names no file.$"),
         ("\ud800", "files are named in"),
+        ("\udcff", r"names in UTF-8 alone, which '.*\\udcff' is not"),
         ("new/", "'new/' is a directory's name"),
         ("sub/..", "is a directory's name"),
         ("a" * 300, "the name is too long"),
