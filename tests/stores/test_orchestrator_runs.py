@@ -1,5 +1,6 @@
 """Saved runs: what comes back, which one is active, and what may follow what."""
 
+import sys
 from typing import Any
 
 from msgspec.structs import replace
@@ -148,6 +149,7 @@ def test_asm_24_to_27_runs_are_listed_by_session_and_status(store: Store) -> Non
         ({"limit": 1}, ["r2"]),
         ({"limit": 1, "status": "running"}, ["r1"]),
         ({"limit": 0}, []),
+        ({"limit": sys.maxsize}, ["r2", "r1", "r3"]),
     ):
         assert ids(store.list_runs("s", **filters)) == expected, filters
     assert ids(store.list_runs("t")) == ["r4"]

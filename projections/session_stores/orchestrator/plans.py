@@ -21,6 +21,7 @@ from ledger import (
     SequenceConflict,
 )
 from ledger.arguments import list_limit, natural
+from ledger.limits import SEQUENCE_MAX
 from ledger.plans import Plan
 from ledger.refusals import shown
 
@@ -337,7 +338,8 @@ class OrchestratorPlans:
     ) -> Plan[list[Run]]:
         """Return so many views of runs of a session that were saved, None is all."""
         # The views do not know what was never saved, so all are read where that is in the way.
-        for limit in (None,) if enough is None else (enough + _PAGE_ROWS_MIN, None):
+        some = min((enough or 0) + _PAGE_ROWS_MIN, SEQUENCE_MAX)
+        for limit in (None,) if enough is None else (some, None):
             rows: list[Run] = yield self.views.runs(
                 session_id, tenant=self.tenant, status=status, limit=limit
             )
