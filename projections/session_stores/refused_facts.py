@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ledger import InvalidEvent, NewEvent
 from ledger.batch import Door
@@ -22,11 +22,15 @@ def first_refused(
     return None
 
 
-def renamed(error: InvalidEvent, place: str) -> InvalidEvent:
-    """Return a refusal in which a place stands for the payload."""
+def renamed(
+    error: InvalidEvent, place: str, name: Callable[[str], str] | None = None
+) -> InvalidEvent:
+    """Return a refusal in which a place stands for the payload, and `name` says where a field is."""
     whole, _, field = error.event_field.partition(".")
     if whole != PAYLOAD:
         return unplaced(error)
+    if field and name is not None:
+        field = name(field)
     return InvalidEvent(f"{place}.{field}" if field else place, error.reason)
 
 

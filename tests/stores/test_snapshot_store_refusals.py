@@ -189,6 +189,44 @@ def test_u_18_what_is_too_large_is_refused_by_the_place_that_its_caller_knows(le
     assert ledger.head("s") == saved.version
 
 
+#: Values that are none of their field's, each by the place in the event.
+NOT_ITS_VALUE: dict[str, Any] = {
+    "text": runtime_event("textDelta", text=5),
+    "name": runtime_event("toolCallDraft", name=5),
+    "error": runtime_event("runFailed", error=5),
+    "args_json": runtime_event("toolCallStarted", tool_name="t", args_json=5),
+    "request.title": runtime_event("awaitingApproval", request={"title": 5}),
+    "request.risk_level": runtime_event("awaitingApproval", request={"risk_level": "none"}),
+    "checkpoint.turn_count": runtime_event(
+        "checkpoint", checkpoint={"step": "AfterUserInput", "turn_count": "1"}
+    ),
+    "checkpoint.step.BeforeLlm.messages.0": runtime_event(
+        "checkpoint", checkpoint={"step": {"BeforeLlm": {"messages": [5]}}}
+    ),
+    "event.text": runtime_event("userEvent", event={"userEventType": "progress", "text": 5}),
+    "event.event_type": runtime_event(
+        "userEvent", event={"userEventType": "structured", "event_type": 5}
+    ),
+    "event.tool_call_id": runtime_event(
+        "userEvent", event={"userEventType": "toolPartialResult", "tool_call_id": 5}
+    ),
+    "plan.0.step": runtime_event("planUpdated", objective="o", plan=[{"step": 5}]),
+}
+
+
+@pytest.mark.parametrize("place", NOT_ITS_VALUE)
+def test_c_09_a_value_is_refused_by_its_place_in_the_event(ledger: Any, place: str) -> None:
+    store, event = store_of(ledger), NOT_ITS_VALUE[place]
+    for name, call in (
+        ("event", lambda: store.append_event("s", event)),
+        ("events[0]", lambda: store.save(session_of(), events=[event])),
+    ):
+        with pytest.raises(InvalidEvent) as caught:
+            call()
+        assert caught.value.field == f"{name}.{place}"
+    assert ledger.head("s") == 0
+
+
 def test_u_18_more_messages_than_a_ledger_takes_at_once_are_saved_in_parts(
     open_ledger: Callable[..., Any],
 ) -> None:

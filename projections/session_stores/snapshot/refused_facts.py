@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ledger import InvalidArgument, InvalidEvent, NewEvent
@@ -10,6 +11,7 @@ from ledger.batch import Door
 
 from ..refused_facts import first_refused, renamed, unplaced
 from .message_changes import Placed
+from .runtime_events import place_of
 
 _MESSAGES = "session.chat_messages"
 #: What a fact of the store's own is about, if it is no message.
@@ -51,7 +53,7 @@ def refused_save(
 def refused_event(given: Any, error: InvalidEvent, place: str = "event") -> InvalidEvent:
     """Return a refusal of an event that was handed in; a NewEvent has a payload of its own."""
     if isinstance(given, Mapping):
-        return renamed(error, place)
+        return renamed(error, place, partial(place_of, given))
     return error if place == "event" else InvalidEvent(f"{place}.{error.field}", error.reason)
 
 

@@ -45,6 +45,18 @@ def new_event(event: RuntimeEvent, call_id: str | None, event_id: str | None) ->
     return NewEvent(payload, type_, event_id=event_id, actor=actor, trace_id=trace_id)
 
 
+def place_of(event: RuntimeEvent, field: str) -> str:
+    """Return where an event says what its fact has in a field, by the names of the event."""
+    kind, (name, dot, rest) = kind_of(event), field.partition(".")
+    within = _WITHIN.get(kind, "")
+    if kind == "userEvent":
+        kind = event["event"]["userEventType"]
+    step = event["checkpoint"]["step"] if kind == "checkpoint" else None
+    if name in _OF_STEP and isinstance(step, Mapping):
+        within += f"step.{next(iter(step))}."
+    return f"{within}{_THEIRS.get(kind, {}).get(name, name)}{dot}{rest}"
+
+
 def _given(event: RuntimeEvent, *names: str, **renamed: str) -> dict[str, Any]:
     """Return the fields that were said, under the catalogue's names."""
     fields = {name: name for name in names} | renamed
@@ -152,6 +164,19 @@ def _partial(event: RuntimeEvent) -> Told:
     return _PROGRESSED, {"call_id": call_id} | told
 
 
+#: In which object a kind of event says what its fact has.
+_WITHIN = {"awaitingApproval": "request.", "checkpoint": "checkpoint.", "userEvent": "event."}
+_OF_STEP = frozenset({"messages", "tools", "tool_calls", "results"})
+#: A kind of event -> the fields of its fact that it calls otherwise.
+_THEIRS = {
+    "textDelta": {"delta": "text"},
+    "thoughtDelta": {"delta": "text"},
+    "toolCallDraft": {"tool_name": "name"},
+    "runFailed": {"error_message": "error"},
+    "structured": {"name": "event_type"},
+    "subAgentEvent": {"data": "event"},
+    "toolPartialResult": {"call_id": "tool_call_id"},
+}
 _STEPS = {
     "AfterUserInput": "after_user_input",
     "BeforeLlm": "before_llm",
