@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from ledger import Appended, InvalidArgument, NewEvent, SequenceConflict
+from ledger import Appended, CallError, InvalidArgument, NewEvent, SequenceConflict
 from ledger.events import Event
 from ledger.plans import Plan
 from ledger.refusals import shown
@@ -125,6 +125,7 @@ class RowsAtHead:
             attempt += 1
             found = None if settled or attempt > 1 else self._confirmed(table, key)
             events = () if found is None else _decided_on_kept(decide, found.view)
+            is_kept = bool(events)
             if found is None or not events:
                 found = yield from self.row(table, bucket, key, settled=settled)
                 events = decide(found.view)
@@ -138,6 +139,10 @@ class RowsAtHead:
                 )
             except SequenceConflict:
                 if attempt == DECISIONS_MAX:
+                    raise
+            except CallError:
+                # The row that is there now may ask for other events, or for none.
+                if not is_kept:
                     raise
             else:
                 self._went_on(table, key, found.head, appended)

@@ -118,6 +118,24 @@ def test_a_refusal_is_that_of_the_newest_row_alone(ledger: Any) -> None:
     assert views.append_decided("tally", KEY, one_more([]))[0].sequence == 6
 
 
+def test_events_are_refused_if_the_newest_row_asks_for_them_alone(ledger: Any) -> None:
+    views = views_of(ledger, TALLY)
+    for _ in range(3):
+        views.append_decided("tally", KEY, one_more([]))
+    ledger.append("s", counted())
+    asked: list[int] = []
+
+    def wrong_if_there_are_three(view: Any) -> Sequence[NewEvent]:
+        asked.append(view.count)
+        return [NewEvent({}, "")] if view.count == 3 else []
+
+    assert views.append_decided("tally", KEY, wrong_if_there_are_three) == []
+    assert asked == [3, 4]
+    with pytest.raises(InvalidEvent):
+        views.append_decided("tally", KEY, lambda view: [NewEvent({}, "")])
+    assert ledger.head("s") == 4
+
+
 def test_a_deletion_and_what_comes_behind_it_are_seen(ledger: Any) -> None:
     views, seen = views_of(ledger, TALLY), []
     for _ in range(3):
