@@ -13,6 +13,9 @@ from .reading import Reader
 
 #: What is common is met among so many rows; looking at them takes a few milliseconds.
 AMONG_ROWS = 500
+#: For a page of more rows than these as many times more are looked at. A page of 500 could never
+#: be filled by one look, so each was made of all that have the words.
+_PAGE_ROWS = 128
 
 
 def found_rows(reader: Reader, query: RowQuery) -> Plan[list[Any]]:
@@ -22,8 +25,8 @@ def found_rows(reader: Reader, query: RowQuery) -> Plan[list[Any]]:
     Where words are so common that this would take long, the page is full after a look at the first
     rows of the order, which have an index, too. So first comes that look, then the index.
     """
-    if _is_cut(query):
-        first = msgspec.structs.replace(query, among=AMONG_ROWS)
+    if query.limit and _is_cut(query):
+        first = msgspec.structs.replace(query, among=AMONG_ROWS * -(-query.limit // _PAGE_ROWS))
         rows: list[Any] = yield from reader.select(first)
         if len(rows) == query.limit:
             return rows
@@ -32,7 +35,7 @@ def found_rows(reader: Reader, query: RowQuery) -> Plan[list[Any]]:
 
 def _is_cut(query: RowQuery) -> bool:
     """Whether the rows are the first of an order in which an index has all of a tenant."""
-    if not query.words or query.bucket is not None or not query.limit:
+    if not query.words or query.bucket is not None:
         return False
     wanted = ("tenant", *query.order)
     return any(
