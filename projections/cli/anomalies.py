@@ -12,7 +12,16 @@ from rich.table import Table
 from ..readers.anomaly_lists import MarkedFact
 from ..views import Views
 from .app import app
-from .options import DEFAULT_URL, AsJson, Tenant, Url, check_there, open_existing
+from .options import (
+    DEFAULT_URL,
+    AsJson,
+    Eventual,
+    Tenant,
+    Url,
+    check_there,
+    consistency_of,
+    open_existing,
+)
 from .own_projections import Own, known_projections
 from .safe_text import cell
 from .tables import print_found, table_of
@@ -27,6 +36,7 @@ def anomalies(
     tenant: Tenant = "",
     projections: Own = None,
     limit: Annotated[int, typer.Option(help="How many to list.")] = 100,
+    eventual: Eventual = False,
     as_json: AsJson = False,
 ) -> None:
     """List the facts that did not fit what came before them, and what each view made of them."""
@@ -34,7 +44,9 @@ def anomalies(
     with open_existing(url) as ledger:
         if session is not None:
             check_there(ledger, session, tenant)
-        page = Views(ledger, projections=known).anomalies_page(session, tenant=tenant, limit=limit)
+        page = Views(ledger, projections=known).anomalies_page(
+            session, tenant=tenant, limit=limit, consistency=consistency_of(eventual)
+        )
     print_found(
         page.items,
         partial(anomaly_table, with_session=session is None),

@@ -14,6 +14,8 @@ from rich.console import Console
 from ledger import InvalidArgument, Ledger
 from ledger.urls import parse
 
+from ..readers.consistency import Consistency
+
 Url = Annotated[
     str,
     typer.Option(
@@ -29,6 +31,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, 
 AsOf = Annotated[
     str | None,
     typer.Option(help="As it was behind this sequence, or at this time, in ISO 8601."),
+]
+
+Eventual = Annotated[
+    bool,
+    typer.Option("--eventual", help="As the views stand, for a role or server that only reads."),
 ]
 
 DEFAULT_URL = "sqlite:///ledger.db"
@@ -49,6 +56,11 @@ def open_existing(url: str) -> Ledger:
             "url", f"there is no file {address.target!r}; init, append and import make one"
         )
     return open_ledger(url)
+
+
+def consistency_of(eventual: bool) -> Consistency:
+    """Return how views are to be asked: as they stand, or with all that was appended."""
+    return "eventual" if eventual else "strong"
 
 
 def check_there(ledger: Ledger, session: str, tenant: str, *, deleted: bool = False) -> None:

@@ -15,7 +15,16 @@ from ..folds.qa import QAEntry
 from ..readers.search import SearchHit
 from ..views import Views
 from .app import app
-from .options import DEFAULT_URL, AsJson, Tenant, Url, check_there, open_existing
+from .options import (
+    DEFAULT_URL,
+    AsJson,
+    Eventual,
+    Tenant,
+    Url,
+    check_there,
+    consistency_of,
+    open_existing,
+)
 from .own_projections import Own, known_projections
 from .safe_text import cell
 from .tables import print_found, table_of
@@ -31,6 +40,7 @@ def search(
     session: Annotated[str | None, typer.Option(help="Only in this session.")] = None,
     projections: Own = None,
     limit: Annotated[int, typer.Option(help="How many to list.")] = 100,
+    eventual: Eventual = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the messages, questions and answers that have all of some words, the newest first."""
@@ -39,7 +49,11 @@ def search(
         if session is not None:
             check_there(ledger, session, tenant)
         page = Views(ledger, projections=known).search(
-            " ".join(words), tenant=tenant, session_id=session, limit=limit
+            " ".join(words),
+            tenant=tenant,
+            session_id=session,
+            limit=limit,
+            consistency=consistency_of(eventual),
         )
     more = page.cursor is not None
     print_found(page.items, _table, "nothing found", limit=limit, more=more, as_json=as_json)

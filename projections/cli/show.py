@@ -18,12 +18,24 @@ from ..folds.runs import Run
 from ..folds.sessions import Session
 from ..folds.traces import Span
 from ..readers.anomaly_lists import MarkedFact
+from ..readers.consistency import Consistency
 from ..readers.history_places import Moment
 from ..readers.listing_queries import TENANT_LIMIT_MAX
 from ..views import Views
 from .anomalies import anomaly_table
 from .app import app
-from .options import DEFAULT_URL, AsOf, Tenant, Url, check_there, open_existing, output, place
+from .options import (
+    DEFAULT_URL,
+    AsOf,
+    Eventual,
+    Tenant,
+    Url,
+    check_there,
+    consistency_of,
+    open_existing,
+    output,
+    place,
+)
 from .safe_text import cell
 from .tables import print_found, table_of
 from .wording import counted, utc
@@ -48,36 +60,49 @@ def show(
         typer.Option(help="List those in this status, such as active; may be repeated."),
     ] = None,
     as_of: AsOf = None,
+    eventual: Eventual = False,
 ) -> None:
     """Show a session: its runs, answers, traces and anomalies; or list the sessions."""
+    consistency = consistency_of(eventual)
     with open_existing(url) as ledger:
         if session is not None:
             if status:
                 raise InvalidArgument("status", "it is for the list: leave the session out")
             then = None if as_of is None else place(as_of, "as_of")
-            show_session(ledger, session, tenant, then)
+            show_session(ledger, session, tenant, then, consistency)
             return
         if as_of is not None:
             raise InvalidArgument("as_of", "only one session has a past: name it")
         found = Views(ledger).sessions(
-            tenant=tenant, limit=limit, archived=archived, status=status or None
+            tenant=tenant,
+            limit=limit,
+            archived=archived,
+            status=status or None,
+            consistency=consistency,
         )
     print_found(found, _sessions, "no sessions", limit=limit)
 
 
-def show_session(ledger: Ledger, session_id: str, tenant: str, as_of: Moment | None = None) -> None:
+def show_session(
+    ledger: Ledger,
+    session_id: str,
+    tenant: str,
+    as_of: Moment | None = None,
+    consistency: Consistency = "strong",
+) -> None:
     """Print the views of one session, as they are or as they were, of each SHOWN_MAX rows at most."""
     check_there(ledger, session_id, tenant)
     views = Views(ledger)
-    session = views.session(session_id, tenant=tenant, as_of=as_of)
+    session = views.session(session_id, tenant=tenant, as_of=as_of, consistency=consistency)
     if session is None:
-        raise InvalidArgument("session", f"there is no session {session_id!r} then")
+        known = "then" if as_of is not None else "in the views yet"
+        raise InvalidArgument("session", f"there is no session {session_id!r} {known}")
     found = (
-        _now(views, session_id, tenant)
+        _now(views, session_id, tenant, consistency)
         if as_of is None
         else _then(views, session_id, tenant, as_of)
     )
-    found.append(_marked(views, session))
+    found.append(_marked(views, session, consistency))
     console = output()
     title = Text.assemble("Session ", cell(session_id))
     console.print(_section(title, _session(session)))
@@ -89,15 +114,18 @@ def show_session(ledger: Ledger, session_id: str, tenant: str, as_of: Moment | N
             console.print(f"and {more} more {others}")
 
 
-def _now(views: Views, session_id: str, tenant: str) -> list[tuple[list[Any], int]]:
+def _now(
+    views: Views, session_id: str, tenant: str, consistency: Consistency
+) -> list[tuple[list[Any], int]]:
     """Return what is shown of each view, and how many rows are left out."""
-    runs = views.runs(session_id, tenant=tenant, limit=SHOWN_MAX)
-    answers = views.qa(session_id, tenant=tenant, last_n=SHOWN_MAX)
-    spans = views.traces(session_id, tenant=tenant, limit=SHOWN_MAX)
+    asked: dict[str, Any] = {"tenant": tenant, "consistency": consistency}
+    runs = views.runs(session_id, limit=SHOWN_MAX, **asked)
+    answers = views.qa(session_id, last_n=SHOWN_MAX, **asked)
+    spans = views.traces(session_id, limit=SHOWN_MAX, **asked)
     return [
-        (runs, _more(runs, lambda: views.count_runs(session_id=session_id, tenant=tenant))),
-        (answers, _more(answers, lambda: views.count_qa(session_id=session_id, tenant=tenant))),
-        (spans, _more(spans, lambda: len(views.traces(session_id, tenant=tenant)))),
+        (runs, _more(runs, lambda: views.count_runs(session_id=session_id, **asked))),
+        (answers, _more(answers, lambda: views.count_qa(session_id=session_id, **asked))),
+        (spans, _more(spans, lambda: len(views.traces(session_id, **asked)))),
     ]
 
 
@@ -111,9 +139,16 @@ def _then(views: Views, session_id: str, tenant: str, as_of: Moment) -> list[tup
     return [(some, len(rows) - len(some)) for some, rows in zip(shown, every, strict=True)]
 
 
-def _marked(views: Views, session: Session) -> tuple[list[MarkedFact], int]:
+def _marked(
+    views: Views, session: Session, consistency: Consistency
+) -> tuple[list[MarkedFact], int]:
     """Return what did not fit up to where the session stands, and how much is left out."""
-    every = views.anomalies(session.session_id, tenant=session.tenant, limit=TENANT_LIMIT_MAX)
+    every = views.anomalies(
+        session.session_id,
+        tenant=session.tenant,
+        limit=TENANT_LIMIT_MAX,
+        consistency=consistency,
+    )
     upto = [one for one in every if one.sequence <= session.last_sequence]
     return upto[:SHOWN_MAX], max(0, len(upto) - SHOWN_MAX)
 

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ledger import AsyncLedger, Ledger
+from ledger import AsyncLedger, Ledger, NewEvent
 from projections import Handler, Handlers, Views
+from tests.support.cli import run_cli
 from tests.support.views import TALLY, counted, stored, tally, views_of
 
 README = Path(__file__).parents[2] / "README.md"
@@ -88,5 +89,33 @@ def test_the_grants_of_the_readme_are_enough_also_for_versions_that_are_made_lat
         views_of(ledger, later).catch_up()
     with Ledger.open(reader_url) as ledger:
         assert views_of(ledger, TALLY).rows(TALLY.name, "s", consistency="eventual") != []
+    with psycopg.connect(app_url, autocommit=True) as app:
+        for change in ("UPDATE ledger.events SET type = ''", "DELETE FROM ledger.events"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                app.execute(change)
     with psycopg.connect(reader_url) as reader:
         assert reader.execute("SELECT count(*) FROM ledger.view_tally_v2").fetchone() == (1,)
+
+
+def test_a_role_that_only_reads_prints_views_as_they_stand(
+    granted_urls: tuple[str, str], owned_url: str
+) -> None:
+    with Ledger.open(owned_url) as ledger:
+        said = {"qa_id": "q", "question": "Where is Lyon?", "answer": "In France."}
+        ledger.append(
+            "s", [counted(), NewEvent(said, "qa.recorded"), NewEvent(said, "qa.recorded")]
+        )
+        Views(ledger).catch_up()
+        ledger.append("s", counted())
+    [_, url] = granted_urls
+    for command, shown in (
+        (["show", "s"], "In France."),
+        (["show"], "active"),
+        (["search", "Lyon"], "In France."),
+        (["anomalies"], "ignored, it was recorded before"),
+    ):
+        refused = run_cli(*command, "--url", url)
+        assert (refused.code, refused.out) == (4, "")
+        done = run_cli(*command, "--url", url, "--eventual")
+        assert (done.code, done.err) == (0, "")
+        assert shown in done.out
