@@ -109,10 +109,11 @@ def transcript(
     newest_first: bool = False,
     consistency: Consistency = "strong",
 ) -> list[TranscriptLine]:
-    """Return the messages of a session or run in order, each tool call with what became of it.
+    """Return the messages of a session or run in order, their tool calls with what became of them.
 
-    `limit` keeps the oldest, or the newest with `newest_first`; None is all. Whatever the limit,
-    the whole conversation is read: a call and its result may be far apart.
+    Calls that no message asks for are in `traces` alone. `limit` keeps the oldest, or the newest
+    with `newest_first`; None is all. Whatever the limit, the whole conversation is read: a call
+    and its result may be far apart.
     """
     return run(
         transcript_plan(

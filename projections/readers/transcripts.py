@@ -1,4 +1,4 @@
-"""The conversation as it is read: messages in order, each tool call with what became of it.
+"""The conversation as it is read: messages in order, their tool calls with what became of them.
 
 Rules of pairing: the facts of a call are found by its `call_id` where the message names it. Without
 one, the provider's id decides; it may come back within a session, so calls take the results and the
