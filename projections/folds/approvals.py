@@ -2,7 +2,8 @@
 
 Rules for facts that do not fit (each is also kept in `anomalies`):
 - the first decision stands, a later one changes nothing;
-- a decision that nobody asked for is a row of its own, which a late request fills;
+- a decision that nobody asked for is a row of its own, which a late request fills; to allow an action
+  always is said of what comes, and fits without a request;
 - a second request only fills what is still empty.
 """
 
@@ -120,7 +121,8 @@ def _decided(approval: Approval, event: Event, data: Changes) -> Changes:
         "action_key": approval.action_key or data.get("action_key"),
         "tool_name": approval.tool_name or data.get("tool_name"),
     }
-    if approval.requested_at is None:
+    in_advance = changes["status"] == "allow_always" and changes["action_key"] is not None
+    if approval.requested_at is None and not in_advance:
         changes.update(anomaly(approval, event, "applied, nobody had asked"))
     return changes
 

@@ -321,7 +321,7 @@ def test_c_17_what_a_session_allows_and_revokes_is_decided(ledger: Any) -> None:
     assert views_of(ledger).approval("s", "asked").status == "allow_always"
     store.update("s", lambda one: type(one)(**{**_fields(one), "always_allowed_actions": {"mail"}}))
     assert store.load("s").always_allowed_actions == {"mail"}
-    assert views_of(ledger).anomalies("s", limit=10)[0].view == "approvals"
+    assert views_of(ledger).anomalies("s") == []
     assert allowed.version < store.load("s").version
 
 

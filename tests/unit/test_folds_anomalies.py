@@ -195,7 +195,8 @@ RULES: list[tuple[Projection, list[Fact], str]] = [
     (CONTEXT, [ContextRated(context_id="c", helpful_delta=1)], "ignored, there is no such entry"),
     (CONTEXT, [PUT, ContextRated(context_id="c", helpful_delta=-1)],
      "applied, as far as down to nothing"),
-    (APPROVALS, [ALLOWED], "applied, nobody had asked"),
+    *((APPROVALS, [ApprovalDecided(approval_id="a", decision=one)], "applied, nobody had asked")
+      for one in ("deny", "allow_once", "allow_always")),
     (APPROVALS, [ApprovalRequested(approval_id="a"), ApprovalRequested(approval_id="a")],
      "asked before: only fills what is empty"),
     (APPROVALS, [ApprovalRequested(approval_id="a"), ALLOWED, ALLOWED],

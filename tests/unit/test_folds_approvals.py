@@ -89,6 +89,12 @@ def test_a_decision_that_nobody_asked_for_is_kept_and_filled_by_a_late_request()
     )
 
 
+def test_an_action_may_be_allowed_always_before_anybody_asks() -> None:
+    row = only(APPROVALS, events_of(ALLOWED, ASKED))
+    assert (row.status, row.action_key, row.title) == ("allow_always", "rm", "Delete?")
+    assert (row.requested_at, row.decided_at, row.anomalies) == (at(2), at(1), [])
+
+
 def test_an_action_is_allowed_until_it_is_revoked() -> None:
     first = common(1, action_key="rm", approval_id="a", tool_name="sh", allowed_at=at(1))
     assert only(ALLOWED_ACTIONS, events_of(ALLOWED)) == AllowedAction(**first)
