@@ -88,9 +88,20 @@ class ThreadedBackend:
             return
         self._closed = True
         if self._inline:
-            self.backend.close()
+            self._end()
+            return
+        try:
+            ending = asyncio.get_running_loop().run_in_executor(None, self._end)
+        except RuntimeError:
+            # No thread is to be had, and nothing else would close it. One that comes later and finds
+            # this in the queue closes it again, which does nothing.
+            self._end()
         else:
-            await asyncio.to_thread(self.backend.close)
+            # Goes on if the wait is cancelled: while it queues behind others it would be dropped.
+            await asyncio.shield(ending)
+
+    def _end(self) -> None:
+        self.backend.close()
         self._appending.shutdown(wait=False)
         self._reading.shutdown(wait=False)
 
