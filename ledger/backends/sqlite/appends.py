@@ -20,15 +20,13 @@ _SQL = load_queries(__package__, "queries.sql")
 _BUCKET, _ADVANCE = _SQL["bucket"], _SQL["advance_bucket"]
 _END, _HEAD = _SQL["session_end"], _SQL["head"]
 _KNOWN, _INSERT = _SQL["known_events"], _SQL["insert_event"]
-#: By buckets, between which positions they grew, the first exclusive.
-Grown = dict[int, tuple[int, int]]
 _UNMET = (SequenceConflict, IncarnationConflict)
 
 
 def store(
     cursor: apsw.Cursor, units: Sequence[Unit], *, look_up: bool = True
-) -> tuple[list[Outcome], Grown]:
-    """Insert what can be stored; return each unit's outcome, and where each bucket grew.
+) -> tuple[list[Outcome], list[Record]]:
+    """Insert what can be stored; return each unit's outcome, and the rows that were inserted.
 
     Without `look_up` an id that its session has already is not looked for: its row meets the
     unique index, apsw.ConstraintError is raised, and the caller rolls back and looks them up.
@@ -47,13 +45,12 @@ def store(
         outcomes.append(outcome)
     rows = numbering.rows
     if not rows:
-        return outcomes, {}
+        return outcomes, rows
     cursor.executemany(_INSERT, map(astuple, rows))
     ends = {row.bucket: row.position for row in rows}  # in order, so the last of each bucket
     for bucket, position in ends.items():
         cursor.execute(_ADVANCE, (bucket, position, numbering.buckets[bucket].recorded_us))
-    firsts = {row.bucket: row.position for row in reversed(rows)}
-    return outcomes, {bucket: (firsts[bucket] - 1, end) for bucket, end in ends.items()}
+    return outcomes, rows
 
 
 def _load(cursor: apsw.Cursor, part: Part, into: Numbering, *, look_up: bool) -> None:

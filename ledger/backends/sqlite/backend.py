@@ -13,11 +13,11 @@ import msgspec
 
 from ...errors import LedgerClosed
 from ...processes import allow_in_children
-from ...records import Head, Outcome, Record, Unit, sessions_of
+from ...records import Head, Outcome, Record, Unit
 from ...wakeups import Wakeups, Where
 from ..base import FeedQuery, OpenOptions, Place, SessionQuery
 from ..queries import load_queries
-from .appends import Grown, store
+from .appends import store
 from .connections import Writer, connect_again
 from .errors import translated
 from .files import OpenFiles
@@ -60,9 +60,9 @@ class SqliteBackend:
         if not units:
             return []
         first = min([unit.first_bucket for unit in units])
-        outcomes, grown = self._writer.run(partial(_store, units), first, self._lock_slice_s)
-        if grown:
-            self._watcher.signal(grown, sessions_of(units))
+        outcomes, rows = self._writer.run(partial(_store, units), first, self._lock_slice_s)
+        if rows:
+            self._watcher.signal(rows)
         return outcomes
 
     def append_within(self, unit: Unit, connection: Any) -> Outcome:
@@ -213,7 +213,9 @@ class SqliteBackend:
             raise LedgerClosed("The ledger is closed.")
 
 
-def _store(units: Sequence[Unit], connection: apsw.Connection) -> tuple[list[Outcome], Grown]:
+def _store(
+    units: Sequence[Unit], connection: apsw.Connection
+) -> tuple[list[Outcome], list[Record]]:
     # Closed however it ends: an error that a caller keeps would keep what was being read, and with
     # it the file as it was, on which nobody can write once somebody else has written.
     cursor = connection.cursor()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import apsw
 
 from ...errors import StorageFailed
-from ...records import SessionPlace
+from ...records import Record, SessionPlace
 from ...wakeups import Wakeups
 from ..queries import load_queries
-from .appends import Grown
 from .files import OpenFiles
 
 #: A wake-up costs about 0.1 ms of CPU, whatever it does: 30 ms keep an idle process under 0.5 %.
@@ -64,15 +63,18 @@ class Watcher:
                 raise
             self._started = True
 
-    def signal(self, grown: Grown, sessions: Iterable[SessionPlace]) -> None:
+    def signal(self, rows: Sequence[Record]) -> None:
         """Wake for this process's own commit, of which the thread need not wake again."""
-        if self._started:
-            with self._lock:
-                for bucket, (after, upto) in grown.items():
-                    # Else another process was in between, and whom that wakes the thread will find.
-                    if self._positions[bucket] == after:
-                        self._positions[bucket] = upto
-        self._wakeups.signal(sessions)
+        if not self._started:
+            return  # no token is out, and whoever takes one from now on finds what is committed
+        ends = {row.bucket: row.position for row in rows}  # in order, so the last of each bucket
+        firsts = {row.bucket: row.position for row in reversed(rows)}
+        with self._lock:
+            for bucket, first in firsts.items():
+                # Else another process was in between, and whom that wakes the thread will find.
+                if self._positions[bucket] == first - 1:
+                    self._positions[bucket] = ends[bucket]
+        self._wakeups.signal({(row.bucket, row.tenant, row.session_id) for row in rows})
 
     def close(self) -> None:
         """End the thread; the last waiters are woken by the caller."""
