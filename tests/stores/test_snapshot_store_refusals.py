@@ -211,6 +211,8 @@ NOT_ITS_VALUE: dict[str, Any] = {
         "userEvent", event={"userEventType": "toolPartialResult", "tool_call_id": 5}
     ),
     "plan.0.step": runtime_event("planUpdated", objective="o", plan=[{"step": 5}]),
+    "agent_id": runtime_event("runFinished", agent_id=5),
+    "trace_id": runtime_event("runFinished", trace_id="t" * 513),
 }
 
 
@@ -224,6 +226,22 @@ def test_c_09_a_value_is_refused_by_its_place_in_the_event(ledger: Any, place: s
         with pytest.raises(InvalidEvent) as caught:
             call()
         assert caught.value.field == f"{name}.{place}"
+    assert ledger.head("s") == 0
+
+
+@pytest.mark.parametrize("call_id", ["", "c" * 513, "a\0", 5])
+def test_c_09_the_id_of_a_call_is_refused_by_its_own_name(ledger: Any, call_id: Any) -> None:
+    store = store_of(ledger)
+    partial = {"userEventType": "toolPartialResult", "tool_call_id": "c1"}
+    for event in (
+        runtime_event("toolCallStarted", tool_name="t", args_json="{}"),
+        runtime_event("toolCallFinished", tool_name="t"),
+        runtime_event("awaitingApproval", request={"title": "t"}),
+        runtime_event("userEvent", event=partial),
+    ):
+        with pytest.raises(InvalidEvent) as caught:
+            store.append_event("s", event, call_id=call_id)
+        assert caught.value.field == "call_id"
     assert ledger.head("s") == 0
 
 

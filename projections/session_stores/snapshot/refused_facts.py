@@ -11,7 +11,7 @@ from ledger.batch import Door
 
 from ..refused_facts import first_refused, renamed, unplaced
 from .message_changes import Placed
-from .runtime_events import place_of
+from .runtime_events import ENVELOPE, place_of
 
 _MESSAGES = "session.chat_messages"
 #: What a fact of the store's own is about, if it is no message.
@@ -53,6 +53,8 @@ def refused_save(
 def refused_event(given: Any, error: InvalidEvent, place: str = "event") -> InvalidEvent:
     """Return a refusal of an event that was handed in; a NewEvent has a payload of its own."""
     if isinstance(given, Mapping):
+        if error.event_field in ENVELOPE:
+            return InvalidEvent(f"{place}.{ENVELOPE[error.event_field]}", error.reason)
         return renamed(error, place, partial(place_of, given))
     return error if place == "event" else InvalidEvent(f"{place}.{error.field}", error.reason)
 

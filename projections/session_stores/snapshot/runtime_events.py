@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ledger import InvalidArgument, NewEvent, new_event_id
+from ledger.codec import check_text
+from ledger.limits import ID_BYTES_MAX
 from ledger.refusals import shown
 
 from ...readers.arguments import several
@@ -19,6 +21,8 @@ Told = tuple[str, dict[str, Any]]
 Make = Callable[[RuntimeEvent, str], Told]
 T = TypeVar("T")
 ENDS_CALL = "toolCallFinished"
+#: Field of the ledger's event -> what an event of agent-base says in it.
+ENVELOPE = {"actor": "agent_id", "trace_id": "trace_id"}
 _PROGRESSED = "tool.progressed"
 
 
@@ -33,6 +37,8 @@ def kind_of(event: RuntimeEvent) -> str:
 def new_event(event: RuntimeEvent, call_id: str | None, event_id: str | None) -> NewEvent:
     """Return a runtime event as a fact; a tool call of which it tells is `call_id`'s."""
     kind = kind_of(event)
+    if call_id is not None:
+        check_text(call_id, "call_id", ID_BYTES_MAX)
     event_id = new_event_id() if event_id is None else event_id
     make = _FACTS.get(kind)
     if make is None:
@@ -41,8 +47,8 @@ def new_event(event: RuntimeEvent, call_id: str | None, event_id: str | None) ->
     type_, payload = make(event, call_id or event_id)
     if call_id is not None and type_ == _PROGRESSED:
         payload["call_id"] = call_id  # it names the provider's, by which the call may not be known
-    actor, trace_id = event.get("agent_id"), event.get("trace_id")
-    return NewEvent(payload, type_, event_id=event_id, actor=actor, trace_id=trace_id)
+    envelope = {ours: event.get(theirs) for ours, theirs in ENVELOPE.items()}
+    return NewEvent(payload, type_, event_id=event_id, **envelope)
 
 
 def place_of(event: RuntimeEvent, field: str) -> str:
