@@ -26,7 +26,23 @@ def test_an_append_from_another_loop_is_refused_instead_of_waiting_for_ever(
         if url.startswith("postgresql:"):
             with pytest.raises(OtherEventLoop, match="connections are another event loop's"):
                 other.run(ledger.read("s"))
+            with pytest.raises(OtherEventLoop, match="connections are another event loop's"):
+                other.run(ledger.close())
     finally:
         other.stop()
     assert loop.run(appended(ledger)) == 2
     loop.run(ledger.close())
+
+
+@only_async
+@pytest.mark.usefixtures("loop")
+def test_closing_again_does_nothing_in_another_loop_either(url: str) -> None:
+    async def closed() -> AsyncLedger:
+        ledger = await AsyncLedger.open(url)
+        await ledger.append("s", note())
+        assert await ledger.read("nothing", wait=0.01) == []
+        await ledger.close()
+        return ledger
+
+    ledger = asyncio.run(closed())
+    asyncio.run(ledger.close())

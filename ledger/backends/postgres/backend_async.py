@@ -71,6 +71,7 @@ class AsyncPostgresBackend:
         self._watcher: AsyncWatcher | None = None
         self._database = AsyncDatabase(target, options, self._statements)
         self._closed = False
+        self._ended = False
         self._endings: list[asyncio.Task[None]] = []  # the event loop alone would not keep them
 
     def __del__(self) -> None:
@@ -181,6 +182,10 @@ class AsyncPostgresBackend:
         return self._database.lent()
 
     async def close(self) -> None:
+        if self._ended:
+            return
+        if not self._closed:
+            self._database.check_loop()  # before anything is closed by half
         self._closed = True
         # Goes on if the wait is cancelled: nothing else would end what is left by then.
         self._endings.append(asyncio.create_task(self._end(), name="ledger-closing"))
@@ -192,6 +197,7 @@ class AsyncPostgresBackend:
         await self._notifier.close()
         if self._watcher is not None:
             await self._watcher.close()
+        self._ended = True
 
     async def _append_single(
         self, units: Sequence[Unit], wait: bool, buckets: list[int]

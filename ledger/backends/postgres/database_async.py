@@ -114,6 +114,10 @@ class AsyncDatabase:
         """Raise LedgerClosed after `close`, OtherEventLoop where the pools would wait for nothing."""
         if self._closed:
             raise LedgerClosed("The ledger is closed.")
+        self.check_loop()
+
+    def check_loop(self) -> None:
+        """Raise OtherEventLoop where the pools would wait for nothing."""
         if asyncio.get_running_loop() is not self._loop:
             raise OtherEventLoop("The ledger's connections are another event loop's.")
 
