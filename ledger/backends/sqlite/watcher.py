@@ -104,6 +104,8 @@ class Watcher:
             if sessions:
                 self._wakeups.signal(sessions)
         connection.close()
+        # For another one: a Ctrl-C amid the start leaves a thread that nobody knows to run.
+        self._running.release()
 
     def _advance(self, positions: Sequence[int]) -> list[tuple[int, int, int]]:
         """Note where buckets end and return (bucket, after, upto) of those that grew."""

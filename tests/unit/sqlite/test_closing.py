@@ -1,4 +1,4 @@
-"""Closing a file from tasks, which takes a thread of the event loop's own."""
+"""Closing a file, whatever became of the threads that it takes."""
 
 import asyncio
 import threading
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ledger import AsyncLedger, NewEvent
-from tests.support.builders import DEADLINE_S
+from ledger import AsyncLedger, Ledger, NewEvent
+from tests.support.builders import DEADLINE_S, background, eventually
 
 
 def names(path: Path) -> list[str]:
@@ -57,3 +57,22 @@ def test_a_file_is_closed_whatever_becomes_of_the_call(
     asyncio.run(close(path))
     assert names(path) == ["ledger.db"]
     assert not [one.name for one in threading.enumerate() if one.name == "ledger-watcher"]
+
+
+def test_a_file_is_closed_whose_watcher_was_interrupted_as_it_started(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(f"sqlite:///{path}")
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.read("s", wait=DEADLINE_S)
+    assert ledger.read("s", wait=0.01) == []  # starts another one
+    background(ledger.close).result(DEADLINE_S)
+    eventually(lambda: names(path) == ["ledger.db"])
