@@ -6,6 +6,7 @@ answer is what a view would have said then; what was redacted later is still in 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,8 @@ from .history_places import Moment, Past, past
 AHEAD_EVENTS_MAX = 200_000
 STORED_SNAPSHOTS_MAX = 50
 PAGE_EVENTS = 500
+#: So long nothing is folded ahead for snapshots where the last ones could not be stored.
+UNSTORABLE_S = 60.0
 
 
 class History:
@@ -58,6 +61,7 @@ class History:
         self._views = views
         self._upcasts = upcasts
         self._upcast_digests = upcast_digests
+        self._unstorable_until = 0.0
 
     def row(
         self, table: Table, key: Key, bucket: int, moment: Moment, *, deleted: bool
@@ -70,9 +74,10 @@ class History:
         first = nothing_yet(table, key, then.start, upcasters or "")
         # What is hidden comes into no cache, and without its source a fold cannot be told apart.
         told = bool(table.fold_digest) and upcasters is not None
+        storable = time.monotonic() >= self._unstorable_until
         cached = then.current and told and boundary(then.start) <= then.at
         latest = (yield from self._latest(then, first)) if cached else first
-        row = yield from self._row_at(table, key, then, latest, keep=cached)
+        row = yield from self._row_at(table, key, then, latest, keep=cached and storable)
         return None if row is None else _shown(table, row)
 
     def rows(
@@ -205,6 +210,7 @@ class History:
             yield self._views.store(then.bucket, [change], durable=False)
         except (AccessDenied, StorageFailed):
             # A role that only reads, a standby or a full disk: the answer needs no cache.
+            self._unstorable_until = time.monotonic() + UNSTORABLE_S
             return False
         return True
 

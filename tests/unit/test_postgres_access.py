@@ -160,7 +160,11 @@ def test_a_role_that_only_reads_stops_at_the_first_snapshots_that_cannot_be_stor
             ledger.backend, "read", lambda query: pages.append(query) or read(query)
         )
         assert views.session("s", as_of=501) is not None
-    assert [page.before for page in pages] == [501, 502]
+        assert [page.before for page in pages] == [501, 502]
+        pages.clear()
+        assert views.session("s", as_of=400) is not None
+        assert views.session("s", as_of=600) is not None  # and nothing is folded ahead any more
+        assert [page.before for page in pages] == [401, 501, 601]
 
 
 OUTAGE = """
