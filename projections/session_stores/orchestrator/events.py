@@ -38,8 +38,8 @@ from ledger.refusals import shown
 from ..marked_ids import MARK, marked_id
 from .records import EVENT_TYPES, EventRecord, invalid
 
-#: Where the envelope keeps what the ledger has no field for.
-_OWN = frozenset({"type", "id", "provider", "metadata", "data"})
+#: Where the envelope keeps what the ledger has no field for, and as what.
+_OWN = {"type": str, "id": str, "provider": str, "metadata": dict, "data": dict}
 
 _FACTS: dict[str, type[Fact]] = {
     "message_sent": MessageAppended,
@@ -118,13 +118,15 @@ def from_ledger(event: Event) -> EventRecord | None:
         return None
     own = {"metadata": event.metadata} if own is None else own
     data = event.data if event.type == type else _as_data(type, event.data)
+    if "data" in own:
+        data = _together(data, own["data"])
     return EventRecord(
         id=own.get("id", event.event_id),
         type=type,
         session_id=event.session_id,
         timestamp=event.occurred_at,
         run_id=event.run_id,
-        data=_together(data, own.get("data", {})),
+        data=data,
         metadata=own.get("metadata", {}),
         sequence_number=event.sequence,
         schema_version=event.schema_version,
@@ -136,9 +138,7 @@ def from_ledger(event: Event) -> EventRecord | None:
 def _own(event: Event) -> dict[str, Any] | None:
     """Return what `to_ledger` left in the envelope, None if somebody else appended the event."""
     own = event.metadata
-    texts = all(isinstance(own.get(name, ""), str) for name in ("type", "id", "provider"))
-    objects = all(isinstance(own.get(name, {}), dict) for name in ("metadata", "data"))
-    if not own.keys() <= _OWN or not texts or not objects:
+    if not all(isinstance(value, _OWN.get(name, ())) for name, value in own.items()):
         return None
     if "type" not in own:
         return own if event.type in EVENT_TYPES and "data" not in own else None
@@ -160,19 +160,22 @@ def _as_fact(event: EventRecord) -> tuple[dict[str, Any], dict[str, Any]] | None
     model = _FACTS.get(event.type)
     if model is None or not isinstance(event.data, Mapping):
         return None
-    payload, beside = _parted(event.data, model)
+    beside: dict[str, Any]
     if event.type == "message_streamed":
         if event.data.keys() != {"content"}:
             return None
         payload, beside = {"delta": event.data["content"]}, {}
     elif event.type in _CALLS:
-        if "call_id" in payload or not isinstance(payload.get("tool_call_id"), str):
+        if "call_id" in event.data or not isinstance(event.data.get("tool_call_id"), str):
             return None
+        payload, beside = _parted(event.data, model)
         # The provider's ids come back within a session, ours must not.
         payload["call_id"] = f"{event.run_id or ''}/{payload['tool_call_id']}"
         if "turn_id" in payload:
             # Its turns have no rows: the call would hang below nothing instead of its run.
             beside["turn_id"] = payload.pop("turn_id")
+    else:
+        payload, beside = _parted(event.data, model)
     try:
         said = model.model_validate(payload).model_dump(mode="json", exclude_unset=True)
     except ValidationError:
@@ -187,6 +190,8 @@ def _parted(
     data: Mapping[str, Any], model: type[BaseModel]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a model has fields for, and the rest."""
+    if data.keys() <= model.model_fields.keys() and not data.keys() & _NESTED.keys():
+        return dict(data), {}
     fields: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in data.items():
