@@ -111,9 +111,9 @@ class Unit(msgspec.Struct, frozen=True):
         return parts[0].bucket if len(parts) == 1 else min([part.bucket for part in parts])
 
 
-def sessions_of(units: Iterable[Unit]) -> set[SessionPlace]:
-    """Return the sessions that units append to."""
-    return {(part.bucket, part.tenant, part.session_id) for unit in units for part in unit.parts}
+def places_of(stored: Iterable[Record | Part]) -> set[SessionPlace]:
+    """Return the sessions that records or parts of appends are of."""
+    return {(one.bucket, one.tenant, one.session_id) for one in stored}
 
 
 class Numbered(msgspec.Struct, frozen=True, gc=False):

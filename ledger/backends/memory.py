@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from ..errors import InvalidArgument, LedgerClosed
 from ..numbering import BucketHead, Numbering
-from ..records import Head, Outcome, Record, Unit
+from ..records import Head, Outcome, Record, Unit, places_of
 from ..wakeups import Wakeups, Where
 from .base import FeedQuery, LedgerInfo, OpenOptions, Place, SessionQuery
 
@@ -45,7 +45,7 @@ class MemoryBackend:
             outcomes = [numbering.decide(unit) for unit in units]
             for record in numbering.rows:
                 self._insert(record)
-        self._wakeups.signal({(one.bucket, one.tenant, one.session_id) for one in numbering.rows})
+        self._wakeups.signal(places_of(numbering.rows))
         return outcomes
 
     def append_within(self, unit: Unit, connection: Any) -> NoReturn:

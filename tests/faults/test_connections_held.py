@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from ledger import NewEvent
+from tests.support.activity import connections
 from tests.support.builders import DEADLINE_S, background, eventually, note, on_postgres
 from tests.support.views import views_of
 
@@ -18,12 +19,7 @@ pytestmark = on_postgres
 
 
 def held(url: str) -> int:
-    with psycopg.connect(url) as observer:
-        row = observer.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'agent-session-ledger'"
-        ).fetchone()
-    return int(row[0]) if row else 0
+    return connections(url, "application_name = 'agent-session-ledger'")
 
 
 def test_a_process_holds_as_many_connections_as_the_readme_says(

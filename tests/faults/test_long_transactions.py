@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from ledger import Append, AppendTimeout, OutcomeUnknown, RetryableError
+from tests.support.activity import connections
 from tests.support.blocking import Blocking
 from tests.support.builders import (
     DEADLINE_S,
@@ -30,12 +31,7 @@ pytestmark = on_postgres
 
 
 def waiters(url: str) -> int:
-    with psycopg.connect(url) as observer:
-        row = observer.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        ).fetchone()
-    return int(row[0]) if row else 0
+    return connections(url, "wait_event_type = 'Lock'")
 
 
 def is_connected(url: str, pid: int) -> bool:

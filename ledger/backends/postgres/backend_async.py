@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow, tuple_row
 
 from ... import plans
 from ...errors import AppendTimeout, InvalidArgument
-from ...records import Head, Outcome, Record, Unit, sessions_of
+from ...records import Head, Outcome, Record, Unit, places_of
 from ...wakeups import Wakeups, Where
 from ..base import FeedQuery, LedgerInfo, OpenOptions, Place, SessionQuery
 from . import appending, migrations, reading
@@ -96,7 +96,7 @@ class AsyncPostgresBackend:
             parameters = (wait, *appending.several(units))
             [row] = await self._database.append(self._statements.append_events, parameters, buckets)
             outcomes = appending.outcomes(units, row, waited=wait)
-        self._wakeups.signal(sessions_of(units))
+        self._wakeups.signal(places_of(part for unit in units for part in unit.parts))
         self._notifier.hint(buckets)
         return outcomes
 

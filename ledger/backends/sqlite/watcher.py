@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import apsw
 
 from ...errors import StorageFailed
-from ...records import Record, SessionPlace
+from ...records import Record, SessionPlace, places_of
 from ...wakeups import Wakeups
 from ..queries import load_queries
 from .files import OpenFiles
@@ -74,7 +74,7 @@ class Watcher:
                 # Else another process was in between, and whom that wakes the thread will find.
                 if self._positions[bucket] == first - 1:
                     self._positions[bucket] = ends[bucket]
-        self._wakeups.signal({(row.bucket, row.tenant, row.session_id) for row in rows})
+        self._wakeups.signal(places_of(rows))
 
     def close(self) -> None:
         """End the thread; the last waiters are woken by the caller."""
