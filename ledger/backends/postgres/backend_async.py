@@ -72,7 +72,7 @@ class AsyncPostgresBackend:
         self._database = AsyncDatabase(target, options, self._statements)
         self._closed = False
         self._ended = False
-        self._endings: list[asyncio.Task[None]] = []  # the event loop alone would not keep them
+        self._ending: asyncio.Task[None] | None = None  # the event loop alone would not keep it
 
     def __del__(self) -> None:
         # Also called when the constructor failed, and in any thread.
@@ -187,9 +187,11 @@ class AsyncPostgresBackend:
         if not self._closed:
             self._database.check_loop()  # before anything is closed by half
         self._closed = True
+        # One at a time: a second one cancelled what the first had listening, amid its own end.
+        if self._ending is None or self._ending.done():
+            self._ending = asyncio.create_task(self._end(), name="ledger-closing")
         # Goes on if the wait is cancelled: nothing else would end what is left by then.
-        self._endings.append(asyncio.create_task(self._end(), name="ledger-closing"))
-        await asyncio.shield(self._endings[-1])
+        await asyncio.shield(self._ending)
 
     async def _end(self) -> None:
         await self._database.close()
