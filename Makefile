@@ -10,8 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check --no-input
-# Workers of pytest; more than cores only adds waiting.
-WORKERS ?= 2
+# Workers of pytest: on two cores the third works while others wait for a server or a killed process,
+# and the whole run takes an eighth less.
+WORKERS ?= 3
 PYTEST_ARGS ?=
 TEST := $(RUN) -m pytest -q -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
