@@ -64,7 +64,7 @@ def status(
 
 def _prometheus(found: Status) -> str:
     try:
-        from ..engine.metrics import exposition
+        from ..metrics import exposition
     except ModuleNotFoundError as error:
         raise InvalidArgument(
             "prometheus", "it needs the extra: pip install 'agent-session-ledger[metrics]'"

@@ -1,6 +1,7 @@
 """The README is executed: its Python as one program, its commands against the command line."""
 
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger import Ledger
 from tests.support.cli import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +72,20 @@ def test_every_ledger_command_and_option_exists() -> None:
         assert command in listed
         known = re.findall(r"--[\w-]+", run_cli(command, "--help").out)
         assert {word.split("=")[0] for word in arguments if word.startswith("--")} <= set(known)
+
+
+def test_every_name_of_the_packages_exists() -> None:
+    names = re.findall(r"`((?:ledger|projections)(?:\.\w+)+)", README.read_text())
+    assert [name for name in names if not is_there(name)] == []
+
+
+def is_there(name: str) -> bool:
+    """Whether a dotted name is a module, something inside one, or a method of a `Ledger`."""
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return hasattr(Ledger, name.removeprefix("ledger."))
+    return True
 
 
 def test_every_make_target_exists() -> None:

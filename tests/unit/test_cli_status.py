@@ -14,7 +14,7 @@ from ledger import Ledger, NewEvent
 from ledger.catalogue import ConsumerOffsetAdvanced
 from projections import ProjectionFailed, Skip, Status, Views
 from projections.cli import status as command
-from projections.engine.metrics import StatusCollector, exposition
+from projections.metrics import StatusCollector, exposition
 from tests.support.cli import Done, run_cli
 from tests.support.views import TALLY, Poisoned, counted, tally
 
@@ -196,7 +196,7 @@ def test_without_the_extra_the_command_says_what_to_install(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append(url)
-    monkeypatch.setitem(__import__("sys").modules, "projections.engine.metrics", None)
+    monkeypatch.setitem(__import__("sys").modules, "projections.metrics", None)
     done = status(url, "--prometheus")
     assert (done.code, done.out) == (2, "")
     assert "agent-session-ledger[metrics]" in done.err

@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ..views import Views
-from .health import LAG_SECONDS_MAX, Status, ViewStatus
+from .engine.health import LAG_SECONDS_MAX, Status, ViewStatus
+from .views import Views
 
 _VIEW = ("projection", "version")
 _BUCKET = (*_VIEW, "bucket")
