@@ -36,7 +36,7 @@ from typing import Any
 from uuid import UUID
 
 from .fold_source import read_source
-from .nested_values import NestedValues, is_filled
+from .nested_values import NestedValues, is_filled, is_pythons, qualified_name, top_level
 
 #: A module and a name on its top level.
 Place = tuple[str, str]
@@ -122,7 +122,7 @@ class FoldValues(NestedValues):
             yield from self._class(value)
         elif isinstance(value, ModuleType):
             yield f"module {value.__name__}"
-            if not _is_pythons(value.__name__):
+            if not is_pythons(value.__name__):
                 self.modules.append((value.__name__, WHOLE))
         elif isinstance(value, Enum):
             yield self._named(type(value))
@@ -142,8 +142,11 @@ class FoldValues(NestedValues):
                 for type, one in vars(function)["registry"].items()
             )
             return
-        if _is_local(function) and not _is_pythons(function.__globals__.get("__name__")):
-            yield _source_of(function.__code__)
+        if not is_pythons(function.__globals__.get("__name__")):
+            if _is_local(function):
+                yield _source_of(function.__code__)
+        elif not _is_local(function):
+            return  # its defaults are others with every version of Python
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
         carried = [(name, cell.cell_contents) for name, cell in cells if is_filled(cell)]
         yield from self._all((carried, function.__defaults__, function.__kwdefaults__))
@@ -154,12 +157,7 @@ class FoldValues(NestedValues):
             return
         yield from self._all((of.__bases__, getattr(of, "__struct_defaults__", ())))
         for name, value in sorted(vars(of).items()):
-            if isinstance(value, FunctionType):
-                # What was generated has no source, and is made of what the class has anyway.
-                told = not value.__code__.co_filename.startswith("<")
-            else:
-                told = not (name.startswith("__") and name.endswith("__"))
-            if told:
+            if _is_written(of, name, value):
                 yield name
                 yield from self.said(value)
 
@@ -194,8 +192,8 @@ class FoldValues(NestedValues):
                 yield base.__repr__(value)
                 return
             names = _MADE_OF.get(base)
-            if names is None and _is_pythons(base.__module__):
-                names = _MADE_OF_BY_NAME.get(f"{_top(base.__module__)}.{base.__qualname__}")
+            if names is None and is_pythons(base.__module__):
+                names = _MADE_OF_BY_NAME.get(f"{top_level(base.__module__)}.{base.__qualname__}")
             if names is not None:
                 yield f"{base.__name__} {getattr(value, '__qualname__', '')}"
                 yield from self._all(getattr(value, name) for name in names)
@@ -204,9 +202,9 @@ class FoldValues(NestedValues):
     def _object(self, value: Any) -> Iterator[str]:
         """Yield what the attributes of an object are."""
         of = type(value)
-        if _is_pythons(of.__module__):
+        if is_pythons(of.__module__):
             return
-        package = _top(origin(of)[0])
+        package = top_level(origin(of)[0])
         fields = hasattr(of, "__struct_fields__") or hasattr(of, "__dataclass_fields__")
         if not (fields or package in self._packages or callable(value)):
             return
@@ -219,11 +217,11 @@ class FoldValues(NestedValues):
         """Return the name of a function or class, and remember where it is if that is read."""
         is_function = isinstance(value, FunctionType)
         # A function that was made by hand may seem to be a builtin one.
-        if _is_pythons(value.__module__) and not (is_function and value.__module__ == "builtins"):
-            return f"{value.__module__}.{value.__qualname__}"
+        if is_pythons(value.__module__) and not (is_function and value.__module__ == "builtins"):
+            return f"{value.__module__}.{qualified_name(value)}"
         (self.functions if is_function else self.classes).append(origin(value))
         # A script's module has another name where it is imported.
-        return str(value.__qualname__)
+        return qualified_name(value)
 
 
 def origin(part: Any) -> Place:
@@ -242,19 +240,24 @@ def is_generic(value: Any) -> bool:
     return type(value) is FunctionType and hasattr(value, "registry") and hasattr(value, "dispatch")
 
 
-def _top(module: str) -> str:
-    return module.partition(".")[0]
-
-
-def _is_pythons(module: str | None) -> bool:
-    """Whether a module is one of Python's own."""
-    return module is not None and _top(module) in sys.stdlib_module_names
-
-
 def _is_local(value: Any) -> bool:
     """Whether a function or class was made within a function."""
     named = value.__code__.co_qualname if isinstance(value, FunctionType) else value.__qualname__
     return "<locals>" in named
+
+
+def _is_written(of: type, name: str, value: Any) -> bool:
+    """Whether somebody wrote what a class has under a name, and Python did not put it there.
+
+    That is made of what the class has anyway, and every version of Python puts something else.
+    """
+    function = getattr(value, "__func__", value)
+    if isinstance(function, FunctionType):
+        function = inspect.unwrap(function)
+        generated = function.__code__.co_filename.startswith("<")
+        return not generated and not is_pythons(function.__globals__.get("__name__"))
+    reserved = "_" if issubclass(of, Enum) else "__"
+    return not (name.startswith(reserved) and name.endswith(reserved))
 
 
 def _source_of(code: CodeType) -> str:
@@ -272,7 +275,7 @@ def _attributes(value: Any) -> dict[str, Any]:
     kept: set[str] = set()
     for one in reversed(type(value).__mro__):
         # Python's own keep hashes and the like, which are others in each process.
-        for name, descriptor in () if _is_pythons(one.__module__) else vars(one).items():
+        for name, descriptor in () if is_pythons(one.__module__) else vars(one).items():
             if isinstance(descriptor, MemberDescriptorType):
                 try:
                     found[name] = descriptor.__get__(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from types import CellType
@@ -10,6 +12,8 @@ from typing import Any
 #: So many objects may belong to one value, one within the other so deep; with more it is not told.
 VALUES_MAX = 10_000
 DEPTH_MAX = 50
+#: What a comprehension is in the names of functions within it, before Python 3.12 or 3.13.
+_COMPREHENSION = re.compile(r"<(?:list|set|dict)comp>\.")
 
 
 class Untold(Exception):
@@ -65,3 +69,18 @@ def is_filled(cell: CellType) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_pythons(module: str | None) -> bool:
+    """Whether a module is one of Python's own."""
+    return module is not None and top_level(module) in sys.stdlib_module_names
+
+
+def top_level(module: str) -> str:
+    """Return the top-level package that a module is in."""
+    return module.partition(".")[0]
+
+
+def qualified_name(value: Any) -> str:
+    """Return the qualified name of a function or class as all versions of Python spell it."""
+    return _COMPREHENSION.sub("", value.__qualname__)

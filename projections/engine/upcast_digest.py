@@ -18,9 +18,12 @@ from typing import Any
 from ledger.upcasts import Upcaster, Upcasts
 
 from .fold_digest import source_texts
-from .nested_values import NestedValues, Untold, is_filled
+from .fold_values import origin
+from .nested_values import NestedValues, Untold, is_filled, is_pythons, qualified_name
 
 _CONSTANTS = (int, float, complex, bool, str, bytes, type(None), type(...))
+#: What functools.cache makes; what else that copies from a function differs between Pythons.
+_CACHED = type(functools.cache(repr))
 
 Steps = tuple[tuple[str, int, Upcaster], ...]
 
@@ -56,7 +59,8 @@ def upcast_digest(steps: Steps, *, lasting: bool = False) -> str | None:
     Covered are the type and version of each, its code, the values that it was made with (closures,
     defaults, arguments of partial objects, fields of objects), and all that it uses from its own
     top-level package. It is the same in all processes of one Python version, and in all if it is
-    `lasting`, which takes two functions of one name within one line for the same.
+    `lasting`, which takes two functions of one name within one line for the same, and those of
+    Python's own library for what they are called.
     """
     if not steps:
         return ""
@@ -102,23 +106,29 @@ class _Reading(NestedValues):
     def _made_with(self, value: Any) -> tuple[Any, ...]:
         if isinstance(value, functools.partial):
             return (value.func, value.args, value.keywords)
+        if isinstance(value, _CACHED):
+            return (value.__wrapped__,)
         if isinstance(value, MethodType):
             return (value.__func__, value.__self__)
         if isinstance(value, FunctionType):
-            self.parts.append(value)
             cells = [cell.cell_contents for cell in value.__closure__ or () if is_filled(cell)]
+            if self._lasting and is_pythons(value.__globals__.get("__name__")):
+                return (value.__module__, qualified_name(value), cells)
+            self.parts.append(value)
             code = _source(value) if self._lasting else value.__code__
             return (code, value.__defaults__, value.__kwdefaults__, cells)
         if isinstance(value, (list, tuple)):
             return tuple(value)
         if isinstance(value, dict):
             return tuple(value.items())
-        self.parts.append(value)
+        # Python's own have another source in each of its versions.
+        named = self._lasting and is_pythons(origin(value)[0])
+        if not named:
+            self.parts.append(value)
         if isinstance(value, type):
             # A script's module has another name where it is imported.
-            return (
-                (value.__qualname__,) if self._lasting else (value.__module__, value.__qualname__)
-            )
+            is_short = self._lasting and not named
+            return (value.__qualname__,) if is_short else (value.__module__, value.__qualname__)
         fields = getattr(value, "__dict__", None)
         if fields is None:
             raise Untold
@@ -131,9 +141,10 @@ def _source(function: FunctionType) -> tuple[str, ...]:
     Those within others, and lambdas, are not told by their names; of the rest the digest has the
     text anyway.
     """
-    if "<" not in function.__qualname__:
-        return (function.__qualname__,)
+    name = qualified_name(function)
+    if "<" not in name:
+        return (name,)
     try:
-        return function.__qualname__, textwrap.dedent(inspect.getsource(function))
+        return name, textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError) as error:
         raise Untold from error
