@@ -1,18 +1,20 @@
 """Handlers: plain functions, called for every event in order, with a key that never changes."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from ledger import CallError, InvalidArgument, NewEvent
+from ledger import AsyncLedger, CallError, Event, InvalidArgument, NewEvent
 from projections import AsyncHandlers, Handler, Handlers
-from tests.support.blocking import Blocking
+from tests.support.blocking import Blocking, LoopThread
 from tests.support.builders import (
     DEADLINE_S,
     background,
     eventually,
     note,
     notes,
+    on_durable,
     on_memory,
     only_async,
     only_sync,
@@ -138,6 +140,47 @@ def test_a_run_that_is_ended_within_a_call_repeats_that_call_alone(ledger: Any) 
     again = Calls()
     handlers_of(ledger, handler(again)).run()
     assert (calls.sequences, again.sequences) == ([1, 2], [3])
+
+
+@pytest.mark.parametrize("before", [1, 4, 5])
+def test_a_run_that_is_ended_between_calls_repeats_none(open_ledger: Any, before: int) -> None:
+    ledger = open_ledger(buckets=1)
+    ledger.append("s", notes("abcdefghij"))
+    calls, clock = Calls(), Clock(error=Ended)
+    clock.looks_left = 1 + before
+    with pytest.raises(Ended):
+        handlers_of(ledger, handler(calls), repeats_max=4, clock=clock).run()
+    assert calls.sequences == list(range(1, before + 1))
+    handlers_of(ledger, handler(calls), repeats_max=4).run(wait_s=0)
+    assert calls.sequences == list(range(1, 11))
+
+
+@on_durable
+@only_async
+@pytest.mark.parametrize("at", [4, 8, 10])
+def test_a_run_that_is_cancelled_as_it_keeps_its_place_repeats_no_call(
+    url: str, loop: LoopThread, at: int
+) -> None:
+    calls = Calls()
+
+    async def call(event: Event, key: str) -> None:
+        calls(event, key)
+        if len(calls.keys) == at:
+            asyncio.current_task().cancel()  # type: ignore[union-attr]  # which is told behind this call
+
+    async def scenario() -> None:
+        async with await AsyncLedger.open(url) as ledger:
+            await ledger.append("s", notes("abcdefghij"))
+            pace = {"repeats_max": 4, "checkpoint_s": 0.1, "claim_s": 0.3}
+            running = asyncio.create_task(AsyncHandlers(ledger, [handler(call)], **pace).run())
+            await asyncio.wait([running])
+            assert running.cancelled()
+            assert calls.sequences == list(range(1, at + 1))
+            while len(calls.keys) < 10:  # a place that was kept all the same kept the claim, too
+                await AsyncHandlers(ledger, [handler(call)], **pace).run()
+            assert calls.sequences == list(range(1, 11))
+
+    loop.run(scenario())
 
 
 def test_watching_follows_the_log_and_ends_when_told_to(ledger: Any) -> None:

@@ -38,15 +38,16 @@ class Calls:
 class Clock:
     """A clock that stands still until somebody moves it; it breaks after some looks, if told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: type[BaseException] | None = None) -> None:
         self.now = 1_000.0
         self.looks_left: int | None = None
+        self.error = error or Crashed
 
     def __call__(self) -> float:
         if self.looks_left is not None:
             self.looks_left -= 1
             if self.looks_left < 0:
-                raise Crashed
+                raise self.error
         return self.now
 
 

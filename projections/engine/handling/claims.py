@@ -28,13 +28,15 @@ class _Seen(msgspec.Struct, frozen=True):
 
 
 class Held:
-    """A bucket that is claimed: the places that its holder last stored."""
+    """A bucket that is claimed: the places that its holder last stored, and how far it is."""
 
     def __init__(self, places: Places, bucket: int, position: int, beat: int) -> None:
         self.places = places
         self.bucket = bucket
         self.position = position
         self.beat = beat
+        #: Behind the last event that was handled, whether or not that is stored.
+        self.reached = position
 
 
 class Claims:
@@ -108,7 +110,7 @@ class Claims:
         seen = self._seen.get((name, bucket))
         return seen is not None and seen.moved
 
-    def move(self, held: Held, after: int, *, last: bool = False) -> Plan[bool]:
+    def move(self, held: Held, *, last: bool = False) -> Plan[bool]:
         """Keep how far a handler has come, and with the `last` move give the bucket back.
 
         False, and nothing kept, if somebody else has claimed the bucket meanwhile, or has let the
@@ -116,9 +118,9 @@ class Claims:
         """
         places = held.places
         beat = places.taken(held.beat, NOBODY) if last else places.used(held.beat)
-        changes: list[Change] = [beat, places.moved(held.position, after)]
+        changes: list[Change] = [beat, places.moved(held.position, held.reached)]
         if not (yield self._views.store(held.bucket, changes)):
             return False
         held.beat += 1
-        held.position = after
+        held.position = held.reached
         return True

@@ -192,32 +192,43 @@ class Handling:
 
     def _work(self, handler: Handler, held: Held, head: int, done: Round) -> Plan[None]:
         """Call a handler for some time in a bucket that was claimed, and give it back."""
+        try:
+            yield from self._work_on(handler, held, head, done)
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            # The process is told to end, or the task, maybe within a move that is not stored then:
+            # what was called before is not repeated.
+            yield from self._claims.move(held, last=True)
+            raise
+
+    def _work_on(self, handler: Handler, held: Held, head: int, done: Round) -> Plan[None]:
         until = self._clock() + self._pace.checkpoint_s
         calls = 0
-        at = first = held.position
+        first = held.position
         failure: HandlerFailed | None = None
         over = False
-        while at < head and not over and failure is None:
-            for record in (yield from self._page(held.bucket, at, head)):
+        while held.reached < head and not over and failure is None:
+            for record in (yield from self._page(held.bucket, held.reached, head)):
                 if handler.wants(record):
-                    failure = yield from self._call(handler, record, held, at)
+                    failure = yield from self._call(handler, record)
                     if failure is not None:
                         break
                     calls += 1
                     done.called += 1
-                at = record.position
+                held.reached = record.position
                 over = self._clock() >= until or not self._goes_on()
                 if over:
                     break
                 if calls == self._pace.repeats_max:
-                    if not (yield from self._claims.move(held, at)):
+                    if not (yield from self._claims.move(held)):
                         done.held.append((handler.name, held.bucket))
                         return
                     calls = 0
-        if not (yield from self._claims.move(held, at, last=True)):
+        if not (yield from self._claims.move(held, last=True)):
             done.held.append((handler.name, held.bucket))
             return
-        done.moved = done.moved or at > first
+        done.moved = done.moved or held.position > first
         if failure is not None:
             done.failures.append(failure)
             yield from self._note(handler, failure)
@@ -230,9 +241,7 @@ class Handling:
         self._size.saw(records)
         return records
 
-    def _call(
-        self, handler: Handler, record: Record, held: Held, at: int
-    ) -> Plan[HandlerFailed | None]:
+    def _call(self, handler: Handler, record: Record) -> Plan[HandlerFailed | None]:
         """Call a handler for one event; return why that failed, if it did."""
         try:
             event = event_of_record(record, self._upcasts)
@@ -241,12 +250,6 @@ class Handling:
                 raise TypeError("the handler returned what nobody awaits")
         except Exception as error:
             return failed(handler, record, error)
-        except GeneratorExit:
-            raise
-        except BaseException:
-            # The process is told to end, or the task: what was called before is not repeated.
-            yield from self._claims.move(held, at, last=True)
-            raise
         return None
 
     def _note(self, handler: Handler, failure: HandlerFailed) -> Plan[None]:
