@@ -221,6 +221,10 @@ def sessions_page(
     session_query(reader, tenant, **filters)  # what cannot be asked for is not in a cursor either
     if type(asked.get("status")) is not str and asked.get("status") is not None:
         asked["status"] = statuses(asked["status"])
+    # A cursor's encoder knows lists and dicts; a sequence or a mapping of another class becomes one.
+    for name, kind in (("tags", list), ("labels", dict)):
+        if asked.get(name) is not None:
+            asked[name] = kind(asked[name])
     check_prefix(owner_prefix, asked.get("owner_id"))
     prefixed = {} if owner_prefix is None else {"owner_prefix": owner_prefix}
     cursors = ListCursors(

@@ -1,9 +1,11 @@
 """Lists in pages, and counts: every filter, every order, and what holds while rows change."""
 
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import product
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -101,6 +103,17 @@ def test_sessions_are_found_by_all_of_their_tags_and_labels(ledger: Any, views: 
     for wrong in ({"tags": "urgent"}, {"tags": [1]}, {"labels": ["a"]}, {"tags": ["x"] * 65}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             views.sessions(**wrong)
+
+
+def test_pages_take_tags_and_labels_of_every_class(ledger: Any, views: Any) -> None:
+    for number in range(3):
+        ledger.append(f"s{number}", created(number, tags=["urgent"], labels={"team": "a"}))
+    plain: dict[str, Any] = {"tags": ["urgent"], "labels": {"team": "a"}}
+    other = {"tags": deque(["urgent"]), "labels": MappingProxyType({"team": "a"})}
+    page = views.sessions_page(**other, limit=2)
+    assert ids(page.items) == ["s2", "s1"]
+    assert ids(views.sessions_page(**plain, limit=2, cursor=page.cursor).items) == ["s0"]
+    assert views.count_sessions(**other) == len(views.sessions(**other)) == 3
 
 
 def test_counts_are_as_many_as_there_are_in_the_list(ledger: Any, views: Any) -> None:
