@@ -350,6 +350,29 @@ def test_bp_18_u_03_an_id_has_one_content(ledger: Any) -> None:
     assert [one.answer for one in store.get_all_qa_entries("s", user_id="u")] == ["a"]
 
 
+class Said(str):
+    """Text of a class of its own, as template engines and libraries for agents have it."""
+
+
+class Score(int):
+    """A number of a class of its own."""
+
+
+@each_backend
+def test_what_is_of_a_class_of_its_own_can_be_said_again(ledger: Any) -> None:
+    store = store_of(ledger)
+    given: dict[str, Any] = {"qa_id": "qa", "feedback_score": Score(5)}
+    given["used_session_context_ids"] = [Said("c")]
+    first = store.create_qa_entry("s", Said("q"), Said("a"), **given)
+    assert store.create_qa_entry("s", Said("q"), Said("a"), **given) == first
+    assert store.create_qa_entry("s", "q", "a", **given | {"feedback_score": 5}) == first
+    with pytest.raises(IdTaken):
+        store.create_qa_entry("s", Said("q"), Said("another"), **given)
+    told: dict[str, Any] = {"trace_id": "t", "error_message": Said("no net")}
+    kept = store.save_trace_step("s", step("search", **told))
+    assert store.save_trace_step("s", step("search", **told)) == kept
+
+
 @each_backend
 def test_br_30_m_18_an_answer_with_its_feedback_and_graph_ids_is_one_fact(ledger: Any) -> None:
     store = store_of(ledger)

@@ -17,6 +17,7 @@ from ..snapshot.errors import SessionBusy
 from .core import ROUNDS_MAX, QACore
 from .errors import IdTaken
 from .ids import Key, Place, canonical, dataset_uuid
+from .json_values import json_value
 from .records import (
     SessionQAEntry,
     SessionQAUpdate,
@@ -96,8 +97,9 @@ def once(
 
 
 def _bytes(payload: Any) -> bytes:
-    # As values, True and 1 would be the same.
-    return msgspec.json.encode(payload, order="deterministic")
+    # As values, True and 1 would be the same. Text and numbers may be of classes of their own: they
+    # are stored as what they are, which is all that is left of them in what is read back.
+    return msgspec.json.encode(payload, order="deterministic", enc_hook=json_value)
 
 
 def _event(core: QACore, place: Place, sequence: int) -> Plan[Event | None]:
