@@ -79,6 +79,15 @@ def test_a_refusal_is_short_whatever_was_asked_for(store: Store) -> None:
 
 
 @on_memory
+def test_a_refusal_is_one_line_that_a_terminal_does_not_obey(store: Store) -> None:
+    hostile = "r\x1b[31m\n\u202e"
+    for call, what in ((store.get_run, "Run"), (store.get_session, "Session")):
+        with pytest.raises(StoreRefused) as caught:
+            call(hostile)
+        assert f"{what} not found: r\\x1b[31m\\x0a\\u202e." in str(caught.value)
+
+
+@on_memory
 def test_a_change_that_cannot_be_called_is_refused_whatever_is_stored(store: Store) -> None:
     store.save_session(session())
     store.save_run(run_of())

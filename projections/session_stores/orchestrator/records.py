@@ -14,6 +14,7 @@ from ledger.catalogue.base import COST_USD_MAX, COUNT_MAX
 from ledger.codec import check_json, check_text
 from ledger.limits import ID_BYTES_MAX, SESSION_ID_BYTES_MAX
 from ledger.refusals import shown
+from ledger.visible_text import safe
 
 from ...folds.sessions import TAGS_MAX
 from ...folds.sums import OTHER_KINDS_MAX
@@ -205,9 +206,9 @@ def converted(given: Mapping[str, Any], type: type[T]) -> T:
 
 
 def missing(code: str, what: str, id: str) -> StoreRefused:
-    """Return the refusal of what is not there; an id that nothing can have is cut off."""
+    """Return the refusal of what is not there, in one line; an id that nothing can have is cut off."""
     named = id[:SESSION_ID_BYTES_MAX]
-    return StoreRefused(code, f"{what} not found: {named}{'' if named == id else '…'}")
+    return StoreRefused(code, f"{what} not found: {safe(named)}{'' if named == id else '…'}")
 
 
 def invalid(message: str) -> StoreRefused:
