@@ -13,9 +13,11 @@ from ..readers.anomaly_lists import MarkedFact
 from ..views import Views
 from .app import app
 from .options import (
+    DEFAULT_SCHEMA,
     DEFAULT_URL,
     AsJson,
     Eventual,
+    Schema,
     Tenant,
     Url,
     check_there,
@@ -33,6 +35,7 @@ def anomalies(
         str | None, typer.Argument(metavar="[SESSION]", help="Without it: of all sessions.")
     ] = None,
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     tenant: Tenant = "",
     projections: Own = None,
     limit: Annotated[int, typer.Option(help="How many to list.")] = 100,
@@ -41,7 +44,7 @@ def anomalies(
 ) -> None:
     """List the facts that did not fit what came before them, and what each view made of them."""
     known = known_projections(projections)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         if session is not None:
             check_there(ledger, session, tenant)
         page = Views(ledger, projections=known).anomalies_page(

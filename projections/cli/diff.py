@@ -11,7 +11,18 @@ from rich.table import Table
 from ..readers.history_differences import Difference
 from ..views import Views
 from .app import app
-from .options import DEFAULT_URL, AsJson, Session, Tenant, Url, open_existing, output, place
+from .options import (
+    DEFAULT_SCHEMA,
+    DEFAULT_URL,
+    AsJson,
+    Schema,
+    Session,
+    Tenant,
+    Url,
+    open_existing,
+    output,
+    place,
+)
 from .own_projections import Own, known_projections
 from .safe_text import ascii_json, cell
 from .tables import table_of
@@ -25,6 +36,7 @@ def diff(
     before: Moment,
     after: Moment,
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     tenant: Tenant = "",
     projection: Annotated[
         str, typer.Option("--projection", metavar="NAME", help="The projection to look at.")
@@ -36,7 +48,7 @@ def diff(
     """Print the fields of a session's view, or of all rows of one, that changed."""
     moments = (place(before, "before"), place(after, "after"))
     known = known_projections(projections, projection)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         views = Views(ledger, projections=known)
         found = views.diff(projection, (tenant, session), *moments, deleted=deleted)
     if as_json:

@@ -10,12 +10,13 @@ from ledger import distribute as distribute_ledger
 from ledger.distributing import SHARDS_DEFAULT
 
 from .app import app
-from .options import DEFAULT_URL, Url
+from .options import DEFAULT_SCHEMA, DEFAULT_URL, Schema, Url
 
 
 @app.command()
 def distribute(
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     shards: Annotated[
         int, typer.Option(help="Parts that the buckets go to, several to a server.")
     ] = SHARDS_DEFAULT,
@@ -24,7 +25,7 @@ def distribute(
 
     Close the ledger everywhere before.
     """
-    if distribute_ledger(url, shards=shards):
+    if distribute_ledger(url, schema=schema, shards=shards):
         typer.echo("The tables are spread by bucket over the cluster's servers now.")
     else:
         typer.echo("The tables were spread over the cluster's servers before.")

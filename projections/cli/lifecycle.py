@@ -9,7 +9,16 @@ import typer
 from ledger import InvalidArgument, InvalidEvent, SequenceConflict
 
 from .app import app
-from .options import DEFAULT_URL, Session, Tenant, Url, check_there, open_existing
+from .options import (
+    DEFAULT_SCHEMA,
+    DEFAULT_URL,
+    Schema,
+    Session,
+    Tenant,
+    Url,
+    check_there,
+    open_existing,
+)
 from .safe_text import safe
 
 
@@ -19,10 +28,11 @@ def fork(
     at: Annotated[int, typer.Option(help="The last sequence that the new session begins with.")],
     into: Annotated[str, typer.Option(metavar="ID", help="The id of the new session.")],
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     tenant: Tenant = "",
 ) -> None:
     """Begin a new session with a session's events up to a sequence; repeating adds nothing."""
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         check_there(ledger, session, tenant)
         try:
             forked = ledger.fork(session, at, into, tenant=tenant)
@@ -41,11 +51,12 @@ def fork(
 def delete(
     session: Session,
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     tenant: Tenant = "",
     reason: Annotated[str | None, typer.Option(help="Why; kept for good.")] = None,
 ) -> None:
     """Hide a session from all readers; the log keeps it, and `read --deleted` prints it."""
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         # Again where somebody else deleted it, and another one appended, meanwhile.
         while not ledger.delete(session, tenant=tenant, reason=reason):
             check_there(ledger, session, tenant)

@@ -24,6 +24,14 @@ Url = Annotated[
         help="memory:, sqlite:///file.db or postgresql://user@host/database",
     ),
 ]
+Schema = Annotated[
+    str,
+    typer.Option(
+        envvar="LEDGER_SCHEMA",
+        show_envvar=True,
+        help="On PostgreSQL: the schema that holds the tables.",
+    ),
+]
 Tenant = Annotated[str, typer.Option(help="The tenant that the sessions belong to.")]
 Session = Annotated[str, typer.Argument(metavar="SESSION", help="The id of the session.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, in ASCII.")]
@@ -39,23 +47,24 @@ Eventual = Annotated[
 ]
 
 DEFAULT_URL = "sqlite:///ledger.db"
+DEFAULT_SCHEMA = "ledger"
 NO_TTY_WIDTH = 120
 _SEQUENCE = re.compile(r"[0-9]{1,19}")
 
 
-def open_ledger(url: str, buckets: int | None = None) -> Ledger:
+def open_ledger(url: str, schema: str, buckets: int | None = None) -> Ledger:
     """Open the ledger at a URL, creating it first if need be."""
-    return Ledger.open(url, buckets=buckets)
+    return Ledger.open(url, schema=schema, buckets=buckets)
 
 
-def open_existing(url: str) -> Ledger:
+def open_existing(url: str, schema: str) -> Ledger:
     """Open the ledger at a URL for a command that reads: a mistyped file must not come to be."""
     address = parse(url)
     if address.kind == "sqlite" and not Path(address.target).exists():
         raise InvalidArgument(
             "url", f"there is no file {address.target!r}; init, append and import make one"
         )
-    return open_ledger(url)
+    return open_ledger(url, schema)
 
 
 def consistency_of(eventual: bool) -> Consistency:

@@ -15,7 +15,7 @@ from ledger import RetryableError
 from ..engine.daemon import Daemon
 from ..errors import ProjectionFailed
 from .app import app
-from .options import DEFAULT_URL, Url, open_existing
+from .options import DEFAULT_SCHEMA, DEFAULT_URL, Schema, Url, open_existing
 from .own_projections import Names, Own, chosen_names, known_projections
 from .safe_text import safe
 
@@ -26,6 +26,7 @@ STOPPED = 4
 @app.command()
 def project(
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on as the log grows, until SIGTERM or Ctrl-C.")
     ] = False,
@@ -39,7 +40,7 @@ def project(
     """
     known = known_projections(projections)
     names = chosen_names(known, projection)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         daemon = Daemon(
             ledger, projections=known, names=names, on_failure=_failed, on_retry=_retried
         )

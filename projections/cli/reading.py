@@ -13,8 +13,10 @@ from ledger import InvalidArgument
 from .app import app
 from .events import event_json, event_line, event_table
 from .options import (
+    DEFAULT_SCHEMA,
     DEFAULT_URL,
     AsJson,
+    Schema,
     Session,
     Tenant,
     Url,
@@ -31,6 +33,7 @@ Types = Annotated[list[str] | None, typer.Option("--type", help="Only this type;
 def read(
     session: Session,
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     tenant: Tenant = "",
     after: Annotated[int, typer.Option(help="Only behind this sequence.")] = 0,
     before: Annotated[int | None, typer.Option(help="Only before this sequence.")] = None,
@@ -46,7 +49,7 @@ def read(
     as_json: AsJson = False,
 ) -> None:
     """Print the events of a session."""
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         events = ledger.read(
             session,
             tenant=tenant,
@@ -77,6 +80,7 @@ def tail(
         str | None, typer.Argument(metavar="[SESSION]", help="Without it: the whole log.")
     ] = None,
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     tenant: Annotated[
         str | None, typer.Option(help="Only this tenant; of a session, its tenant.")
     ] = None,
@@ -94,7 +98,7 @@ def tail(
     if new and (cursor is not None or after):
         raise InvalidArgument("new", "it says where to begin, and so do --cursor and --after")
     console = output()
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         if new and session is None:
             cursor = ledger.end_cursor()
         elif new and session is not None:

@@ -16,7 +16,7 @@ from ..engine.rebuild_reports import RebuildProgress, RebuildReport
 from ..views import Views
 from .app import app
 from .comparisons import print_comparison
-from .options import DEFAULT_URL, Url, notices, open_existing
+from .options import DEFAULT_SCHEMA, DEFAULT_URL, Schema, Url, notices, open_existing
 from .own_projections import Name, Own, known_projections
 from .safe_text import safe
 from .wording import counted
@@ -30,6 +30,7 @@ DIFFERENT = 1
 def rebuild(
     name: Name,
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     version: Annotated[int | None, typer.Option(help="Default: the highest known.")] = None,
     projections: Own = None,
     processes: Annotated[
@@ -57,11 +58,11 @@ def rebuild(
     (nothing is switched then), 4 if the fold fails at an event.
     """
     known = known_projections(projections, name)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         views = Views(ledger, projections=known)
         wanted = _wanted(known, name, version)
         _check_unfinished(ledger, views, wanted)
-        report = _rebuilt(ledger, wanted, url, processes, events_per_second)
+        report = _rebuilt(ledger, wanted, url, schema, processes, events_per_second)
         _tell(report)
         if compare and not _agrees(views, wanted):
             raise typer.Exit(DIFFERENT)
@@ -95,7 +96,12 @@ def _check_unfinished(ledger: Ledger, views: Views, projection: Projection) -> N
 
 
 def _rebuilt(
-    ledger: Ledger, projection: Projection, url: str, processes: int, rate: float | None
+    ledger: Ledger,
+    projection: Projection,
+    url: str,
+    schema: str,
+    processes: int,
+    rate: float | None,
 ) -> RebuildReport:
     count = min(processes, ledger.buckets)
     if count < processes:
@@ -132,7 +138,7 @@ def _rebuilt(
             ledger,
             projection,
             processes=0 if count == 1 else count,
-            open_ledger=partial(Ledger.open, url),
+            open_ledger=partial(Ledger.open, url, schema=schema),
             events_per_second=rate,
             on_progress=show,
         )

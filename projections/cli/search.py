@@ -16,9 +16,11 @@ from ..readers.search import SearchHit
 from ..views import Views
 from .app import app
 from .options import (
+    DEFAULT_SCHEMA,
     DEFAULT_URL,
     AsJson,
     Eventual,
+    Schema,
     Tenant,
     Url,
     check_there,
@@ -36,6 +38,7 @@ def search(
         list[str], typer.Argument(metavar="WORDS", help="All of them, in any order, as a whole.")
     ],
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     tenant: Tenant = "",
     session: Annotated[str | None, typer.Option(help="Only in this session.")] = None,
     projections: Own = None,
@@ -45,7 +48,7 @@ def search(
 ) -> None:
     """Find the messages, questions and answers that have all of some words, the newest first."""
     known = known_projections(projections)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         if session is not None:
             check_there(ledger, session, tenant)
         page = Views(ledger, projections=known).search(

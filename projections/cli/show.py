@@ -25,9 +25,11 @@ from ..views import Views
 from .anomalies import anomaly_table
 from .app import app
 from .options import (
+    DEFAULT_SCHEMA,
     DEFAULT_URL,
     AsOf,
     Eventual,
+    Schema,
     Tenant,
     Url,
     check_there,
@@ -52,6 +54,7 @@ def show(
         str | None, typer.Argument(metavar="[SESSION]", help="Without it: all sessions.")
     ] = None,
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     tenant: Tenant = "",
     limit: Annotated[int, typer.Option(help="How many sessions to list.")] = 100,
     archived: Annotated[bool, typer.Option("--archived", help="List those, too.")] = False,
@@ -64,7 +67,7 @@ def show(
 ) -> None:
     """Show a session: its runs, answers, traces and anomalies; or list the sessions."""
     consistency = consistency_of(eventual)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         if session is not None:
             if status:
                 raise InvalidArgument("status", "it is for the list: leave the session out")

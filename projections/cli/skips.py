@@ -11,7 +11,7 @@ from rich.table import Table
 from ..engine.stops import Skip
 from ..views import Views
 from .app import app
-from .options import DEFAULT_URL, AsJson, Url, open_existing, output
+from .options import DEFAULT_SCHEMA, DEFAULT_URL, AsJson, Schema, Url, open_existing, output
 from .own_projections import Name, Names, Own, chosen_names, known_projections
 from .safe_text import ascii_json, cell, safe
 from .tables import table_of
@@ -26,6 +26,7 @@ def skip(
     reason: Annotated[str, typer.Option(help="Why the event is left out; kept for good.")],
     by: Annotated[str, typer.Option(help="Who decided it; kept for good.")],
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     projections: Own = None,
     version: Annotated[int | None, typer.Option(help="Default: the one that is read.")] = None,
 ) -> None:
@@ -34,7 +35,7 @@ def skip(
     Refused if the event can be folded by now, or if the projection stands elsewhere.
     """
     known = known_projections(projections, name)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         done = Views(ledger, projections=known).skip(
             name, bucket=bucket, position=position, reason=reason, by=by, version=version
         )
@@ -44,13 +45,14 @@ def skip(
 @app.command()
 def skips(
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     projection: Names = None,
     projections: Own = None,
     as_json: AsJson = False,
 ) -> None:
     """Print which events were left out of which views, by whom and why."""
     known = known_projections(projections)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         status = Views(ledger, projections=known).status(lag_seconds_max=None)
     names = chosen_names(known, projection, (view.projection for view in status.views))
     found = [

@@ -14,7 +14,7 @@ from ..engine.consumer_lags import ConsumersBehind
 from ..engine.health import LAG_SECONDS_MAX, Status, ViewStatus, judged
 from ..views import Views
 from .app import app
-from .options import DEFAULT_URL, AsJson, Url, open_existing, output
+from .options import DEFAULT_SCHEMA, DEFAULT_URL, AsJson, Schema, Url, open_existing, output
 from .own_projections import Names, Own, chosen_names, known_projections
 from .safe_text import ascii_json, cell, safe
 from .skips import skip_line
@@ -26,6 +26,7 @@ UNHEALTHY = 1
 @app.command()
 def status(
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     projection: Names = None,
     projections: Own = None,
     lag_seconds_max: Annotated[
@@ -47,7 +48,7 @@ def status(
         raise typer.BadParameter("not together with --json", param_hint="--prometheus")
     known = known_projections(projections)
     bound = None if any_lag else lag_seconds_max
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         found = Views(ledger, projections=known).status(lag_seconds_max=bound)
     names = chosen_names(known, projection, (view.projection for view in found.views))
     if names is not None:

@@ -24,7 +24,16 @@ from ledger.refusals import shown
 
 from ..chat_import import Conversation, conversations, facts, incarnation
 from .app import app
-from .options import DEFAULT_URL, Url, notices, open_existing, open_ledger, stdin_bytes
+from .options import (
+    DEFAULT_SCHEMA,
+    DEFAULT_URL,
+    Schema,
+    Url,
+    notices,
+    open_existing,
+    open_ledger,
+    stdin_bytes,
+)
 from .show import show_session
 from .whole_files import written
 from .wording import counted
@@ -54,9 +63,10 @@ class _Place(msgspec.Struct):
 def export(
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Default: stdout.")] = "-",
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
 ) -> None:
     """Write the whole log, of all tenants, as JSON Lines that `import` reads."""
-    with open_existing(url) as ledger, _written(file) as out:
+    with open_existing(url, schema) as ledger, _written(file) as out:
         count = -2
         for line in ledger.export_lines():
             out.write(line)
@@ -68,6 +78,7 @@ def export(
 def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file, or - for stdin.")],
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     tenant: Annotated[str, typer.Option(help="The tenant of openai-chat sessions.")] = "",
     format: Annotated[Format, typer.Option(help="What the file holds.")] = Format.JSONL,
     show: Annotated[bool, typer.Option("--show", help="Show the sessions afterwards.")] = False,
@@ -77,7 +88,7 @@ def import_(
 ) -> None:
     """Import an export, verifying every line, or chat transcripts; repeating adds nothing."""
     seen: dict[SessionKey, None] = {}
-    with _opened(file) as source, open_ledger(url) as ledger:
+    with _opened(file) as source, open_ledger(url, schema) as ledger:
         if format is Format.JSONL:
             if tenant:
                 raise InvalidArgument("tenant", "an export says itself whose its sessions are")

@@ -11,7 +11,17 @@ from rich.table import Table
 from ledger.verify import VerifyReport
 
 from .app import app
-from .options import DEFAULT_URL, Tenant, Url, check_there, notices, open_existing, output
+from .options import (
+    DEFAULT_SCHEMA,
+    DEFAULT_URL,
+    Schema,
+    Tenant,
+    Url,
+    check_there,
+    notices,
+    open_existing,
+    output,
+)
 from .safe_text import cell
 from .tables import table_of
 from .wording import counted
@@ -23,11 +33,12 @@ def verify(
         str | None, typer.Argument(metavar="[SESSION]", help="Without it: the whole log.")
     ] = None,
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     tenant: Tenant = "",
 ) -> None:
     """Recompute numbers, digests and hash chains; exit code 1 if something does not fit."""
     console = notices()
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         # Where there is no terminal, nothing would be left of the bar but its last line break.
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("verifying", total=None)

@@ -15,7 +15,7 @@ from ..engine.versions import FoldChanged, ViewVersion
 from ..views import Views
 from .app import app
 from .comparisons import print_comparison
-from .options import DEFAULT_URL, AsJson, Url, open_existing, output
+from .options import DEFAULT_SCHEMA, DEFAULT_URL, AsJson, Schema, Url, open_existing, output
 from .own_projections import Name, Names, Own, chosen_names, known_projections
 from .safe_text import ascii_json, cell
 from .tables import table_of
@@ -28,6 +28,7 @@ DIFFERENT = 1
 @app.command()
 def versions(
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     projection: Names = None,
     projections: Own = None,
     as_json: AsJson = False,
@@ -35,7 +36,7 @@ def versions(
     """Print the versions of the projections that are known: which is read, which are built."""
     known = known_projections(projections)
     names = chosen_names(known, projection)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         found = Views(ledger, projections=known).versions()
     shown = [one for one in found if names is None or one.projection in names]
     if as_json:
@@ -49,6 +50,7 @@ def versions(
 def compare(
     name: Name,
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     projections: Own = None,
     old: Annotated[int | None, typer.Option(help="Default: the version that is read.")] = None,
     new: Annotated[int | None, typer.Option(help="Default: the highest other one.")] = None,
@@ -56,7 +58,7 @@ def compare(
 ) -> None:
     """Compare the rows of two versions of a projection; exit code 1 if they differ."""
     known = known_projections(projections, name)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         views = Views(ledger, projections=known)
         found = views.compare(name, old=old, new=new, limit=limit)
     print_comparison(found)
@@ -64,19 +66,27 @@ def compare(
 
 
 @app.command()
-def switch(name: Name, version: Version, url: Url = DEFAULT_URL, projections: Own = None) -> None:
+def switch(
+    name: Name,
+    version: Version,
+    url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
+    projections: Own = None,
+) -> None:
     """Make readers read a version that is built; the one before is kept going until it is dropped."""
     known = known_projections(projections, name)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         Views(ledger, projections=known).switch(name, version)
     _say_read(name, version)
 
 
 @app.command("switch-back")
-def switch_back(name: Name, url: Url = DEFAULT_URL, projections: Own = None) -> None:
+def switch_back(
+    name: Name, url: Url = DEFAULT_URL, schema: Schema = DEFAULT_SCHEMA, projections: Own = None
+) -> None:
     """Make readers read the version before: the highest built one below the one they read."""
     known = known_projections(projections, name)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         views = Views(ledger, projections=known)
         there = [one for one in views.versions() if one.projection == name]
         read = next((one.version for one in there if one.active), None)
@@ -96,18 +106,30 @@ def switch_back(name: Name, url: Url = DEFAULT_URL, projections: Own = None) -> 
 
 
 @app.command()
-def drop(name: Name, version: Version, url: Url = DEFAULT_URL, projections: Own = None) -> None:
+def drop(
+    name: Name,
+    version: Version,
+    url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
+    projections: Own = None,
+) -> None:
     """Remove a version that is not read, table and all; `rebuild` makes it anew from the log."""
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         Views(ledger, projections=known_projections(projections)).drop(name, version)
     typer.echo(f"Version {version} of {name} is dropped.")
 
 
 @app.command()
-def accept(name: Name, version: Version, url: Url = DEFAULT_URL, projections: Own = None) -> None:
+def accept(
+    name: Name,
+    version: Version,
+    url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
+    projections: Own = None,
+) -> None:
     """Take a version whose code was changed for one that the code of today has made."""
     known = known_projections(projections, name)
-    with open_existing(url) as ledger:
+    with open_existing(url, schema) as ledger:
         views = Views(ledger, projections=known)
         changed = _changed(views, name, version)
         views.accept(name, version)

@@ -10,7 +10,16 @@ from ledger import InvalidEvent, NewEvent, new_event_id
 from ledger.codec import parse_json_object
 
 from .app import app
-from .options import DEFAULT_URL, Session, Tenant, Url, open_ledger, stdin_bytes
+from .options import (
+    DEFAULT_SCHEMA,
+    DEFAULT_URL,
+    Schema,
+    Session,
+    Tenant,
+    Url,
+    open_ledger,
+    stdin_bytes,
+)
 from .safe_text import safe
 
 STDIN_BYTES_MAX = 16_777_216
@@ -19,13 +28,14 @@ STDIN_BYTES_MAX = 16_777_216
 @app.command()
 def init(
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     buckets: Annotated[
         int | None,
         typer.Option(help="How many parts the log has, for ever: 1, or 64 on PostgreSQL."),
     ] = None,
 ) -> None:
     """Create a ledger, or bring an existing one up to date."""
-    with open_ledger(url, buckets) as ledger:
+    with open_ledger(url, schema, buckets) as ledger:
         typer.echo(f"ledger {ledger.ledger_id}, buckets: {ledger.buckets}")
 
 
@@ -35,6 +45,7 @@ def append(
     event_type: Annotated[str, typer.Argument(metavar="TYPE", help="Such as message.appended.")],
     payload: Annotated[str, typer.Argument(metavar="JSON", help="An object, or - for stdin.")],
     url: Url = DEFAULT_URL,
+    schema: Schema = DEFAULT_SCHEMA,
     tenant: Tenant = "",
     event_id: Annotated[
         str | None, typer.Option(help="Repeating a call with the same id stores nothing.")
@@ -52,7 +63,7 @@ def append(
         event_id=new_event_id() if event_id is None else event_id,
         run_id=run_id,
     )
-    with open_ledger(url) as ledger:
+    with open_ledger(url, schema) as ledger:
         appended = ledger.append(session, event, tenant=tenant, expected=expected)
     what = "stored" if appended.stored else "already stored"
     typer.echo(f"{what} as sequence {appended.sequence}, event {safe(appended.event.event_id)}")
