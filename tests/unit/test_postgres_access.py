@@ -76,9 +76,14 @@ def test_a_database_that_is_missing_is_a_mistake_in_the_url(role_url: str) -> No
     ("parameter", "says"),
     [
         ("sslmode=bogus", 'invalid sslmode value: "bogus"'),
-        ("keepalives=x", 'invalid integer value "x" for connection option "keepalives"'),
+        ("keepalives=x", "keepalives"),
         ("connect_timeout=x", "bad value for connect_timeout: 'x'"),
-        ("ssl_min_protocol_version=zz", 'invalid "ssl_min_protocol_version" value'),
+        ("ssl_min_protocol_version=zz", "ssl_min_protocol_version"),
+        (
+            "ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2",
+            "invalid SSL protocol version range",
+        ),
+        ("sslrootcert=system&sslmode=require", 'weak sslmode "require"'),
         ("options=-c%20foo%3Dbar", "unrecognized configuration parameter"),
         ("options=-c%20statement_timeout%3Dxyz", "invalid value for parameter"),
         ("service=nowhere", 'definition of service "nowhere" not found'),
@@ -90,6 +95,13 @@ def test_a_wrong_value_of_a_parameter_is_a_mistake_in_the_url(
     for error in open_both(f"{role_url}?{parameter}"):
         assert isinstance(error, InvalidArgument)
         assert (error.argument, says in error.reason) == ("url", True)
+
+
+def test_a_flag_that_is_no_number_is_a_mistake_in_the_url_for_older_drivers_too() -> None:
+    """What libpq said of `keepalives=x` before version 17."""
+    failed = psycopg.OperationalError("connection is bad: keepalives parameter must be an integer")
+    error = Target("postgresql://h/d", OpenOptions()).unreachable(failed)
+    assert isinstance(error, InvalidArgument)
 
 
 @pytest.mark.parametrize("says", ['role "x" does not exist', 'permission denied for database "d"'])

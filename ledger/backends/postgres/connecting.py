@@ -39,6 +39,8 @@ _ABSENT = re.compile('database "(.*)" does not exist', re.DOTALL)
 _MISTAKE = re.compile(
     'invalid (integer|"?[a-z_]+"?) value|invalid port number|invalid value for parameter'
     "|unrecognized configuration parameter|definition of service|could not parse network address"
+    # The first before version 17; the others of values that do not go together.
+    "|parameter must be an integer|weak sslmode|invalid SSL protocol version range"
 )
 
 # An outage is told to the caller, as an error. An application that configures logging hears the
