@@ -68,6 +68,6 @@ class Blocking:
                 return await result if inspect.isawaitable(result) else result
 
             result = self._loop.run(on_loop())
-            return Blocking(result, self._loop) if hasattr(result, "__anext__") else result
+            return Blocking(result, self._loop) if hasattr(result, "__aiter__") else result
 
         return call
