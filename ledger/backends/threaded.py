@@ -13,12 +13,14 @@ from ..wakeups import Where
 from .base import FeedQuery, Place, SessionQuery, WaitableBackend
 
 READ_THREADS = 4
+#: As many as there are connections that read, by default.
+BESIDE_THREADS = 8
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class ThreadedBackend:
-    """The AsyncBackend of a sync one: one thread per lane that appends, a few that read.
+    """The AsyncBackend of a sync one: one thread per lane that appends, a few for all the rest.
 
     A task that is cancelled gives up waiting, nothing else: an append that runs is finished whole
     by its thread, one that still queues is dropped whole. With `inline`, calls run in the loop
@@ -34,6 +36,7 @@ class ThreadedBackend:
         self._inline = inline
         self._appending = ThreadPoolExecutor(backend.lanes, "ledger-append")
         self._reading = ThreadPoolExecutor(READ_THREADS, "ledger-read")
+        self._beside = ThreadPoolExecutor(BESIDE_THREADS, "ledger-beside")
         self._watched = False
         self._closed = False
 
@@ -41,7 +44,8 @@ class ThreadedBackend:
         return await self._run(self._appending, self.backend.append, units, wait=wait)
 
     async def append_within(self, unit: Unit, connection: Any) -> Outcome:
-        # Never behind our own appends: they wait for the transaction that this one belongs to.
+        # Never behind our own appends and views: they wait for the transaction that this one
+        # belongs to.
         return await self._run(None, self.backend.append_within, unit, connection)
 
     async def read(self, query: SessionQuery) -> list[Record]:
@@ -83,6 +87,14 @@ class ThreadedBackend:
     async def wait(self, where: Where, token: int, timeout_s: float) -> bool:
         return await self.backend.wait_async(where, token, timeout_s)
 
+    async def run_beside(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a call for tables beside the log; it may wait for whoever writes.
+
+        Not among the event loop's own threads: there are few, and once they all waited for the
+        caller's transaction, nothing could be appended to that any more, nor could it be ended.
+        """
+        return await self._run(self._beside, call, *args, **kwargs)
+
     async def close(self) -> None:
         if self._closed:
             return
@@ -104,6 +116,7 @@ class ThreadedBackend:
         self.backend.close()
         self._appending.shutdown(wait=False)
         self._reading.shutdown(wait=False)
+        self._beside.shutdown(wait=False)
 
     async def _run(
         self, executor: Executor | None, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs

@@ -31,7 +31,7 @@ def open_views(log: Any) -> ViewBackend:
 def open_views_async(log: Any) -> AsyncViewBackend:
     """Return the storage beside a log, for the log's event loop."""
     if isinstance(log, ThreadedBackend):
-        return ThreadedViews(open_views(log.backend), inline=isinstance(log.backend, MemoryBackend))
+        return ThreadedViews(open_views(log.backend), log)
     if _is_from("postgres", log):
         from .postgres import AsyncPostgresViews
 

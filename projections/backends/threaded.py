@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
+from ledger.backends.threaded import ThreadedBackend
 from ledger.plans import Plan
 
 from ..engine.folding import Change
@@ -35,14 +35,14 @@ T = TypeVar("T")
 
 
 class ThreadedViews:
-    """The AsyncViewBackend of a sync one; with `inline`, calls run in the loop itself.
+    """The AsyncViewBackend of a sync one, whose calls run where its log's do.
 
     A task that is cancelled gives up waiting, nothing else: what it stores is stored whole.
     """
 
-    def __init__(self, views: ViewBackend, *, inline: bool) -> None:
+    def __init__(self, views: ViewBackend, log: ThreadedBackend) -> None:
         self._views = views
-        self._inline = inline
+        self._log = log
 
     async def prepare(self, tables: Sequence[Table]) -> None:
         await self._run(self._views.prepare, tables)
@@ -138,6 +138,5 @@ class ThreadedViews:
         await in_turn_async(plans)
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._inline:
-            return call(*args, **kwargs)
-        return await asyncio.to_thread(call, *args, **kwargs)
+        # Looked up each time: in a forked child it is another one, which refuses.
+        return await self._log.run_beside(call, *args, **kwargs)

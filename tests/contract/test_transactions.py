@@ -1,6 +1,9 @@
 """Appending inside the caller's own transaction, so that both are stored or neither is."""
 
+import asyncio
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import apsw
@@ -10,6 +13,7 @@ import pytest
 from ledger import (
     Append,
     AppendTimeout,
+    Event,
     EventIdReused,
     IncarnationConflict,
     InvalidArgument,
@@ -34,6 +38,7 @@ from tests.support.builders import (
     texts,
     whole_feed,
 )
+from tests.support.views import Tally, counted, tally, tally_apply, views_of
 
 
 class Own:
@@ -110,6 +115,38 @@ def test_an_event_vanishes_with_the_callers_rollback(
     own.execute("ROLLBACK")
     assert (ledger.read("s"), orders(own)) == ([], 0)
     assert ledger.append("s", note("b")).sequence == 1
+
+
+@on_sqlite
+@only_async
+def test_views_that_wait_for_a_transaction_leave_the_loop_its_threads_to_append_to_it(
+    open_ledger: Callable[..., Any], connect: Callable[..., Own], loop: LoopThread
+) -> None:
+    async def have_one_thread() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+
+    loop.run(have_one_thread())
+    folded: list[Event] = []
+
+    def fold(row: Tally | None, event: Event) -> Tally | None:
+        folded.append(event)
+        return tally_apply(row, event)
+
+    ledger = open_ledger(lock_timeout_s=DEADLINE_S)
+    views, key = views_of(ledger, tally(apply=fold)), ("", "s", "x")
+    ledger.append("s", counted())
+    assert views.row("tally", key).count == 1
+    ledger.append("s", counted())
+    own = connect()
+    own.begin()
+    folded.clear()
+    waiting = background(lambda: views.row("tally", key))
+    eventually(lambda: folded)  # what comes next is to store that
+    began = time.monotonic()
+    ledger.append("t", note(), connection=own.raw)
+    assert time.monotonic() - began < DEADLINE_S / 2
+    own.execute("COMMIT")
+    assert waiting.result(DEADLINE_S).count == 2
 
 
 @on_durable
