@@ -203,4 +203,8 @@ class Writer:
                 self._files.check()
             if self._files.lost:
                 _leave_wal(self._connection)
+            else:
+                # With the last connection its -wal file goes, which is no loss: whoever opened the
+                # file at that moment was refused.
+                self._files.close()
             self._connection.close()

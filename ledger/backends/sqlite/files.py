@@ -31,7 +31,11 @@ def check_others(path: str) -> None:
     """
     for files in list(_all):
         if os.path.exists(path) and file_identity(path) == files.main:
-            files.check()
+            try:
+                files.check()
+            except StorageFailed:
+                if files in _all:  # else it was closed meanwhile
+                    raise
 
 
 class OpenFiles:
@@ -48,7 +52,7 @@ class OpenFiles:
         _all.add(self)
 
     def close(self) -> None:
-        """Forget them: nothing is open any more."""
+        """Forget them: nothing is open any more, or is closed next."""
         _all.discard(self)
 
     def check(self) -> None:

@@ -12,6 +12,8 @@ import pytest
 from ledger import AsyncLedger, Ledger, NewEvent
 from tests.support.builders import DEADLINE_S, background, eventually
 
+TRIES = 30
+
 
 def names(path: Path) -> list[str]:
     return [one.name for one in path.parent.iterdir()]
@@ -76,3 +78,15 @@ def test_a_file_is_closed_whose_watcher_was_interrupted_as_it_started(
     assert ledger.read("s", wait=0.01) == []  # starts another one
     background(ledger.close).result(DEADLINE_S)
     eventually(lambda: names(path) == ["ledger.db"])
+
+
+def test_a_file_can_be_opened_while_another_thread_closes_it(path: Path) -> None:
+    url, wal = f"sqlite:///{path}", path.with_name(f"{path.name}-wal")
+    for sequence in range(1, TRIES + 1):
+        ledger = Ledger.open(url)
+        assert ledger.append("s", NewEvent({}, "note")).sequence == sequence
+        closing = background(ledger.close)
+        while wal.exists():
+            pass  # it goes amid the closing, at a moment that is over at once
+        Ledger.open(url).close()
+        closing.result(DEADLINE_S)
