@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from typing import Never
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 import apsw
 
@@ -21,7 +21,8 @@ from ...errors import StorageFailed
 from ...processes import file_identity
 from .statx import identity
 
-_all = WeakSet["OpenFiles"]()
+#: By their ids: a set of them cannot be gone through while other threads open files.
+_all = WeakValueDictionary[int, "OpenFiles"]()
 
 
 def check_others(path: str) -> None:
@@ -29,12 +30,15 @@ def check_others(path: str) -> None:
 
     SQLite shares in a process what it knows of a file, and so would the one that is opened now.
     """
-    for files in list(_all):
+    for reference in _all.valuerefs():
+        files = reference()
+        if files is None:
+            continue
         if os.path.exists(path) and file_identity(path) == files.main:
             try:
                 files.check()
             except StorageFailed:
-                if files in _all:  # else it was closed meanwhile
+                if id(files) in _all:  # else it was closed meanwhile
                     raise
 
 
@@ -49,11 +53,11 @@ class OpenFiles:
             self.main, self.wal = file_identity(self._path), file_identity(self._wal_path)
         except OSError:
             self.refuse()
-        _all.add(self)
+        _all[id(self)] = self
 
     def close(self) -> None:
         """Forget them: nothing is open any more, or is closed next."""
-        _all.discard(self)
+        _all.pop(id(self), None)
 
     def check(self) -> None:
         """Raise StorageFailed if one of them has another file's name, or none.

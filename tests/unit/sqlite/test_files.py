@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 from ledger import InvalidArgument, Ledger, NewEvent, NotALedger, StorageFailed
 from ledger.backends.base import OpenOptions
 from ledger.backends.sqlite import open_sqlite
+from ledger.backends.sqlite.files import OpenFiles, check_others
 from ledger.backends.sqlite.source import Source
-from tests.support.builders import note, notes
+from tests.support.builders import DEADLINE_S, background, note, notes
 
 ROOT = Path(__file__).resolve().parents[3]
+OPENED_MAX = 20_000
 
 
 def test_a_read_only_file_is_a_storage_failure(path: Path) -> None:
@@ -134,3 +137,35 @@ def test_the_wal_file_does_not_grow_with_what_is_appended(path: Path) -> None:
             largest = max(largest, wal.stat().st_size)
     # Each append is one megabyte, and 4,000 pages of the file are sixteen.
     assert 12_000_000 < largest < 24_000_000
+
+
+@pytest.fixture
+def eager_switches() -> Iterator[None]:
+    """Threads take turns at almost every step."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("eager_switches")
+def test_a_file_can_be_opened_while_other_threads_open_theirs(path: Path) -> None:
+    backend = open_sqlite(path, OpenOptions())
+    with backend.reader() as connection:
+        opened = [OpenFiles(connection) for _ in range(OPENED_MAX // 20)]
+        ended = threading.Event()
+
+        def open_more() -> None:
+            while not ended.is_set() and len(opened) < OPENED_MAX:
+                opened.append(OpenFiles(connection))
+
+        other = background(open_more)
+        try:
+            while len(opened) < OPENED_MAX:
+                check_others(f"{path}.new")
+        finally:
+            ended.set()
+            other.result(DEADLINE_S)
+        for one in opened:
+            one.close()
+    backend.close()
