@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from ledger import RetryableError
 
 from ..errors import HandlerFailed, ProjectionFailed
+from ..readers.arguments import callback
 
 Failure = TypeVar("Failure", ProjectionFailed, HandlerFailed)
 
@@ -30,8 +31,9 @@ class Announcer(Generic[Failure]):
         on_failure: Callable[[Failure], None] | None,
         on_retry: Callable[[RetryableError], None] | None,
     ) -> None:
-        self._on_failure: Callable[[Failure], None] | None = on_failure
-        self._on_retry = on_retry
+        # Now, and not when something fails for the first time, maybe months later.
+        self._on_failure: Callable[[Failure], None] | None = callback(on_failure, "on_failure")
+        self._on_retry = callback(on_retry, "on_retry")
         self._is_out = False
         #: By what failed and the bucket, the position of the event that was logged last.
         self._logged: dict[tuple[type[Exception], str, int, int], int] = {}

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from ledger import InvalidArgument, InvalidEvent
-from ledger.arguments import FILTER_BYTES_MAX, microseconds, natural
+from ledger.arguments import FILTER_BYTES_MAX, check_callback, microseconds, natural
 from ledger.arguments import flag as flag  # the views' calls take it from here, with the others
 from ledger.batch import Door
 from ledger.codec import check_text
@@ -117,6 +117,14 @@ def instance(value: object, name: str, type_: type[T]) -> T:
     """Return `value` if it is of a type, such as the last row of the page before."""
     if not isinstance(value, type_):
         raise InvalidArgument(name, f"expected {_named(type_.__name__)}, got {shown(value)}")
+    return value
+
+
+def callback(value: T, name: str) -> T:
+    """Return `value` if it is None or can be called; refuse an async one, which nobody awaits."""
+    check_callback(value, name)
+    if inspect.iscoroutinefunction(value):
+        raise InvalidArgument(name, "it is async; give a plain function")
     return value
 
 

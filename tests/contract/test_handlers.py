@@ -209,6 +209,8 @@ def test_what_cannot_be_run_is_refused(ledger: Any) -> None:
         ([plain], {"checkpoint_s": float("nan")}),
         ([plain], {"claim_s": float("inf")}),
         ([plain], {"claim_s": 1.5}),
+        *(([plain], {name: 5}) for name in ("on_failure", "on_retry", "clock")),
+        *(([plain], {name: as_task(Calls())}) for name in ("on_failure", "on_retry")),
     ]
     refused += [
         ([handler(Calls(), name)], {}) for name in ("", "A", "a-b", "1a", "x" * 41, "runs", None)

@@ -130,6 +130,16 @@ def test_a_daemon_may_fold_some_views_only(ledger: Ledger) -> None:
         Daemon(ledger, names=["nothing"])
 
 
+def test_a_daemon_refuses_what_it_could_not_tell_of_a_failure(ledger: Ledger) -> None:
+    async def unheard(_: object) -> None: ...
+
+    for name in ("on_failure", "on_retry"):
+        for wrong in (5, "print", unheard):
+            options: dict[str, Any] = {name: wrong}
+            with pytest.raises(InvalidArgument, match=name):
+                Daemon(ledger, **options)
+
+
 def median_delay_s(ledger: Ledger, views: Views) -> float:
     """Return the median time from an append's return to its being folded."""
 

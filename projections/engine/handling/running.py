@@ -56,6 +56,8 @@ class Handling:
         clock: Callable[[], float],
         goes_on: Callable[[], bool],
     ) -> None:
+        if not callable(clock):
+            raise InvalidArgument("clock", f"expected a function, got {shown(clock)}")
         holder = new_event_id()
         self._log = log
         self._views = views
