@@ -20,10 +20,10 @@ from ledger.refusals import shown
 from ..backends import open_views
 from ..backends.base import Standing
 from ..errors import ProjectionFailed, VersionDropped
-from ..readers.arguments import instance
+from ..readers.arguments import callback, instance
 from .made_by import made_by
 from .projection import Projection, check_free
-from .rebuild_processes import OpenLedger, Processes, Task, started
+from .rebuild_processes import OpenLedger, Processes, Task, check_sendable, started
 from .rebuild_reports import RebuildProgress, RebuildReport
 from .rebuild_worker import Job, Report, Worker
 from .row_snapshots import ROW_SNAPSHOTS
@@ -67,8 +67,12 @@ class Rebuild:
             raise InvalidArgument(
                 "processes", f"expected 0 to {PROCESSES_MAX}, got {shown(processes)}"
             )
-        if processes and open_ledger is None:
-            raise InvalidArgument("open_ledger", "each of several processes opens its own ledger")
+        callback(open_ledger, "open_ledger")
+        callback(on_progress, "on_progress")
+        if processes:
+            if open_ledger is None:
+                raise InvalidArgument("open_ledger", "each of several processes opens its own")
+            check_sendable(open_ledger, projection)
         if events_per_second is not None and (
             type(events_per_second) not in (int, float) or not 0 < events_per_second < math.inf
         ):
@@ -176,7 +180,8 @@ class Rebuild:
             yield self._fold_here
             return
         share = self._events_per_second and self._events_per_second / self._processes
-        with started(Task(self._open_ledger, self._projection, share), self._processes) as team:
+        task = Task(self._open_ledger, self._ledger.ledger_id, self._projection, share)
+        with started(task, self._processes) as team:
             self._team = team
             try:
                 yield team.fold

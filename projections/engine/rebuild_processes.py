@@ -16,11 +16,13 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import msgspec
 
-from ledger import Ledger, LedgerError
+from ledger import InvalidArgument, Ledger, LedgerError
+from ledger.refusals import said
 
 from ..errors import ProjectionFailed, RebuildInterrupted
 from .projection import Projection
@@ -37,8 +39,19 @@ class Task(msgspec.Struct, frozen=True):
     """What each worker is started with."""
 
     open_ledger: OpenLedger
+    ledger_id: str
     projection: Projection
     events_per_second: float | None
+
+
+def check_sendable(open_ledger: OpenLedger, projection: Projection) -> None:
+    """Refuse, before anything is made, what no worker could be started with."""
+    for name, value in (("open_ledger", open_ledger), ("projection", projection)):
+        try:
+            ForkingPickler.dumps(value)
+        except Exception as error:  # each kind of object has its own for what cannot be pickled
+            reason = "other processes find functions by name, at the top of a module alone"
+            raise InvalidArgument(name, f"{reason} ({said(error)})") from error
 
 
 def work(task: Task, pipe: Connection) -> None:
@@ -48,6 +61,8 @@ def work(task: Task, pipe: Connection) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         with task.open_ledger() as ledger:
+            if ledger.ledger_id != task.ledger_id:
+                raise InvalidArgument("open_ledger", "it opens another ledger")
             worker = Worker(
                 ledger, task.projection, task.events_per_second, lambda wait_s: _pause(pipe, wait_s)
             )

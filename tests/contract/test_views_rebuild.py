@@ -1,6 +1,7 @@
 """A new version is built beside the old one, compared with it, switched to, and switched back."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -323,6 +324,25 @@ def test_wrong_arguments_are_refused(filled: Any, here: Ledger) -> None:
         {"processes": 2},
         {"events_per_second": 0},
         {"events_per_second": float("nan")},
+        {"on_progress": 5},
+        {"processes": 2, "open_ledger": 5},
     ):
         with pytest.raises(InvalidArgument):
             Rebuild(here, V2, **options)
+
+
+def test_what_other_processes_cannot_find_by_name_is_refused(filled: Any, here: Ledger) -> None:
+    lost = msgspec.structs.replace(V2, apply=lambda row, event: row)
+    opens = partial(Ledger.open, "memory:")
+    for name, projection, open_ledger in (
+        ("open_ledger", V2, lambda: Ledger.open("memory:")),
+        ("projection", lost, opens),
+    ):
+        with pytest.raises(InvalidArgument, match=f"{name}: .* at the top of a module"):
+            Rebuild(here, projection, processes=2, open_ledger=open_ledger)
+
+
+def test_processes_that_open_another_ledger_fold_nothing(filled: Any, here: Ledger) -> None:
+    elsewhere = partial(Ledger.open, "memory:")
+    with pytest.raises(InvalidArgument, match="open_ledger: it opens another ledger"):
+        Rebuild(here, V2, processes=1, open_ledger=elsewhere).run()
