@@ -93,7 +93,15 @@ def test_only_the_first_append_of_a_session_may_expect(ledger: Any) -> None:
     assert (caught.value.argument, ledger.head("a")) == ("expected", 0)
 
 
-@pytest.mark.parametrize("appends", [[], [Append("a", [])], [Append("a", note()), Append("b", [])]])
+@pytest.mark.parametrize(
+    "appends",
+    [
+        [],
+        [Append("a", [])],
+        [Append("a", note()), Append("b", [])],
+        [Append("a", []), Append("b", note())],
+    ],
+)
 def test_nothing_to_append_is_refused(ledger: Any, appends: list[Append]) -> None:
     with pytest.raises(InvalidArgument):
         ledger.append_many(appends)

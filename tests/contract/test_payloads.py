@@ -21,6 +21,8 @@ VALUES: dict[str, Any] = {
     "nested": {"a": [[], {}, [{"b": [None]}]]},
     "looks like something": ["2024-01-01T00:00:00Z", "NaN", "null", "0x10", "1e5", "AAEC"],
 }
+# Text that spells out the escape of a NUL holds none, nor does what stands beside it.
+VALUES["an escape spelled out"] = {"\\u0000": ["\\u0000", *VALUES.values()]}
 
 
 class OrderPaid(Fact, type="order.paid", version=3):

@@ -366,7 +366,7 @@ def test_the_bytes_of_a_batch_are_bounded(open_ledger: Open) -> None:
     with pytest.raises(InvalidArgument, match="at most 100"):
         ledger.append("s", [NewEvent({"a": "x" * 50}, "x") for _ in range(2)])
     assert whole_feed(ledger) == []
-    ledger.append("s", NewEvent({"a": "x" * 50}, "x"))
+    ledger.append("s", [NewEvent({"a": "x" * 42}, "x") for _ in range(2)])  # 50 bytes each
 
 
 @on_memory
