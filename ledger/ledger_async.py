@@ -73,15 +73,16 @@ class AsyncLedger:
         connect_timeout_s: float = 10.0,
         pool_size: int = 8,
         lanes: int = 2,
+        create: bool = True,
     ) -> Self:
         """Open the ledger at a URL, creating or migrating it first.
 
         `memory:`, `sqlite:///file.db` (three slashes relative, four absolute) or
         `postgresql://user@host/database`, where `schema` holds the tables. `buckets` is fixed at
-        creation: 1 by default, 64 on PostgreSQL. `retry_timeout_s` bounds the repeating of appends
-        whose connection broke, `lock_timeout_s` the waiting for another transaction. Raises
-        BackendUnavailable, AccessDenied, NotALedger, SchemaTooNew, StorageFailed, ForkedProcess or
-        InvalidArgument.
+        creation: 1 by default, 64 on PostgreSQL. Without `create` one that is not there is refused
+        instead of made. `retry_timeout_s` bounds the repeating of appends whose connection broke,
+        `lock_timeout_s` the waiting for another transaction. Raises BackendUnavailable,
+        AccessDenied, NotALedger, SchemaTooNew, StorageFailed, ForkedProcess or InvalidArgument.
         """
         options = OpenOptions(
             buckets=buckets,
@@ -94,6 +95,7 @@ class AsyncLedger:
             lanes=lanes,
             catalogue=catalogue,
             upcasts=upcasts,
+            create=create,
         )
         return cls(
             await open_backend_async(url, options),

@@ -41,6 +41,7 @@ class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
     lanes: int = 2
     catalogue: Catalogue | None = None
     upcasts: Upcasts | None = None
+    create: bool = True
 
     def __post_init__(self) -> None:
         if self.buckets is not None:
@@ -57,6 +58,8 @@ class OpenOptions(msgspec.Struct, frozen=True, kw_only=True):
         _check_catalogue(self.catalogue)
         if self.upcasts is not None and not isinstance(self.upcasts, Upcasts):
             raise InvalidArgument("upcasts", f"expected Upcasts, got {shown(self.upcasts)}")
+        if type(self.create) is not bool:
+            raise InvalidArgument("create", f"expected True or False, got {shown(self.create)}")
 
     @property
     def lock_slice_s(self) -> float:

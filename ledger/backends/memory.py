@@ -23,6 +23,8 @@ class MemoryBackend:
     where = "memory:"
 
     def __init__(self, options: OpenOptions) -> None:
+        if not options.create:
+            raise InvalidArgument("url", "a ledger in memory is always a new one")
         buckets = 1 if options.buckets is None else options.buckets
         self.lock_timeout_s = options.lock_timeout_s
         self.info = LedgerInfo(str(uuid.uuid4()), buckets, 1)

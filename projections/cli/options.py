@@ -58,13 +58,13 @@ def open_ledger(url: str, schema: str, buckets: int | None = None) -> Ledger:
 
 
 def open_existing(url: str, schema: str) -> Ledger:
-    """Open the ledger at a URL for a command that reads: a mistyped file must not come to be."""
+    """Open the ledger at a URL for a command that reads: what is mistyped must not come to be."""
     address = parse(url)
     if address.kind == "sqlite" and not Path(address.target).exists():
         raise InvalidArgument(
             "url", f"there is no file {address.target!r}; init, append and import make one"
         )
-    return open_ledger(url, schema)
+    return Ledger.open(url, schema=schema, create=False)
 
 
 def consistency_of(eventual: bool) -> Consistency:

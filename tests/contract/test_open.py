@@ -51,6 +51,32 @@ def test_a_ledger_has_an_identity_of_its_own(open_ledger: Open) -> None:
 
 
 @on_memory
+def test_a_ledger_in_memory_is_never_there_before(open_ledger: Open) -> None:
+    with pytest.raises(InvalidArgument, match=r"url: .* is always a new one"):
+        open_ledger(create=False)
+
+
+@on_durable
+def test_only_a_ledger_that_is_there_is_opened_without_making_one(
+    open_ledger: Open, url: str
+) -> None:
+    for _ in range(2):  # the first try has made nothing
+        with pytest.raises(InvalidArgument, match="there is no"):
+            open_ledger(create=False)
+    made = open_ledger()
+    assert open_ledger(create=False).ledger_id == made.ledger_id
+
+
+@on_sqlite
+def test_an_empty_file_is_no_ledger_that_is_there(open_ledger: Open, tmp_path: Path) -> None:
+    empty = tmp_path / "cut.db"
+    empty.touch()
+    with pytest.raises(InvalidArgument, match=r"there is no ledger in .* empty"):
+        open_ledger(f"sqlite:///{empty}", create=False)
+    assert empty.stat().st_size == 0
+
+
+@on_memory
 def test_two_memory_ledgers_have_nothing_in_common(open_ledger: Open) -> None:
     one, other = open_ledger(), open_ledger()
     one.append("s", note())

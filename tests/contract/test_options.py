@@ -31,6 +31,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
     "schema": (5, None, b"x", "", "a\0b", "\ud800", "x" * 64, "ü" * 32),
     "limits": (5, {}, Limits, "x", Awkward()),
     "catalogue": (5, {}, "", "x", Catalogue, default_catalogue, Awkward()),
+    "create": (None, 0, 1, "no", Awkward()),
     "upcasts": (5, {}, "", "x", Upcasts, Awkward()),
 }
 LIMITS = tuple(Limits.__struct_fields__)

@@ -49,6 +49,16 @@ def test_commands_find_the_ledger_in_its_schema(
     assert ("ledger",) not in schemas
 
 
+def test_a_schema_that_is_mistyped_does_not_come_to_be(postgres_url: str) -> None:
+    for call in (("verify",), ("status",), ("read", "s"), ("export",)):
+        done = run_cli(*call, "--url", postgres_url, "--schema", "shpo")
+        assert (done.code, done.out) == (2, "")
+        assert done.err == "ledger: --schema: there is no ledger in schema 'shpo'.\n"
+    with psycopg.connect(postgres_url) as connection:
+        found = connection.execute("SELECT FROM pg_namespace WHERE nspname IN ('shpo', 'ledger')")
+        assert found.fetchall() == []
+
+
 def test_processes_of_a_rebuild_open_the_ledger_in_its_schema(postgres_url: str) -> None:
     with Ledger.open(postgres_url, schema="shop", buckets=2) as ledger:
         ledger.append("s", NewEvent({"label": "Lyon"}, "session.created"))

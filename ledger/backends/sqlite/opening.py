@@ -49,14 +49,21 @@ def open_file(path: str, options: OpenOptions) -> tuple[apsw.Connection, LedgerI
 
     Nothing is written to a file that belongs to somebody else. Two processes may do this at once.
     """
+    if not (options.create or os.path.lexists(path)):
+        raise InvalidArgument("url", f"there is no file {path!r}")
     with suppress(OSError):  # it is not there, or SQLite will say why not
         refuse_special_file(path, os.stat(path))
     with translated(path), _foreign_files_refused(path):
         connection = connect(
-            path, options.lock_timeout_s, create=True, statements_max=WRITER_STATEMENTS_MAX
+            path,
+            options.lock_timeout_s,
+            create=options.create,
+            statements_max=WRITER_STATEMENTS_MAX,
         )
         try:
             identity = _identity_of_one_moment(connection, path)
+            if identity.new and not options.create:
+                raise InvalidArgument("url", f"there is no ledger in {path!r}, which is empty")
             if connection.readonly("main"):
                 raise StorageFailed(f"{path} cannot be written; a ledger is opened for writing.")
             _use_wal(connection, path, options.lock_timeout_s)
