@@ -81,7 +81,8 @@ class Ledger:
         creation: 1 by default, 64 on PostgreSQL. Without `create` one that is not there is refused
         instead of made. `retry_timeout_s` bounds the repeating of appends whose connection broke,
         `lock_timeout_s` the waiting for another transaction. Raises BackendUnavailable,
-        AccessDenied, NotALedger, SchemaTooNew, StorageFailed, ForkedProcess or InvalidArgument.
+        AccessDenied, NotALedger, SchemaTooNew, StorageFailed, IntegrityError, ForkedProcess or
+        InvalidArgument.
         """
         options = OpenOptions(
             buckets=buckets,

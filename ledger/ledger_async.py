@@ -42,7 +42,11 @@ if TYPE_CHECKING:
 
 
 class AsyncLedger:
-    """An append-only log of events, numbered densely per session. Safe to share between tasks."""
+    """An append-only log of events, numbered densely per session. Safe to share between tasks.
+
+    Of one event loop: while that one is open, appends in another raise OtherEventLoop, and on
+    PostgreSQL all calls do, at any time.
+    """
 
     def __init__(
         self,
@@ -82,7 +86,8 @@ class AsyncLedger:
         creation: 1 by default, 64 on PostgreSQL. Without `create` one that is not there is refused
         instead of made. `retry_timeout_s` bounds the repeating of appends whose connection broke,
         `lock_timeout_s` the waiting for another transaction. Raises BackendUnavailable,
-        AccessDenied, NotALedger, SchemaTooNew, StorageFailed, ForkedProcess or InvalidArgument.
+        AccessDenied, NotALedger, SchemaTooNew, StorageFailed, IntegrityError, ForkedProcess or
+        InvalidArgument.
         """
         options = OpenOptions(
             buckets=buckets,
