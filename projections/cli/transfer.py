@@ -183,6 +183,8 @@ def _lines(source: BinaryIO) -> Iterator[bytes]:
 def _opened(file: str) -> Iterator[BinaryIO]:
     if file == "-":
         yield stdin_bytes("file")
+    elif not file:
+        raise InvalidArgument("FILE", "it names no file")
     else:
         with Path(file).open("rb") as source:
             yield source

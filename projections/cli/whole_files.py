@@ -36,6 +36,8 @@ def written(file: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _opened(file: str) -> Iterator[BinaryIO]:
+    if not file:  # a variable of a script that was never set; realpath takes it for the directory
+        raise InvalidArgument("FILE", "it names no file")
     there = _status(file)
     target = os.path.realpath(file)
     # The descriptor of a file that was removed has no name that could be given to another.

@@ -180,6 +180,16 @@ def test_a_folder_is_refused(url: str, tmp_path: Path) -> None:
     assert (done.code, done.err) == (2, f"ledger: {tmp_path}: Is a directory\n")
 
 
+@pytest.mark.parametrize("command", ["export", "import"])
+def test_a_name_that_is_empty_is_refused_as_one(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    done = run_cli(command, "", "--url", url)
+    assert (done.code, done.out, done.err) == (2, "", "ledger: FILE: it names no file.\n")
+
+
 def test_a_file_that_cannot_be_made_is_called_by_its_name(url: str, tmp_path: Path) -> None:
     done = run_cli("export", f"{tmp_path}/nowhere/log", "--url", url)
     assert (done.code, done.err.count("\n")) == (2, 1)
