@@ -40,6 +40,7 @@ from .folds.scripts import SCRIPTS, Script
 from .folds.sessions import SESSIONS, Session
 from .folds.snapshots import SNAPSHOTS, Snapshot
 from .folds.step_visits import STEP_VISITS, StepVisit
+from .folds.sums import ModelUsage
 from .folds.traces import TRACES, Span
 from .folds.turns import TURNS, Turn
 from .folds.usage import USAGE, Usage
@@ -111,6 +112,7 @@ __all__ = [
     "Index",
     "MarkedFact",
     "Message",
+    "ModelUsage",
     "Moment",
     "Places",
     "Projection",

@@ -17,6 +17,7 @@ import uuid
 from types import ModuleType
 from typing import get_origin
 
+import msgspec
 import pytest
 
 import ledger
@@ -140,3 +141,20 @@ def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
         above.append(name)
     errors = [value for value in vars(ledger.errors).values() if inspect.isclass(value)]
     assert drawn == {error.__name__: error.__bases__[0].__name__ for error in errors}
+
+
+def structs_in(annotation: object) -> set[type]:
+    """Return the structs of which values of a type are made."""
+    if inspect.isclass(annotation) and issubclass(annotation, msgspec.Struct):
+        return {annotation}
+    return set().union(*(structs_in(one) for one in typing.get_args(annotation)))
+
+
+def test_structs_in_the_fields_of_rows_are_public_as_the_rows_are() -> None:
+    held = {
+        one
+        for row in (projection.view for projection in projections.BUILTIN)
+        for field in msgspec.structs.fields(row)
+        for one in structs_in(field.type)
+    }
+    assert {one.__name__ for one in held} - {*projections.__all__} == set()
