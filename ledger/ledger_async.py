@@ -336,7 +336,8 @@ class AsyncLedger:
         """Recompute numbers, digests and hash chains of one session, or of the whole log.
 
         Reads the stored bytes as they are, deleted events included, and names each event that is
-        not what was appended. `progress` is called with the events done and all there are.
+        not what was appended; a session without any is a report of 0 sessions that is ok. `progress`
+        is called with the events done and all there are.
         """
         if session_id is None:
             return await arun(verify_everything(self.backend, self.buckets, progress))
