@@ -14,7 +14,7 @@ from projections.engine.row_snapshots import ROW_SNAPSHOTS, SNAPSHOT_EVENTS, Row
 from tests.support.blocking import Blocking
 from tests.support.builders import notes, on_durable, together
 from tests.support.rebuilds import sync_twin
-from tests.support.views import TALLY, Tally, counted, folded, tally, tally_apply, views_of
+from tests.support.views import TALLY, Tally, counted, dropped, folded, tally, tally_apply, views_of
 
 LENGTH = 4 * SNAPSHOT_EVENTS + 300
 SESSION = ("", "s")
@@ -124,6 +124,15 @@ def test_a_row_that_is_touched_once_has_two(long: Any) -> None:
         assert (found is not None) == (place >= 701)
     kept = [(int(one.place), one.upto) for one in snapshots(views, long)]
     assert kept == [(0, 500), (1_000, 2_000)]
+
+
+def test_a_row_that_went_behind_a_snapshot_is_gone(ledger: Any) -> None:
+    there = [counted("a"), *(counted("b") for _ in range(SNAPSHOT_EVENTS))]
+    ledger.append("s", [*there, dropped("a"), counted("b")])
+    views = views_of(ledger, TALLY)
+    for _ in range(2):
+        assert views.row("tally", ("", "s", "a"), as_of=len(there) + 2) is None
+        assert views.row("tally", ("", "s", "a"), as_of=len(there)).count == 1
 
 
 def test_a_short_session_has_none(ledger: Any) -> None:

@@ -48,9 +48,10 @@ def test_every_microsecond_of_the_last_seconds_that_are_remembered_is_told_apart
 
 
 def test_pages_are_forgotten_before_they_fill_the_memory() -> None:
-    for page in range(20):
-        remember(range(page * 3_000, page * 3_000 + 3_000))
-        assert 3_000 <= len(moments._moments) <= moments._REMEMBERED_MAX
+    for size in (3_000, 8_000):
+        for page in range(20):
+            remember(range(page * size, page * size + size))
+            assert size <= len(moments._moments) <= moments._REMEMBERED_MAX
     remember(range(moments._REMEMBERED_MAX + 1))
     assert len(moments._moments) <= moments._REMEMBERED_MAX
 

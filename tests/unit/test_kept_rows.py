@@ -43,6 +43,29 @@ def test_only_the_rows_that_were_asked_for_last_are_kept() -> None:
         assert len(kept) == ROWS_MAX
 
 
+def test_a_row_that_is_asked_for_again_is_kept_longer_than_others() -> None:
+    with Ledger.open("memory:") as ledger:
+        views = views_of(ledger, TALLY)
+        kept = views._reader.heads._kept._rows
+        for number in range(2 * ROWS_MAX):
+            ledger.append(f"s{number}", counted())
+            for key in (("", f"s{number}", "x"), ("", "s0", "x")):
+                assert views.row_at_head("tally", key).view.count == 1
+        assert ("", "s0", "x") in {key for _, key in kept}
+
+
+def test_a_row_that_somebody_else_forgot_first_is_forgotten() -> None:
+    with Ledger.open("memory:") as ledger:
+        views = views_of(ledger, TALLY)
+        ledger.append("s", counted())
+        views.row_at_head("tally", KEY)
+        kept = views._reader.heads._kept
+        [(table, key)] = kept._rows
+        for _ in range(2):
+            kept.forget(table, key)
+        assert kept.found(table, key) is None
+
+
 def test_views_that_are_gone_are_gone_for_a_row_that_is_kept_too(tmp_path: Path) -> None:
     with Ledger.open(f"sqlite:///{tmp_path}/ledger.db") as ledger:
         views = views_of(ledger, TALLY)
