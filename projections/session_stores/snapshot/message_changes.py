@@ -160,8 +160,8 @@ def _kept(stored: Comparable, wanted: Comparable) -> tuple[int, int]:
     for place, run in enumerate(runs):
         if run == len(stored) - place:
             return place, run
-    best = max(range(len(runs)), key=runs.__getitem__, default=0)
-    return (best, runs[best]) if runs and runs[best] else (0, 0)
+    best = max(range(len(runs)), key=runs.__getitem__)
+    return best, runs[best]
 
 
 def _common_prefixes(wanted: Comparable, stored: Comparable) -> list[int]:
