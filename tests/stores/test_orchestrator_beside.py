@@ -16,6 +16,7 @@ from projections.session_stores.snapshot import (
     SnapshotStore,
 )
 from tests.stores.orchestrator_cases import (
+    another,
     at,
     event,
     events,
@@ -266,6 +267,35 @@ def test_a_session_that_an_orchestrator_began_goes_back_for_nobody(
             store.save_session(session(id))
         with refused("invalid_transition"):
             store.flush(ExecutionResult(session=session(id), run=run_of(id)))
+
+
+def test_a_save_of_a_session_that_others_began_is_stored_in_its_tenant(store: Store) -> None:
+    mine, others = another(store, tenant="t"), another(store, tenant="u")
+    for one, ours in ((mine, others), (others, mine)):
+        id, tenant = ("s", "t") if one is mine else ("r", "u")
+        begun = NewEvent({"agent_id": "z", "channel": "web"}, "session.created", occurred_at=at(0))
+        store.ledger.append(id, begun, tenant=tenant)
+        store.ledger.append(
+            id, NewEvent({"status": "active"}, "session.status_changed"), tenant=tenant
+        )
+        ours.save_session(session(id))
+        ours.save_session(session(id, status="active"))
+        one.save_session(session(id, metadata={"n": 1}, updated_at=at(2**32)))
+        found = one.get_session(id)
+        assert (found.status, found.agent_id, found.metadata) == ("active", "a", {"n": 1})
+        assert found.updated_at == at(2**32)
+        with refused("invalid_transition"):
+            ours.save_session(session(id))
+
+
+def test_a_session_of_which_only_events_were_told_begins_as_it_is_saved(store: Store) -> None:
+    for id, save in (
+        ("s", store.save_session),
+        ("t", lambda one: store.flush(ExecutionResult(session=one, run=run_of(one.id)))),
+    ):
+        store.append_event(event("e", session_id=id))
+        save(session(id))
+        assert store.get_session(id).status == "pending"
 
 
 def test_a_forked_session_is_a_session(store: Store) -> None:

@@ -214,9 +214,14 @@ def test_a_policy_is_refused_whatever_is_in_it(store: Store) -> None:
         for wrong in (SURROGATE, [SURROGATE, 5], nested(3_000), [endless()], object()):
             given: dict[str, Any] = {name: wrong}
             policies.append(RetentionPolicy(**given))
+    calls = (
+        *(upkeep.execute, upkeep.soft_delete_expired_sessions, upkeep.hard_delete_expired_sessions),
+        partial(upkeep.prune_session_events, "s"),
+    )
     for policy in policies:
-        with refused("validation_error"):
-            upkeep.execute(policy)
+        for call in calls:
+            with refused("validation_error"):
+                call(policy)
 
 
 TEXTS = ("agent_id", "session_id", "correlation_id")

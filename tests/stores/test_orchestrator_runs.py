@@ -72,6 +72,30 @@ def test_asm_20_to_23_28_a_run_is_what_was_saved_last(store: Store) -> None:
     assert ids(store.list_runs("s")) == ["full", "pending"]
 
 
+def test_the_facts_of_a_run_tell_what_it_used_and_why_it_failed(store: Store) -> None:
+    error = {"code": "c", "message": "m", "more": 1}
+    store.save_run(replace(FULL, status="failed", error=error, ended_at=at(9)))
+    told = {event.type: event.data for event in store.ledger.read("s")}
+    assert told["run.failed"] == {"error": error, "error_code": "c", "error_message": "m"}
+    assert told["usage.recorded"] == {
+        "input_tokens": 5,
+        "output_tokens": 0,
+        "other_tokens": {"of its own": 2},
+        "model": "m",
+        "provider": "p",
+        "cost_usd": 0.25,
+    }
+
+
+def test_the_end_of_a_run_that_has_ended_can_be_changed_and_not_be_taken_away(
+    store: Store,
+) -> None:
+    store.save_run(DONE)
+    for ended_at, end in ((at(12), at(12)), (None, at(12)), (at(8), at(8))):
+        store.save_run(replace(DONE, ended_at=ended_at))
+        assert store.get_run("r").ended_at == end
+
+
 def test_asm_28_values_that_are_equal_and_yet_not_the_same_are_told_apart(store: Store) -> None:
     for flag in (1, True, 1.0, [0], [False], (False,)):
         said = {"flag": flag}
