@@ -41,6 +41,16 @@ OWN: list[tuple[str, dict[str, Any]]] = [
             "step_content_hash": None,
         },
     ),
+    (
+        "scenario.step_entered",
+        {
+            "scenario_id": str(SCENARIO),
+            "scenario_version": 1,
+            "step_id": "of another system",
+            "step_name": None,
+            "step_content_hash": None,
+        },
+    ),
 ]
 
 

@@ -158,3 +158,13 @@ def test_u_10_a_negative_zero_is_stored_once(ledger: Any) -> None:
     for same in (saved, found, Session.model_validate(saved.model_dump())):
         store.save(same)
     assert ledger.head(**KEY) == head
+
+
+def test_u_10_what_changes_beside_a_negative_zero_is_stored(ledger: Any) -> None:
+    store = store_of(ledger)
+    store.save(session_of(variables={"deep": [{"y": -0.0}, 1]}))
+    for deep in ([{"y": -0.0}, 2], [{"y": 0.0}, 2.0], [{"y": -1.5}, -0.0]):
+        changed = store.get(uuid(100))
+        changed.variables["deep"] = deep
+        store.save(changed)
+        assert repr(store.get(uuid(100)).variables["deep"]) == repr(deep).replace("-0.0", "0.0")

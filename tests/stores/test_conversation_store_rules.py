@@ -11,13 +11,16 @@ from ledger import (
     CallError,
     EventIdReused,
     InvalidArgument,
+    Ledger,
     LedgerClosed,
+    Limits,
     NewEvent,
     RetryableError,
     SequenceConflict,
     StopError,
 )
 from projections.session_stores.conversation import RemainderUnreadable, Session, SessionChanged
+from projections.session_stores.conversation.models import STEP_HISTORY_MAX
 from projections.session_stores.conversation.rows import REMAINDER
 from projections.session_stores.snapshot import SessionBusy
 from tests.support.builders import on_durable, on_memory, only_sync
@@ -369,3 +372,15 @@ def beforehand(
         return method(*given, **named)
 
     return late
+
+
+def test_a_12_events_that_are_told_again_leave_less_room_for_steps() -> None:
+    visits = [visit(number) for number in range(STEP_HISTORY_MAX + 60)]
+    given = [NewEvent({}, "note", event_id=f"e{number}") for number in range(60)]
+    with Ledger.open("memory:", limits=Limits(batch_events_max=STEP_HISTORY_MAX + 100)) as ledger:
+        store = store_of(ledger)
+        session = session_of()
+        store.save(session, events=given)
+        session.step_history = visits
+        store.save(session, events=given)
+        assert store.get(uuid(100)).step_history == visits[-STEP_HISTORY_MAX:]

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from ledger import InvalidArgument, InvalidEvent
-from projections.session_stores.qa import IdTaken, SessionQAUpdate, Stored
+from projections.session_stores.qa import IdTaken, SessionQAUpdate, Stored, ledger_session_id
 from tests.support.cognee import (
     NOTHING,
     Clock,
@@ -20,6 +20,7 @@ from tests.support.cognee import (
     step,
     store_of,
 )
+from tests.support.views import views_of
 
 EVERYTHING: dict[str, Any] = {
     "feedback_text": "good",
@@ -43,6 +44,19 @@ def test_br_01_br_02_br_03_br_18_bp_01_bp_03_entries_come_back_oldest_first(ledg
     assert questions(store.get_latest_qa_entries("s", 3)) == ["q3", "q4", "q5"]
     assert store.get_latest_qa_entries("s") == store.get_latest_qa_entries("s", 99) == found
     assert store.latest_qa_id("s") == ids[-1]
+
+
+@each_backend
+def test_the_fact_of_an_answer_names_whose_it_is_and_nothing_that_was_not_given(
+    ledger: Any,
+) -> None:
+    store = store_of(ledger)
+    said = {"qa_id": "qa", "question": "q", "answer": "a"}
+    store.create_qa_entry("s", "q", "a", qa_id="qa")
+    store.create_qa_entry("s", "q", "a", context="why", qa_id="qa", user_id="u")
+    of_nobody, of_u = ledger.read("s")[-1].data, ledger.read(ledger_session_id("s", "u"))[-1].data
+    assert (of_nobody, of_u) == (said, said | {"context": "why", "user_id": "u"})
+    assert [one.user_id for one in views_of(ledger).qa(ledger_session_id("s", "u"))] == ["u"]
 
 
 @each_backend
