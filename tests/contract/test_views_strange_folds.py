@@ -9,7 +9,15 @@ import pytest
 
 from ledger import Event
 from projections import Projection, ProjectionFailed
-from tests.support.views import TALLY, counted, dropped, tally, tally_apply, tally_keys, views_of
+from tests.support.views import (
+    TALLY,
+    counted,
+    dropped,
+    tally,
+    tally_apply,
+    tally_keys,
+    views_of,
+)
 
 
 class Other(msgspec.Struct, frozen=True):
@@ -106,6 +114,33 @@ def test_whatever_a_function_does_stops_its_view_at_its_event_and_no_other(
         assert failure.event_id == answers[at].event.event_id, projection.name
         rows = views.rows(projection.name, "s", consistency="eventual")
         assert [row.sequences for row in rows] == ([[1]] if at else []), projection.name
+
+
+class Count(msgspec.Struct, frozen=True):
+    """A row of nothing but text and a number."""
+
+    tenant: str
+    session_id: str
+    name: str
+    count: int = 0
+
+
+@pytest.mark.parametrize("batch", [1, 500])
+@pytest.mark.parametrize("wrong", [Other("", "s", "x"), Count("", "s", "y")], ids=repr)
+def test_what_is_no_row_of_its_key_stops_its_view_though_the_next_event_makes_one(
+    ledger: Any, wrong: Any, batch: int
+) -> None:
+    def apply(view: Any, event: Event) -> Any:
+        return wrong if event.sequence == 2 else Count("", "s", "x", event.sequence)
+
+    views = views_of(
+        ledger, msgspec.structs.replace(TALLY, view=Count, apply=apply), batch_events_max=batch
+    )
+    answers = ledger.append("s", [counted("x"), counted("x"), counted("x")])
+    with pytest.raises(ProjectionFailed) as caught:
+        views.catch_up()
+    assert caught.value.position == answers[1].event.position
+    assert views.rows("tally", "s", consistency="eventual") == [Count("", "s", "x", 1)]
 
 
 class Small(msgspec.Struct, frozen=True):
