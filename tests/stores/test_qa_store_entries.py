@@ -312,6 +312,11 @@ def test_bp_15_br_32_m_17_feedback_is_taken_back_and_flags_stay(ledger: Any) -> 
     assert store.delete_feedback("s", qa_id) is True  # there is an entry, and nothing to say
     assert ledger.head("s") == head
     assert store.delete_feedback("s", "unknown") is False
+    for one in ({"score": 4}, {"text": "good"}):
+        store.add_feedback("s", qa_id, **one)
+        assert store.delete_feedback("s", qa_id) is True
+        [entry] = store.get_all_qa_entries("s")
+        assert entry.feedback_text is entry.feedback_score is None
     update = SessionQAUpdate(
         used_graph_element_ids={"node_ids": ["n"]},
         memify_metadata={"frequency_weights_applied": False},

@@ -55,6 +55,8 @@ def test_bp_34_bp_35_bp_36_bp_40_u_15_a_write_moves_the_expiry_and_a_read_does_n
     assert store.update_qa_entry("s", "qa", SessionQAUpdate(), user_id="u") is True
     clock.forward(TTL / 2)
     assert read_all(store, user_id="u") == NOTHING
+    for unseen in (lifecycle_of(store).new_entries, lifecycle_of(store).new_trace_steps):
+        assert unseen("s", "indexer", user_id="u") == []
     # Without an expiry nothing expires, for as long as you like.
     for ttl in (None, 0):
         assert questions(

@@ -159,3 +159,26 @@ def test_m_20_a_search_stays_in_a_session_and_recall_leaves_it(ledger: Any) -> N
     assert recalled("is it a", user_id="u") == recalled(user_id="v") == []
     with pytest.raises(InvalidArgument, match="text"):
         recalled(" ".join(f"word{number}" for number in range(65)))
+
+
+@each_backend_crossed
+def test_a_short_word_of_another_script_is_remembered(ledger: Any) -> None:
+    store = store_of(ledger)
+    asked(store, "茶 is what?", "go by it")
+    assert [hit.item.question for hit in store.recall("s", "茶")] == ["茶 is what?"]
+    assert store.recall("s", "it") == []
+
+
+@each_backend_crossed
+def test_an_answer_of_a_session_with_a_long_id_is_found_in_its_tenant_until_it_expires(
+    ledger: Any,
+) -> None:
+    clock = Clock()
+    store = store_of(ledger, tenant="t", session_ttl_s=100, clock=clock)
+    asked(store, "parcel", session="k" * 1_024, user_id="u")
+    for who in ({"user_id": "u"}, {"everyone": True}):
+        [found] = store.search("parcel", **who).items
+        assert (found.session_id, found.user_id) == ("k" * 1_024, "u")
+    clock.forward(100)
+    for who in ({"user_id": "u"}, {"everyone": True}):
+        assert store.search("parcel", **who).items == []

@@ -156,6 +156,29 @@ def test_c_w3_whatever_is_saved_the_fold_of_the_facts_shows_it(saves: list[list[
         ]
 
 
+@pytest.mark.parametrize(
+    ("stored", "wanted", "deleted", "added"),
+    [
+        ("abcab", "abcd", "", "cd"),  # what reaches the end, though another piece is longer
+        ("abxabcy", "abcd", "y", "d"),  # else the longest, wherever it is
+        ("abcyab!", "abcd", "yab!", "d"),
+    ],
+)
+def test_c_w3_what_is_stored_and_said_again_is_neither_deleted_nor_told_anew(
+    stored: str, wanted: str, deleted: str, added: str
+) -> None:
+    first = changes([], tuple(map(ChatMessage.user, stored)), Window(), 1)
+    before = list(map(placed, rows_of(first.facts, first.window)))
+    # As they are loaded by somebody else: equal, and other objects.
+    change = changes(before, tuple(map(ChatMessage.user, wanted)), first.window, len(stored) + 1)
+    letters = {one.message_id: one.said.content for one in before}
+    told: dict[str, list[Any]] = {"message.deleted": [], "message.appended": []}
+    for fact in change.facts:
+        said: Any = fact.payload
+        told[str(fact.type)].append(letters.get(said.get("message_id")) or said["content"])
+    assert told == {"message.deleted": [*deleted], "message.appended": [*added]}
+
+
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 3))
 def test_c_w3_trimming_says_nothing_but_what_is_new(turns: int, kept: int, new: int) -> None:
     before = session_of(turns)
