@@ -108,6 +108,35 @@ def test_a_program_that_fails_without_closing_ends(postgres_url: str, delay: str
     assert (ran.returncode, ran.stdout) == (7, "")
 
 
+FAILING_AMID_VIEWS = """
+import asyncio, sys
+from ledger import AsyncLedger
+from projections import AsyncViews
+
+async def fail():
+    await asyncio.sleep(float(sys.argv[2]))
+    raise SystemExit(7)
+
+async def main():
+    ledger = await AsyncLedger.open(sys.argv[1])
+    await asyncio.gather(AsyncViews(ledger).session("s"), fail())
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("delay", ["0", "0.001", "0.003", "0.006", "0.012"])
+def test_a_program_that_fails_while_views_connect_ends(postgres_url: str, delay: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", FAILING_AMID_VIEWS, postgres_url, delay],
+        timeout=DEADLINE_S,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (7, "")
+
+
 def collect(dropped: list[Any]) -> None:
     """Forget the last references, and find the cycles behind them."""
     dropped.clear()

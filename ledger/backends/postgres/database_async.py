@@ -11,14 +11,14 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from ...errors import AppendTimeout, LedgerClosed, OtherEventLoop
 from ..base import OpenOptions
 from .arrays import register_arrays
 from .connecting import READ_ATTEMPTS_MAX, Target, lock_timeout
 from .errors import LOCK_NOT_AVAILABLE, is_spent, translated
-from .lending_async import AsyncLending
+from .lending_async import AsyncLending, MortalPool
 from .silence import AsyncPatientConnection
 from .statements import Statements
 
@@ -40,7 +40,7 @@ class AsyncDatabase:
         # fewer than it has, which means that whoever waits for the pool is served.
         self._parked: list[AsyncPatientConnection] = []
         self._replaced = 0.0
-        self._pool: AsyncConnectionPool[AsyncPatientConnection] = AsyncConnectionPool(
+        self._pool: MortalPool[AsyncPatientConnection] = MortalPool(
             **target.pool(options),
             connection_class=AsyncPatientConnection,
             min_size=1,
@@ -48,7 +48,7 @@ class AsyncDatabase:
             configure=self._configure,
             open=False,
         )
-        self._guests: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
+        self._guests: MortalPool[AsyncConnection[TupleRow]] = MortalPool(
             **target.pool(options),
             min_size=0,
             max_size=options.pool_size,

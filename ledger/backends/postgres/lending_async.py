@@ -16,6 +16,33 @@ from .connecting import is_amid_pipeline
 C = TypeVar("C", bound=AsyncConnection[Any])
 
 
+class MortalPool(AsyncConnectionPool[C]):
+    """A pool whose workers end when they are cancelled, whatever they are at.
+
+    While it connects, psycopg's takes a cancellation for a failure to connect and goes on: a program
+    that failed at that moment, before it closed its ledger, never ended, nor did it say why.
+    """
+
+    @classmethod
+    async def worker(cls, q: Any) -> None:
+        """Work off a queue until told to stop, or cancelled."""
+        mortal: Any = _MortalQueue(q)  # of a queue's methods a worker calls this one
+        await super().worker(mortal)
+
+
+class _MortalQueue:
+    """A pool's queue of work, at which a worker that was cancelled ends."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    async def get(self) -> Any:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
+        return await self._queue.get()
+
+
 class AsyncLending(Generic[C]):
     """Takes connections from a pool and gives each back, whatever becomes of the task.
 
