@@ -59,10 +59,15 @@ def altered(column: str, value: Any) -> Any:
 def test_a_clean_log_has_no_findings(ledger: Any) -> None:
     fill(ledger)
     seen: list[tuple[int, int]] = []
-    report = ledger.verify(progress=lambda done, total: seen.append((done, total)))
+
+    def note_seen(done: int, total: int) -> None:
+        seen.append((done, total))
+
+    report = ledger.verify(progress=note_seen)
     assert (report.ok, report.events, report.sessions) == (True, 12, 3)
     assert seen[-1] == (12, 12)
-    assert ledger.verify("s").events == 5
+    assert ledger.verify("s", progress=note_seen).events == 5
+    assert seen[-1] == (5, 5)
 
 
 def test_every_column_is_altered_by_some_test(ledger: Any, url: str) -> None:
@@ -258,6 +263,19 @@ def test_a_forged_session_outside_the_positions_is_found(
     findings = ledger.verify().findings
     assert [(finding.session_id, finding.sequence) for finding in findings] == [("forged", 1)]
     assert str(position) in findings[0].problem
+
+
+def test_the_positions_that_have_no_event_are_named(open_ledger: Any, url: str) -> None:
+    ledger = open_ledger(buckets=1)
+    for session, count in (("s", 3), ("gone", 3), ("t", 1), ("last", 1)):
+        ledger.append(session, [event(number) for number in range(count)])
+    with raw(url) as connection:
+        connection.execute("DELETE FROM events WHERE session_id IN ('gone', 'last')")
+    findings = ledger.verify().findings
+    assert [(finding.session_id, finding.problem) for finding in findings] == [
+        ("", "no event at positions 4 to 6"),
+        ("", "no event at positions 8 to 8"),
+    ]
 
 
 def test_missing_and_surplus_rows_of_buckets_are_found(open_ledger: Any, url: str) -> None:
