@@ -7,8 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from ledger import Ledger, NewEvent, SequenceConflict
+from ledger.batch import Door
 from projections.session_stores.orchestrator import ExecutionResult, RetentionPolicy
-from projections.session_stores.qa import ledger_session_id
+from projections.session_stores.qa import labels, ledger_session_id
+from projections.session_stores.snapshot import reading
 from tests.stores.orchestrator_cases import (
     at,
     event,
@@ -45,8 +47,9 @@ def of_an_orchestrator(ledger: Any, tenant: str) -> list[Any]:
     upkeep, queries = upkeep_of(store, lambda: at(9)), queries_of(store)
     store.save_session(session(created_at=at(0), updated_at=at(0)))
     store.save_run(run_of(status="running", started_at=at(1), token_usage={"input_tokens": 2}))
-    for id in "ab":
-        store.append_event(event(id, run_id="r", timestamp=at(2)))
+    call = {"tool_call_id": "call", "tool_name": "search"}
+    store.append_event(event("a", run_id="r", type="tool_call_started", data=call, timestamp=at(2)))
+    store.append_event(event("b", run_id="r", timestamp=at(2)))
     store.append_events(events("c", "d", session_id="t", timestamp=at(2)))
     store.flush(
         ExecutionResult(
@@ -73,7 +76,10 @@ def of_an_orchestrator(ledger: Any, tenant: str) -> list[Any]:
         *(upkeep.health_check(), upkeep.clean_orphaned_artifacts()),
         upkeep.prune_session_events("s", RetentionPolicy(max_events_per_session=1)),
         *(ids(store.get_events("s")), store.get_latest_sequence("s")),
+        ids(store.get_events("s", limit=1)),
     ]
+    end = store.get_latest_sequence("s")
+    told += [store.get_events("s", after=end, before=end + 9, wait_timeout_ms=20)]
     store.delete_session("s")
     store.append_event(event("a", timestamp=at(5)))  # of the next life
     begun = session(created_at=at(5), updated_at=at(5))
@@ -90,6 +96,12 @@ def of_answers(ledger: Any, tenant: str) -> list[Any]:
     store = answers_of(ledger, tenant=tenant, clock=lambda: START)
     lifecycle, cache = lifecycle_of(store), cache_of(store)
     told: list[Any] = []
+    theirs = ledger_session_id("v", "u")
+    ledger.append(theirs, NewEvent({}, "session.created"), tenant=tenant)
+    for id, question in (("blank", " "), ("gone", "Gone?"), ("left", "And where?")):
+        told += [store.create_qa_entry("v", question, "There.", qa_id=id, user_id="u").sequence]
+    told += [store.delete_qa_entry("v", "gone", user_id="u")]
+    told += [one.label for one in lifecycle.session_records(user_id="u").items]
     for id in ("s", "t"):
         lifecycle.ensure_and_touch(id, dataset_id=DATASET)
         filled(store, id)
@@ -152,6 +164,10 @@ def of_snapshots(ledger: Any, tenant: str) -> list[Any]:
     told += [store.checkpoint("s").step, len(store.checkpoints("s")), store.list()]
     with pytest.raises(SequenceConflict):
         store.save(saved)
+    asking = NewEvent({"approval_id": "p", "action_key": "y"}, "approval.requested")
+    loaded = store.load("s")
+    store.append_event("s", asking)
+    told += [store.save(loaded.allowing("y")).always_allowed_actions]
     told += [store.list_page().items, store.delete("ext"), store.load("s"), store.list()]
     store.append_event("s", NewEvent({"n": 1}, "note"), event_id="e")  # of the next life
     again = store.save(session_of(external_id="ext"))
@@ -165,10 +181,32 @@ STORIES: dict[str, Story] = {
 }
 
 
+@pytest.fixture
+def tenants(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The tenants that ledger and views were asked about."""
+    seen: set[str] = set()
+    usual = Door.tenant_key
+
+    def spied(door: Door, tenant: object) -> str:
+        key = usual(door, tenant)
+        seen.add(key)
+        return key
+
+    monkeypatch.setattr(Door, "tenant_key", spied)
+    # Few rows are many: what a long session is read by is asked, too.
+    monkeypatch.setattr(labels, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(reading, "LIMITS", (5, None))
+    return seen
+
+
 @pytest.mark.parametrize("name", STORIES)
-def test_u_14_a_store_of_a_tenant_answers_as_one_without(ledger: Any, name: str) -> None:
+def test_u_14_a_store_of_a_tenant_answers_as_one_without(
+    ledger: Any, tenants: set[str], name: str
+) -> None:
     with Ledger.open("memory:") as alone:
         told = STORIES[name](alone, "")
     for tenant in "ab":
+        tenants.clear()
         assert STORIES[name](ledger, tenant) == told
+        assert {one[:1] for one in tenants} == {tenant}
     assert ledger.list_session_ids().session_ids == []
