@@ -43,8 +43,8 @@ class LedgerError(Exception):
         super().__init__(problem)
 
     def __str__(self) -> str:
-        advice = (type(self).__doc__ or "").split("\n\n")[0].strip()
-        return f"{self.problem} {' '.join(advice.split())}"
+        advice = (type(self).__doc__ or "").split("\n\n")[0]  # python -OO takes it away
+        return " ".join([self.problem, *advice.split()])
 
     def __reduce__(self) -> tuple[object, ...]:
         # Fields are set by subclasses' own constructors, so the default (cls, args) would not do.
