@@ -10,6 +10,7 @@ import pytest
 
 from ledger import InvalidArgument, InvalidEvent, NewEvent
 from projections.session_stores.qa import (
+    IdTaken,
     SessionFeedbackEntry,
     SessionQAUpdate,
     ledger_session_id,
@@ -322,3 +323,39 @@ def test_bp_41_bp_42_what_expires_behind_the_last_moment_never_does(ledger: Any)
         with pytest.raises(InvalidArgument) as refused:
             call()
         assert refused.value.argument == "ttl"
+
+
+@each_backend
+def test_the_fact_of_an_answer_names_whose_it_is_and_nothing_that_was_not_given(
+    ledger: Any,
+) -> None:
+    store = store_of(ledger)
+    said = {"qa_id": "qa", "question": "q", "answer": "a"}
+    store.create_qa_entry("s", "q", "a", qa_id="qa")
+    store.create_qa_entry("s", "q", "a", context="why", qa_id="qa", user_id="u")
+    of_nobody, of_u = ledger.read("s")[-1].data, ledger.read(ledger_session_id("s", "u"))[-1].data
+    assert (of_nobody, of_u) == (said, said | {"context": "why", "user_id": "u"})
+    assert [one.user_id for one in views_of(ledger).qa(ledger_session_id("s", "u"))] == ["u"]
+
+
+class Said(str):
+    """Text of a class of its own, as template engines and libraries for agents have it."""
+
+
+class Score(int):
+    """A number of a class of its own."""
+
+
+@each_backend
+def test_what_is_of_a_class_of_its_own_can_be_said_again(ledger: Any) -> None:
+    store = store_of(ledger)
+    given: dict[str, Any] = {"qa_id": "qa", "feedback_score": Score(5)}
+    given["used_session_context_ids"] = [Said("c")]
+    first = store.create_qa_entry("s", Said("q"), Said("a"), **given)
+    assert store.create_qa_entry("s", Said("q"), Said("a"), **given) == first
+    assert store.create_qa_entry("s", "q", "a", **given | {"feedback_score": 5}) == first
+    with pytest.raises(IdTaken):
+        store.create_qa_entry("s", Said("q"), Said("another"), **given)
+    told: dict[str, Any] = {"trace_id": "t", "error_message": Said("no net")}
+    kept = store.save_trace_step("s", step("search", **told))
+    assert store.save_trace_step("s", step("search", **told)) == kept

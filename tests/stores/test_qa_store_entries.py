@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from ledger import InvalidArgument, InvalidEvent
-from projections.session_stores.qa import IdTaken, SessionQAUpdate, Stored, ledger_session_id
+from projections.session_stores.qa import IdTaken, SessionQAUpdate, Stored
 from tests.support.cognee import (
     NOTHING,
     Clock,
@@ -20,7 +20,6 @@ from tests.support.cognee import (
     step,
     store_of,
 )
-from tests.support.views import views_of
 
 EVERYTHING: dict[str, Any] = {
     "feedback_text": "good",
@@ -44,19 +43,6 @@ def test_br_01_br_02_br_03_br_18_bp_01_bp_03_entries_come_back_oldest_first(ledg
     assert questions(store.get_latest_qa_entries("s", 3)) == ["q3", "q4", "q5"]
     assert store.get_latest_qa_entries("s") == store.get_latest_qa_entries("s", 99) == found
     assert store.latest_qa_id("s") == ids[-1]
-
-
-@each_backend
-def test_the_fact_of_an_answer_names_whose_it_is_and_nothing_that_was_not_given(
-    ledger: Any,
-) -> None:
-    store = store_of(ledger)
-    said = {"qa_id": "qa", "question": "q", "answer": "a"}
-    store.create_qa_entry("s", "q", "a", qa_id="qa")
-    store.create_qa_entry("s", "q", "a", context="why", qa_id="qa", user_id="u")
-    of_nobody, of_u = ledger.read("s")[-1].data, ledger.read(ledger_session_id("s", "u"))[-1].data
-    assert (of_nobody, of_u) == (said, said | {"context": "why", "user_id": "u"})
-    assert [one.user_id for one in views_of(ledger).qa(ledger_session_id("s", "u"))] == ["u"]
 
 
 @each_backend
@@ -367,29 +353,6 @@ def test_bp_18_u_03_an_id_has_one_content(ledger: Any) -> None:
     again = store.create_qa_entry("s", "q", "a", qa_id="qa", user_id="u")
     assert again.sequence > first.sequence
     assert [one.answer for one in store.get_all_qa_entries("s", user_id="u")] == ["a"]
-
-
-class Said(str):
-    """Text of a class of its own, as template engines and libraries for agents have it."""
-
-
-class Score(int):
-    """A number of a class of its own."""
-
-
-@each_backend
-def test_what_is_of_a_class_of_its_own_can_be_said_again(ledger: Any) -> None:
-    store = store_of(ledger)
-    given: dict[str, Any] = {"qa_id": "qa", "feedback_score": Score(5)}
-    given["used_session_context_ids"] = [Said("c")]
-    first = store.create_qa_entry("s", Said("q"), Said("a"), **given)
-    assert store.create_qa_entry("s", Said("q"), Said("a"), **given) == first
-    assert store.create_qa_entry("s", "q", "a", **given | {"feedback_score": 5}) == first
-    with pytest.raises(IdTaken):
-        store.create_qa_entry("s", Said("q"), Said("another"), **given)
-    told: dict[str, Any] = {"trace_id": "t", "error_message": Said("no net")}
-    kept = store.save_trace_step("s", step("search", **told))
-    assert store.save_trace_step("s", step("search", **told)) == kept
 
 
 @each_backend
