@@ -359,3 +359,15 @@ def test_what_is_of_a_class_of_its_own_can_be_said_again(ledger: Any) -> None:
     told: dict[str, Any] = {"trace_id": "t", "error_message": Said("no net")}
     kept = store.save_trace_step("s", step("search", **told))
     assert store.save_trace_step("s", step("search", **told)) == kept
+
+
+@on_memory
+@only_sync
+def test_pruning_takes_every_value_however_many_pages_they_are(ledger: Any) -> None:
+    store = store_of(ledger)
+    cache = cache_of(store)
+    keys = [f"k{number}" for number in range(1_001)]  # a page of ids has a thousand
+    for key in keys:
+        cache.set_value(key, 1)
+    store.prune()
+    assert {cache.get_value(key) for key in keys} == {None}
