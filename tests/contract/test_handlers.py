@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ledger import AsyncLedger, CallError, Event, InvalidArgument, NewEvent
+from ledger import AsyncLedger, CallError, Event, InvalidArgument, LedgerClosed, NewEvent
 from projections import AsyncHandlers, Handler, Handlers
 from tests.support.blocking import Blocking, LoopThread
 from tests.support.builders import (
@@ -179,6 +179,41 @@ def test_a_run_that_is_cancelled_as_it_keeps_its_place_repeats_no_call(
             while len(calls.keys) < 10:  # a place that was kept all the same kept the claim, too
                 await AsyncHandlers(ledger, [handler(call)], **pace).run()
             assert calls.sequences == list(range(1, 11))
+
+    loop.run(scenario())
+
+
+@on_durable
+@only_sync
+def test_a_run_that_is_ended_ends_where_its_place_cannot_be_kept(ledger: Any) -> None:
+    ledger.append("s", note())
+
+    def end(event: Event, key: str) -> None:
+        ledger.close()
+        raise Ended
+
+    with pytest.raises(Ended) as caught:
+        Handlers(ledger, [handler(end)]).watch()
+    assert isinstance(caught.value.__cause__, LedgerClosed)
+
+
+@on_durable
+@only_async
+def test_a_task_that_is_cancelled_ends_where_its_place_cannot_be_kept(
+    url: str, loop: LoopThread
+) -> None:
+    async def scenario() -> None:
+        ledger = await AsyncLedger.open(url)
+        await ledger.append("s", note())
+
+        async def end(event: Event, key: str) -> None:
+            await ledger.close()
+            asyncio.current_task().cancel()  # type: ignore[union-attr]  # there is one
+            await asyncio.sleep(0)
+
+        watching = asyncio.create_task(AsyncHandlers(ledger, [handler(end)]).watch())
+        await asyncio.wait([watching], timeout=DEADLINE_S)
+        assert watching.cancelled()
 
     loop.run(scenario())
 

@@ -198,10 +198,14 @@ class Handling:
             yield from self._work_on(handler, held, head, done)
         except (Exception, GeneratorExit):
             raise
-        except BaseException:
+        except BaseException as ended:
             # The process is told to end, or the task, maybe within a move that is not stored then:
             # what was called before is not repeated.
-            yield from self._claims.move(held, last=True)
+            try:
+                yield from self._claims.move(held, last=True)
+            except Exception as lost:
+                # Raised instead, an outage would be tried again by who watches, who never ended.
+                raise ended from lost
             raise
 
     def _work_on(self, handler: Handler, held: Held, head: int, done: Round) -> Plan[None]:
