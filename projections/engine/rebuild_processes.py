@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import SpawnProcess, set_spawning_popen
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
@@ -48,10 +48,23 @@ def check_sendable(open_ledger: OpenLedger, projection: Projection) -> None:
     """Refuse, before anything is made, what no worker could be started with."""
     for name, value in (("open_ledger", open_ledger), ("projection", projection)):
         try:
+            # Locks and the like are handed to a process that is being started, and to nobody else.
+            set_spawning_popen(_Trial())  # type: ignore[arg-type]  # has what pickling asks it for
             ForkingPickler.dumps(value)
         except Exception as error:  # each kind of object has its own for what cannot be pickled
             reason = "other processes find functions by name, at the top of a module alone"
             raise InvalidArgument(name, f"{reason} ({said(error)})") from error
+        finally:
+            set_spawning_popen(None)
+
+
+class _Trial:
+    """What multiprocessing takes for the start of a process: nothing is handed to any."""
+
+    DupFd = int  # told by its number
+
+    def duplicate_for_child(self, descriptor: int) -> int:
+        return descriptor
 
 
 def work(task: Task, pipe: Connection) -> None:

@@ -1,5 +1,6 @@
 """A new version is built beside the old one, compared with it, switched to, and switched back."""
 
+import multiprocessing
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -331,6 +332,10 @@ def test_wrong_arguments_are_refused(filled: Any, here: Ledger) -> None:
             Rebuild(here, V2, **options)
 
 
+def opened_beside(shared: Any, url: str) -> Ledger:
+    return Ledger.open(url)
+
+
 def test_what_other_processes_cannot_find_by_name_is_refused(filled: Any, here: Ledger) -> None:
     lost = msgspec.structs.replace(V2, apply=lambda row, event: row)
     opens = partial(Ledger.open, "memory:")
@@ -340,6 +345,14 @@ def test_what_other_processes_cannot_find_by_name_is_refused(filled: Any, here: 
     ):
         with pytest.raises(InvalidArgument, match=f"{name}: .* at the top of a module"):
             Rebuild(here, projection, processes=2, open_ledger=open_ledger)
+
+
+@pytest.mark.parametrize("kind", ["Lock", "Queue", "Event"])
+def test_what_processes_share_may_be_in_what_opens_their_ledger(
+    filled: Any, here: Ledger, kind: str
+) -> None:
+    shared = getattr(multiprocessing.get_context("spawn"), kind)()
+    Rebuild(here, V2, processes=2, open_ledger=partial(opened_beside, shared, "memory:"))
 
 
 def test_processes_that_open_another_ledger_fold_nothing(filled: Any, here: Ledger) -> None:
