@@ -254,8 +254,12 @@ def _is_written(of: type, name: str, value: Any) -> bool:
     function = getattr(value, "__func__", value)
     if isinstance(function, FunctionType):
         function = inspect.unwrap(function)
-        generated = function.__code__.co_filename.startswith("<")
-        return not generated and not is_pythons(function.__globals__.get("__name__"))
+        if function.__code__.co_filename.startswith("<"):
+            return False
+        if not is_pythons(function.__globals__.get("__name__")):
+            return True
+        if _is_local(function):  # as those of named tuples are
+            return False
     reserved = "_" if issubclass(of, Enum) else "__"
     return not (name.startswith(reserved) and name.endswith(reserved))
 

@@ -5,6 +5,7 @@ import enum
 import functools
 import json
 import re
+import statistics
 import typing
 from importlib.machinery import ModuleSpec
 from typing import Any
@@ -58,6 +59,21 @@ def test_a_class_is_told_without_what_python_puts_into_it(name: str) -> None:
 
 def test_a_function_of_pythons_own_is_told_by_its_name() -> None:
     assert FoldValues(["tests"]).text(re.sub) == "<\0re.sub\0>"
+
+
+def combined_by(combine: Any) -> type:
+    class Combined:
+        combined = staticmethod(combine)
+
+    return Combined
+
+
+def test_a_function_of_pythons_own_that_a_class_was_made_with_is_told() -> None:
+    of_mean, of_median = (
+        FoldValues(["tests"]).text(combined_by(one)) for one in (statistics.mean, statistics.median)
+    )
+    assert "statistics.mean" in of_mean
+    assert "statistics.median" in of_median
 
 
 def test_a_function_within_a_comprehension_is_told_without_it() -> None:
