@@ -90,7 +90,7 @@ class FoldValues(NestedValues):
 
     def __init__(self, packages: Iterable[str]) -> None:
         super().__init__()
-        self._packages = frozenset(packages) - sys.stdlib_module_names
+        self._packages = frozenset(one for one in packages if not is_pythons(one))
         self.functions: list[Place] = []
         self.classes: list[Place] = []
         self.modules: list[Place] = []

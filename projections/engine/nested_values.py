@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from abc import ABC, abstractmethod
@@ -72,8 +73,13 @@ def is_filled(cell: CellType) -> bool:
 
 
 def is_pythons(module: str | None) -> bool:
-    """Whether a module is one of Python's own."""
-    return module is not None and top_level(module) in sys.stdlib_module_names
+    """Whether a module is one of Python's own, and not one of the same name that hides it."""
+    if module is None or top_level(module) not in sys.stdlib_module_names:
+        return False
+    file: str | None = getattr(sys.modules.get(top_level(module)), "__file__", None)
+    if file is None or not file.endswith(".py"):  # built in or compiled, as its own often are
+        return True
+    return file.startswith(os.path.join(os.path.dirname(os.__file__), ""))
 
 
 def top_level(module: str) -> str:

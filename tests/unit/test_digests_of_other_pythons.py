@@ -6,8 +6,11 @@ import functools
 import json
 import re
 import statistics
+import sys
 import typing
 from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,6 +112,26 @@ def test_the_source_of_pythons_own_functions_is_in_no_lasting_digest(
         assert None is not before != lasting(parsed_by(json.dumps))
     finally:
         fold_digest.forget()
+
+
+def test_a_module_that_hides_one_of_pythons_own_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = []
+    for rate in (1, 2):
+        path = tmp_path / str(rate) / "trace.py"
+        path.parent.mkdir()
+        path.write_text(f"def lift(data):\n    return {{**data, 'rate': {rate}}}\n")
+        spec = spec_from_file_location("trace", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setitem(sys.modules, "trace", module)
+        fold_digest.forget()
+        found.append(lasting(module.lift))
+    fold_digest.forget()
+    assert None is not found[0] != found[1]
 
 
 def test_what_a_cache_copies_from_its_function_is_in_no_digest() -> None:
