@@ -76,6 +76,14 @@ def test_an_empty_file_is_no_ledger_that_is_there(open_ledger: Open, tmp_path: P
     assert empty.stat().st_size == 0
 
 
+@on_sqlite
+def test_a_file_that_cannot_be_looked_for_is_not_called_missing(
+    open_ledger: Open, tmp_path: Path
+) -> None:
+    with pytest.raises(StorageFailed, match="cannot be opened"):
+        open_ledger(f"sqlite:///{tmp_path}/{'x' * 300}", create=False)
+
+
 @on_memory
 def test_two_memory_ledgers_have_nothing_in_common(open_ledger: Open) -> None:
     one, other = open_ledger(), open_ledger()

@@ -49,8 +49,8 @@ def open_file(path: str, options: OpenOptions) -> tuple[apsw.Connection, LedgerI
 
     Nothing is written to a file that belongs to somebody else. Two processes may do this at once.
     """
-    if not (options.create or os.path.lexists(path)):
-        raise InvalidArgument("url", f"there is no file {path!r}")
+    if not options.create:
+        _check_there(path)
     with suppress(OSError):  # it is not there, or SQLite will say why not
         refuse_special_file(path, os.stat(path))
     with translated(path), _foreign_files_refused(path):
@@ -73,6 +73,15 @@ def open_file(path: str, options: OpenOptions) -> tuple[apsw.Connection, LedgerI
         except BaseException:
             connection.close(True)
             raise
+
+
+def _check_there(path: str) -> None:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InvalidArgument("url", f"there is no file {path!r}") from error
+    except OSError:
+        return  # a directory that cannot be looked into, say, as SQLite will find, too
 
 
 @contextmanager
