@@ -123,9 +123,15 @@ def instance(value: object, name: str, type_: type[T]) -> T:
 def callback(value: T, name: str) -> T:
     """Return `value` if it is None or can be called; refuse an async one, which nobody awaits."""
     check_callback(value, name)
-    if inspect.iscoroutinefunction(value):
+    if is_async(value):
         raise InvalidArgument(name, "it is async; give a plain function")
     return value
+
+
+def is_async(function: object) -> bool:
+    """Whether what a function returns is to be awaited, or an object that is called like one."""
+    called = type(function).__call__ if callable(function) else None
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
 def answered(value: T, name: str) -> T:

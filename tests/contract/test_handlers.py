@@ -232,6 +232,12 @@ def test_watching_follows_the_log_and_ends_when_told_to(ledger: Any) -> None:
     assert handlers_of(ledger, handler(calls)).run().called == 1
 
 
+class TellsLater:
+    """An object that is called like an async function."""
+
+    async def __call__(self, failure: Exception) -> None: ...
+
+
 @on_memory
 @only_sync
 def test_what_cannot_be_run_is_refused(ledger: Any) -> None:
@@ -246,6 +252,7 @@ def test_what_cannot_be_run_is_refused(ledger: Any) -> None:
         ([plain], {"claim_s": 1.5}),
         *(([plain], {name: 5}) for name in ("on_failure", "on_retry", "clock")),
         *(([plain], {name: as_task(Calls())}) for name in ("on_failure", "on_retry")),
+        *(([plain], {name: TellsLater()}) for name in ("on_failure", "on_retry")),
     ]
     refused += [
         ([handler(Calls(), name)], {}) for name in ("", "A", "a-b", "1a", "x" * 41, "runs", None)

@@ -10,7 +10,6 @@ restored from a backup and the same facts were appended again, maybe with other 
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Sequence, Set
 from hashlib import sha256
@@ -26,7 +25,7 @@ from ledger.records import Record
 from ledger.refusals import shown
 
 from ...builtin import BUILTIN
-from ...readers.arguments import instance, one_of, several, text
+from ...readers.arguments import instance, is_async, one_of, several, text
 from ..projection import VERSION_MAX, check_free
 
 #: Where a handler begins in a log that none of its versions has seen.
@@ -81,7 +80,7 @@ def checked(handlers: Sequence[Handler], *, tasks: bool) -> Sequence[Handler]:
     found = [instance(one, "handlers", Handler) for one in several(handlers, "handlers", "Handler")]
     for handler in found:
         _check(handler)
-        if _is_async(handler.handle) is not tasks:
+        if is_async(handler.handle) is not tasks:
             wanted = "an async one" if tasks else "a plain one; AsyncHandlers runs async ones"
             raise InvalidArgument("handle", f"the function of {handler.name} must be {wanted}")
     names = [handler.name for handler in found]
@@ -115,8 +114,3 @@ def _set(types: object) -> Set[Any]:
     if not isinstance(types, Set):
         raise InvalidArgument("types", f"expected a set of them, got {shown(types)}")
     return types
-
-
-def _is_async(handle: Callable[..., Any]) -> bool:
-    called = type(handle).__call__  # of an object that is called like a function
-    return inspect.iscoroutinefunction(handle) or inspect.iscoroutinefunction(called)
