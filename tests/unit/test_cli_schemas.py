@@ -50,10 +50,11 @@ def test_commands_find_the_ledger_in_its_schema(
 
 
 def test_a_schema_that_is_mistyped_does_not_come_to_be(postgres_url: str) -> None:
-    for call in (("verify",), ("status",), ("read", "s"), ("export",)):
+    told = "ledger: --schema: there is no ledger in schema 'shpo'; `ledger init` makes one.\n"
+    for call in (("verify",), ("status",), ("read", "s"), ("export",), ("project", "--watch")):
         done = run_cli(*call, "--url", postgres_url, "--schema", "shpo")
         assert (done.code, done.out) == (2, "")
-        assert done.err == "ledger: --schema: there is no ledger in schema 'shpo'.\n"
+        assert done.err == told
     with psycopg.connect(postgres_url) as connection:
         found = connection.execute("SELECT FROM pg_namespace WHERE nspname IN ('shpo', 'ledger')")
         assert found.fetchall() == []

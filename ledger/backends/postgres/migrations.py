@@ -43,7 +43,8 @@ def opened(execute: Execute, options: OpenOptions) -> Plan[LedgerInfo]:
     if found is not None and found.schema == newest:
         return found
     if found is None and not options.create:
-        raise InvalidArgument("schema", f"there is no ledger in schema {options.schema!r}")
+        missing = f"there is no ledger in schema {options.schema!r}; `ledger init` makes one"
+        raise InvalidArgument("schema", missing)
     yield from _rows(execute, statements["patience"])
     yield from _rows(execute, statements["lock"], schema=options.schema)
     # Another process may have done the work while this one waited.

@@ -161,7 +161,7 @@ def test_a_file_can_be_opened_while_other_threads_open_theirs(path: Path) -> Non
 
         other = background(open_more)
         try:
-            while len(opened) < OPENED_MAX:
+            while len(opened) < OPENED_MAX and not other.done():
                 check_others(f"{path}.new")
         finally:
             ended.set()
