@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
 from rich.console import Console
 
 from ledger import InvalidArgument, Ledger
-from ledger.urls import parse
 
 from ..readers.consistency import Consistency
 
@@ -59,11 +57,6 @@ def open_ledger(url: str, schema: str, buckets: int | None = None) -> Ledger:
 
 def open_existing(url: str, schema: str) -> Ledger:
     """Open the ledger at a URL for a command that reads: what is mistyped must not come to be."""
-    address = parse(url)
-    if address.kind == "sqlite" and not Path(address.target).exists():
-        raise InvalidArgument(
-            "url", f"there is no file {address.target!r}; init, append and import make one"
-        )
     return Ledger.open(url, schema=schema, create=False)
 
 

@@ -77,9 +77,10 @@ def open_file(path: str, options: OpenOptions) -> tuple[apsw.Connection, LedgerI
 
 def _check_there(path: str) -> None:
     try:
-        os.lstat(path)
+        os.stat(path)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InvalidArgument("url", f"there is no file {path!r}") from error
+        missing = f"there is no file {path!r}; `ledger init` makes one"
+        raise InvalidArgument("url", missing) from error
     except OSError:
         return  # a directory that cannot be looked into, say, as SQLite will find, too
 
