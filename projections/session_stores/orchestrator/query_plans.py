@@ -34,10 +34,10 @@ from .filters import (
     wanted_sessions,
 )
 from .pages import Asked, Orders
-from .plans import OrchestratorPlans
 from .reading import EventFilters
 from .records import EventRecord, RunRecord, SessionRecord, Texts
 from .redactions import REDACTED, Redactions
+from .saved import SavedRecords
 from .sessions import session_record
 from .summaries import (
     CostSummary,
@@ -126,7 +126,7 @@ _EVENT_ORDERS: Orders[EventRecord] = {
 class QueryPlans:
     """What the faces of the query port do, for both of them."""
 
-    def __init__(self, store: OrchestratorPlans) -> None:
+    def __init__(self, store: SavedRecords) -> None:
         self._store = store
 
     def search_sessions(
