@@ -10,7 +10,7 @@ from .records import Checkpoint, SavedVersion, SessionKey
 from .runtime_events import RuntimeEvent
 from .store import SnapshotStore
 from .store_async import AsyncSnapshotStore
-from .writing import AnyEvent
+from .telling import AnyEvent
 
 __all__ = [
     "AgentSession",

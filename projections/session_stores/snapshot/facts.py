@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ledger import NewEvent, new_event_id
+from ledger import NewEvent
 
-from ...folds.approvals import Approval
 from .agent_sessions import AgentSession, SessionId
 from .bases import Base
 from .message_changes import Window
@@ -39,17 +38,6 @@ def identity(id_: SessionId, base: Base | None) -> list[NewEvent]:
     if alias and base.external_id not in filled:
         facts.append(NewEvent(alias, "session.rekeyed"))
     return facts
-
-
-def allowed_fact(action_key: str, asked: Approval | None) -> NewEvent:
-    """Return the decision to allow an action always; of what was asked for, if somebody asked."""
-    approval_id = new_event_id() if asked is None else asked.approval_id
-    decided = {
-        "approval_id": approval_id,
-        "decision": "allow_always",
-        "action_key": action_key,
-    }
-    return NewEvent(decided, "approval.decided")
 
 
 def snapshot_fact(

@@ -13,7 +13,8 @@ from ...views import Views
 from ..store_parts import views_for
 from .agent_sessions import AgentSession, SessionId
 from .records import Checkpoint, SavedVersion, SessionKey
-from .writing import AnyEvent, SnapshotWriting
+from .telling import AnyEvent
+from .writing import SnapshotWriting
 
 # The class has a method of this name, which hides the type from the annotations behind it.
 SessionIds = list[SessionId]

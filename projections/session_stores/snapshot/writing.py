@@ -7,50 +7,27 @@ from typing import Any
 
 import msgspec
 
-from ledger import (
-    Append,
-    Appended,
-    IncarnationConflict,
-    InvalidArgument,
-    InvalidEvent,
-    NewEvent,
-    SequenceConflict,
-)
-from ledger.events import Event, Fact
+from ledger import Append, Appended, InvalidArgument, InvalidEvent, NewEvent, SequenceConflict
 from ledger.plans import Plan
 
-from ...engine.projection import payload
-from ...folds.approvals import REQUESTED, Approval
-from ...folds.sessions import ALLOWED_ACTIONS_MAX, Session
 from ...readers.arguments import instance, several
 from ..side_tenants import side_tenant
 from ..store_parts import changed_by, check_change
 from .agent_sessions import AgentSession, SessionId, base_of, carrying, checked
+from .allowed_actions import allowed_at, allowed_facts
 from .bases import Base
 from .errors import ExternalIdTaken, SessionBusy, SessionChanged
-from .event_ids import id_in_life, incarnation_of, under
-from .external_ids import check_told, kept_as
-from .facts import (
-    allowed_fact,
-    has_seen,
-    identity,
-    snapshot_fact,
-    type_of,
-)
+from .external_ids import kept_as
+from .facts import has_seen, identity, snapshot_fact, type_of
 from .message_changes import Window, changes
-from .reading import SnapshotReading
-from .records import MESSAGE_TYPES, ROUNDS_MAX, SessionKey, Stored
-from .refused_facts import refused_event, refused_save
-from .runtime_events import ENDS_CALL, RuntimeEvent, kind_of, new_event
-from .tool_calls import oldest_open_call
+from .records import ROUNDS_MAX, SessionKey, Stored
+from .refused_facts import refused_save
+from .telling import AnyEvent, SnapshotTelling
 
-AnyEvent = RuntimeEvent | NewEvent | Fact
 # External ids are claimed in sessions of a tenant of their own, whose only use is that of two who
 # claim one at the same moment the second is refused. Whose it is stands in the sessions view.
 CLAIMS = "\x1fexternal-ids"
 CLAIMED = "external_id.claimed"
-
-
 #: Events of these kinds, told by a caller, may change what a saved session knows of itself; those of
 #: whole messages are refused.
 KNOWN = ("session.", "approval.", "snapshot.")
@@ -77,8 +54,8 @@ class Saving(msgspec.Struct, frozen=True):
     after: Base
 
 
-class SnapshotWriting(SnapshotReading):
-    """The writing half of a store."""
+class SnapshotWriting(SnapshotTelling):
+    """What a store saves, changes and deletes."""
 
     def save(self, session: AgentSession, events: Sequence[AnyEvent]) -> Plan[AgentSession]:
         """Store a session, with events that happened on the way there, all or nothing."""
@@ -173,11 +150,11 @@ class SnapshotWriting(SnapshotReading):
         facts = identity(own_id, base)
         messages, window = ((), Window()) if base is None else (base.messages, base.window)
         said = changes(messages, session.chat_messages, window, head + len(facts) + 1)
-        approvals, allowed = yield from self._approvals(session, base)
+        approvals, allowed = yield from allowed_facts(self.views, self.tenant, session, base)
         facts += [*said.facts, *approvals]
         if external_id is None and base is not None:
             external_id = base.external_id
-        told = yield from self._told(before.session_id, external_id, events)
+        told = yield from self.told_facts(before.session_id, external_id, events)
         saved = snapshot_fact(session, base, said.window, facts, head)
         after = Base(
             ledger_id=self.ledger.ledger_id,
@@ -198,7 +175,7 @@ class SnapshotWriting(SnapshotReading):
         """Return a session as it is stored now."""
         base = msgspec.structs.replace(saving.after, version=version)
         if any((type_of(one) or "").startswith("approval.") for one in saving.told):
-            allowed = yield from self._allowed_at(base.session_id, version)
+            allowed = yield from allowed_at(self.views, self.tenant, base.session_id, version)
             base = msgspec.structs.replace(base, allowed=allowed)
         stored = msgspec.structs.replace(
             session,
@@ -233,50 +210,6 @@ class SnapshotWriting(SnapshotReading):
                 continue
         raise SessionBusy(self._names(key)[0][-1], ROUNDS_MAX)
 
-    def append_event(
-        self,
-        key: SessionKey,
-        event: AnyEvent,
-        *,
-        run_id: str | None,
-        event_id: str | None,
-        call_id: str | None,
-    ) -> Plan[int]:
-        """Append one event and return its sequence."""
-        resolved = yield from self.resolved(key)
-        named = event_id is not None or isinstance(event, NewEvent)
-        for _ in range(ROUNDS_MAX):
-            session_id, incarnation = resolved
-            if named and incarnation is None:
-                incarnation = yield from incarnation_of(self.ledger, self.tenant, session_id)
-            # Whose end it is is decided by what is stored, so that must not change meanwhile.
-            expected: int | None = None
-            if _needs_call(event, call_id):
-                expected = yield self.ledger.head(session_id, tenant=self.tenant)
-            told = yield from self._new_event(session_id, incarnation, event, call_id, event_id)
-            check_told(self.ledger.door, (self.tenant, session_id), told, None, "event")
-            if run_id is not None:
-                told = msgspec.structs.replace(told, run_id=run_id)
-            try:
-                appended: Appended = yield self.ledger.append(
-                    session_id,
-                    told,
-                    tenant=self.tenant,
-                    expected=expected,
-                    incarnation=incarnation,
-                )
-            except InvalidEvent as error:
-                raise refused_event(event, error) from error
-            except SequenceConflict:
-                continue
-            except IncarnationConflict:
-                # Deleted meanwhile; or its first fact is not in the view, which then tells nothing.
-                again = yield from self.resolved(key)
-                resolved = (session_id, None) if again == resolved else again
-                continue
-            return appended.sequence
-        raise SessionBusy(session_id, ROUNDS_MAX)
-
     def delete(self, key: SessionKey, reason: str | None) -> Plan[bool]:
         """Hide a session from every reader."""
         session_id = yield from self.resolve(key)
@@ -295,105 +228,3 @@ class SnapshotWriting(SnapshotReading):
             raise ExternalIdTaken(external_id, holder)
         claim = NewEvent({"session_id": id_.id}, CLAIMED)
         return [Append(external_id, [claim], tenant=tenant, expected=head)]
-
-    def _approvals(
-        self, session: AgentSession, base: Base | None
-    ) -> Plan[tuple[list[NewEvent], frozenset[str]]]:
-        """Return what the session allowed and revoked since it was loaded, and what holds then.
-
-        Against what it was loaded with, because others may allow actions meanwhile.
-        """
-        current = frozenset[str]() if base is None else base.allowed
-        wanted = session.always_allowed_actions
-        if wanted == current or base is None or base.version == session.version:
-            loaded = current
-        else:
-            loaded = yield from self._allowed_at(base.session_id, session.version)
-        added, revoked = wanted - loaded - current, (loaded - wanted) & current
-        asked: dict[str | None, Approval] = {}
-        if added and base is not None:
-            approvals: list[Approval] = yield self.views.approvals(
-                base.session_id, tenant=self.tenant, status=REQUESTED
-            )
-            asked = {one.action_key: one for one in approvals}
-        facts = [allowed_fact(key, asked.get(key)) for key in sorted(added)]
-        facts += [NewEvent({"action_key": key}, "approval.revoked") for key in sorted(revoked)]
-        allowed = (current | added) - revoked
-        if len(allowed) > ALLOWED_ACTIONS_MAX:
-            raise InvalidArgument(
-                "session", f"allows more than {ALLOWED_ACTIONS_MAX} actions always"
-            )
-        return facts, allowed
-
-    def _allowed_at(self, session_id: str, version: int) -> Plan[frozenset[str]]:
-        if not version:
-            return frozenset()
-        row: Session | None = yield self.views.session(
-            session_id, tenant=self.tenant, as_of=version
-        )
-        return frozenset(() if row is None else row.always_allowed_actions)
-
-    def _told(
-        self, session_id: str, external_id: str | None, events: Sequence[AnyEvent]
-    ) -> Plan[list[NewEvent]]:
-        told: list[NewEvent] = []
-        incarnation: int | None = None
-        session = self.tenant, session_id
-        for event in events:
-            if incarnation is None and isinstance(event, NewEvent):
-                incarnation = yield from incarnation_of(self.ledger, self.tenant, session_id)
-            one = yield from self._new_event(session_id, incarnation, event, None, None, told)
-            if type_of(one) in MESSAGE_TYPES:
-                raise InvalidArgument("events", "expected no messages: the session has them")
-            check_told(self.ledger.door, session, one, external_id, "events")
-            told.append(one)
-        return told
-
-    def _new_event(
-        self,
-        session_id: str,
-        incarnation: int | None,
-        event: AnyEvent,
-        call_id: str | None,
-        event_id: str | None,
-        before: Sequence[NewEvent] = (),
-    ) -> Plan[NewEvent]:
-        """Return the event to append; if the caller names it, the incarnation must be known."""
-        if event_id is None and isinstance(event, NewEvent):
-            event_id = event.event_id
-        stored_id = event_id
-        if event_id is not None:
-            of = self.tenant, session_id
-            stored_id = yield from id_in_life(self.ledger, of, incarnation or 0, event_id)
-        if isinstance(event, Mapping):
-            if _needs_call(event, call_id):
-                call_id = yield from self._call(session_id, event, stored_id, before)
-            told = new_event(event, call_id, event_id)
-        else:
-            told = event if isinstance(event, NewEvent) else NewEvent(event)
-            if event_id is not None:
-                told = msgspec.structs.replace(told, event_id=event_id)
-        if stored_id in (None, told.event_id):
-            return told
-        self.ledger.door.draft(self.tenant, session_id, told)  # which refuses what was given
-        return under(told, stored_id)
-
-    def _call(
-        self,
-        session_id: str,
-        event: RuntimeEvent,
-        event_id: str | None,
-        before: Sequence[NewEvent],
-    ) -> Plan[str | None]:
-        """Return the call that an event ends: the oldest open one of its tool."""
-        if event_id is not None:
-            known: Event | None = yield self.ledger.get(session_id, event_id, tenant=self.tenant)
-            if known is not None:
-                repeated: str | None = payload(known).get("call_id")
-                return repeated
-        session, tool_name = (self.tenant, session_id), event.get("tool_name")
-        return (yield from oldest_open_call(self.ledger, self.views, session, tool_name, before))
-
-
-def _needs_call(event: AnyEvent, call_id: str | None) -> bool:
-    return call_id is None and isinstance(event, Mapping) and kind_of(event) == ENDS_CALL
