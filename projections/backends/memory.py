@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import eq, ge, gt, lt, ne
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,7 +17,7 @@ from ledger.plans import Plan
 from ..engine.folding import Change
 from ..engine.kinds import check_kinds
 from ..engine.stops import Failure, Skip, current
-from ..engine.tables import BUCKET, Column, Identity, Key, Row, Table, key_line, table_name
+from ..engine.tables import Column, Identity, Key, Row, Table, key_line, table_name
 from ..errors import TableMismatch, VersionDropped
 from .backlogs import next_events
 from .base import (
@@ -34,12 +33,11 @@ from .base import (
     Standing,
 )
 from .marks import Mark, MarksQuery, marks_among
+from .memory_rows import Bucket, buckets_of, condition, has_words, page, remove
 from .row_queries import RowQuery, key_query, of_session
 from .session_rows import SessionRows
 from .side_by_side import in_turn
 from .totals import Totals, TotalsQuery, totals_of
-
-Bucket = dict[Key, Row]
 
 
 @dataclass
@@ -186,7 +184,7 @@ class MemoryViews:
             ]
             for change, changed in zip(changes, rows, strict=True):
                 kept = self._rows(change.table, bucket)
-                _remove(kept, change)
+                remove(kept, change)
                 kept.update(changed)
                 self._state.versions[change.table.identity].places[bucket] = change.after
         return True
@@ -198,23 +196,11 @@ class MemoryViews:
             return self._rows(table, bucket)[key] if stored else None
 
     def select(self, query: RowQuery) -> list[Row]:
-        table = query.table
-        order = [table.names.index(name) for name in query.order]
-
-        def place(row: Row) -> Row:
-            return tuple(row[number] for number in order)
-
         if query.among is not None:
             first = msgspec.structs.replace(query, words=(), among=None, limit=query.among)
-            found = [row for row in self.select(first) if _has(table, row, query.words)]
+            found = [row for row in self.select(first) if has_words(query.table, row, query.words)]
             return found[: query.limit]
-        found = self._holding(query)
-        if query.after is not None:
-            after = query.after
-            found = [row for row in found if _behind(place(row), after, query.descending)]
-        if order:
-            found.sort(key=place, reverse=query.descending)
-        return found[: query.limit]
+        return page(query, self._holding(query))
 
     def read(self, query: RowQuery) -> list[Any]:
         return [query.table.decode(row) for row in self.select(query)]
@@ -335,28 +321,13 @@ class MemoryViews:
 
     def _holding(self, query: RowQuery) -> list[Row]:
         """Return the rows that hold a query's conditions, in no order."""
-        table = query.table
-        wanted: list[tuple[int, Callable[[Any, Any], bool], Any]] = [
-            (table.names.index(name), holds, value)
-            for pairs, holds in (
-                *((query.equal, eq), (query.unlike, ne)),
-                *((query.at_least, ge), (query.below, lt)),
-            )
-            for name, value in pairs
-        ]
-        several = dict(query.one_of)
-        buckets = several.pop(BUCKET, range(self._buckets))
-        if query.bucket is not None:
-            buckets = (query.bucket,)
-        wanted += [(table.names.index(name), _is_in, values) for name, values in several.items()]
-        wanted += [(table.names.index(name), gt, 0) for name in query.positive]
+        fits = condition(query)
         with self._lock:
             return [
                 row
-                for bucket in buckets
-                for row in self._rows(table, bucket).values()
-                if all(holds(row[number], value) for number, holds, value in wanted)
-                and _has(table, row, query.words)
+                for bucket in buckets_of(query, self._buckets)
+                for row in self._rows(query.table, bucket).values()
+                if fits(row)
             ]
 
     def _rows(self, table: Table, bucket: int) -> Bucket:
@@ -371,30 +342,9 @@ class MemoryViews:
         return None if found is None else found.places[bucket]
 
 
-def _has(table: Table, row: Row, words: Sequence[str]) -> bool:
-    return not words or (table.words is not None and {*words}.issubset(table.words.of(row)))
-
-
-def _remove(rows: Bucket, change: Change) -> None:
-    cleared = set(change.cleared)
-    if cleared:
-        for key in [key for key in rows if key[:2] in cleared]:
-            del rows[key]
-    for key in change.gone:
-        del rows[key]
-
-
 def _order(stop: Failure | Skip) -> tuple[Identity, int, int]:
     return stop.identity, stop.bucket, stop.position
 
 
 def _line(column: Column) -> str:
     return f"{column.name} {column.kind.name}{'' if column.optional else ' NOT NULL'}"
-
-
-def _is_in(value: Any, values: tuple[Any, ...]) -> bool:
-    return value in values
-
-
-def _behind(place: Row, after: Row, descending: bool) -> bool:
-    return place < after if descending else place > after
