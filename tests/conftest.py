@@ -1,6 +1,8 @@
 """What every test may ask for."""
 
+import gc
 import signal
+from collections.abc import Generator
 
 import pytest
 
@@ -15,6 +17,21 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.pluginmanager.hasplugin("hypothesispytest"):
         _give_examples_time()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector from going through all tests again and again.
+
+    Behind them are half a million objects, none of which goes before the end: it took half the
+    time of collecting tests, and a fifteenth of running them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _give_examples_time() -> None:
