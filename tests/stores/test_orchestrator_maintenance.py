@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ledger import NewEvent, StorageFailed
-from projections.session_stores.orchestrator import OrchestratorMaintenance, RetentionPolicy, plans
+from projections.session_stores.orchestrator import OrchestratorMaintenance, RetentionPolicy, saved
 from projections.session_stores.orchestrator import OrchestratorStore as Store
 from tests.stores.orchestrator_cases import (
     another,
@@ -255,7 +255,7 @@ def test_health_tells_of_what_belongs_to_nothing(
 def test_health_tells_of_every_run_of_a_session_that_nobody_saved(
     store: Store, upkeep: OrchestratorMaintenance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plans, "_PAGE_ROWS", 2)
+    monkeypatch.setattr(saved, "_PAGE_ROWS", 2)
     for number in range(5):
         store.save_run(run_of("lost", f"r{number}"))
     lost = [f"Run without session: r{number}" for number in range(5)]
