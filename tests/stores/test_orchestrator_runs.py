@@ -18,6 +18,7 @@ from tests.stores.orchestrator_cases import (
     session,
 )
 from tests.support.builders import on_memory, only_sync
+from tests.support.views import views_of
 
 FULL = run_of(
     status="running",
@@ -70,6 +71,31 @@ def test_asm_20_to_23_28_a_run_is_what_was_saved_last(store: Store) -> None:
     store.append_event(event(session_id="u", run_id="full", timestamp=at(3)))
     assert store.get_run("full") == other  # the newest that was saved
     assert ids(store.list_runs("s")) == ["full", "pending"]
+
+
+def test_what_a_run_used_happened_when_it_ended_or_began(store: Store) -> None:
+    views, used = views_of(store.ledger), {"token_usage": {"input_tokens": 5}}
+    changed = {"output": {"text": "x"}, "turn_count": 2}
+    ended = {"status": "completed", "started_at": at(0), "ended_at": at(9)}
+    store.save_run(run_of(id="at once", **ended, **used, **changed))
+    store.save_run(run_of(id="later", status="running", started_at=at(1)))
+    store.save_run(run_of(id="later", **(ended | {"started_at": at(1)}), **used, **changed))
+    store.save_run(run_of(id="goes on", status="running", started_at=at(3), **used, **changed))
+    store.save_run(run_of(id="no end", status="failed", started_at=at(4), **used))
+    read = [one for one in store.ledger.read("s") if one.type in ("usage.recorded", "run.amended")]
+    told = {(one.run_id, one.type): one.occurred_at for one in read}
+    assert told.pop(("no end", "usage.recorded")) == at(4)
+    assert told == {
+        ("at once", "usage.recorded"): at(9),
+        ("at once", "run.amended"): at(9),
+        ("later", "usage.recorded"): at(9),
+        ("later", "run.amended"): at(9),
+        ("goes on", "usage.recorded"): at(3),
+        ("goes on", "run.amended"): at(3),
+    }
+    assert {one.day for one in views.usage_totals(by=["day"])} == {"2020-01-01"}
+    store.save_run(run_of(id="goes on", status="running", started_at=at(3), turn_count=3))
+    assert store.ledger.read("s")[-1].occurred_at > at(9)  # told when it is saved
 
 
 def test_the_facts_of_a_run_tell_what_it_used_and_why_it_failed(store: Store) -> None:

@@ -62,7 +62,8 @@ def run_facts(run: Run | None, record: RunRecord, *, enforced: bool) -> list[New
     """Return what happened to a run if it is to be as a record says; nothing if it is so.
 
     Tokens and cost that were added are told as usage, so that the sums of the session and of its
-    models have them too; those that became less are only set.
+    models have them too; those that became less are only set. What is told with a run's end
+    happened then, with its beginning likewise, and all else when it is saved.
     """
     facts: list[NewEvent] = []
     current = _defaults() if run is None else {name: getattr(run, name) for name in _AMENDED}
@@ -81,7 +82,8 @@ def run_facts(run: Run | None, record: RunRecord, *, enforced: bool) -> list[New
     elif run is not None and run.created_sequence is None and record.status == "pending":
         # Of a run that only ended nothing would be left that tells it from one nobody saved.
         facts.append(_fact("run.created", {}, record, record.started_at))
-    used = _usage(run, record)
+    at = _told_at(run, status, record)
+    used = _usage(run, record, at)
     facts += [used] if used is not None else []
     told, ending = _ending(status, record)
     amended = {
@@ -90,8 +92,15 @@ def run_facts(run: Run | None, record: RunRecord, *, enforced: bool) -> list[New
         if name not in told and not same(getattr(record, name), current[name])
     }
     amended |= _times(run, record, status)
-    facts += [_fact("run.amended", amended, record)] if amended else []
+    facts += [_fact("run.amended", amended, record, at)] if amended else []
     return facts + ending
+
+
+def _told_at(run: Run | None, status: str, record: RunRecord) -> datetime | None:
+    if status not in TERMINAL and record.status in TERMINAL and record.ended_at is not None:
+        # A run that is stored long after it ended used nothing on the day when that is done.
+        return record.ended_at
+    return None if is_saved(run) else record.started_at
 
 
 def _defaults() -> dict[str, Any]:
@@ -137,7 +146,7 @@ def _times(run: Run | None, record: RunRecord, status: str) -> dict[str, Any]:
     return {"ended_at": record.ended_at}
 
 
-def _usage(run: Run | None, record: RunRecord) -> NewEvent | None:
+def _usage(run: Run | None, record: RunRecord, at: datetime | None) -> NewEvent | None:
     tokens = {} if run is None else run.token_usage
     cost = None if run is None else run.cost_nano_usd
     wanted = None if record.cost_usd is None else nano_usd(record.cost_usd)
@@ -146,7 +155,7 @@ def _usage(run: Run | None, record: RunRecord) -> NewEvent | None:
     less = any(record.token_usage.get(kind, -1) < count for kind, count in tokens.items())
     if less or (cost is not None and (wanted is None or wanted < cost)):
         replaced = {"token_usage": dict(record.token_usage), "cost_usd": record.cost_usd}
-        return _fact("run.amended", replaced, record)
+        return _fact("run.amended", replaced, record, at)
     added = {
         kind: count - tokens.get(kind, 0)
         for kind, count in record.token_usage.items()
@@ -160,7 +169,7 @@ def _usage(run: Run | None, record: RunRecord) -> NewEvent | None:
     payload |= {"provider": record.provider} if record.provider else {}
     if wanted is not None and wanted != cost:
         payload["cost_usd"] = (wanted - (cost or 0)) / NANO_USD
-    return _fact("usage.recorded", payload, record)
+    return _fact("usage.recorded", payload, record, at)
 
 
 def _fact(
