@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from ledger import Ledger
 from ledger.events import Event
@@ -32,10 +33,20 @@ class SnapshotStore:
     A session is named by a SessionId, its id (text, number or UUID), or the external id that it was
     given; where both would fit, the id does. A UUID is one id, and one external id, in either of its
     texts. Errors are the ledger's and the views'.
+
+    `clock` tells when a save, and an event without a time of its own, happened; without it that is
+    when it is stored.
     """
 
-    def __init__(self, ledger: Ledger, views: Views | None = None, *, tenant: str = "") -> None:
-        self._plans = SnapshotWriting(ledger, views_for(ledger, views), tenant)
+    def __init__(
+        self,
+        ledger: Ledger,
+        views: Views | None = None,
+        *,
+        tenant: str = "",
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self._plans = SnapshotWriting(ledger, views_for(ledger, views), tenant, clock)
 
     def save(self, session: AgentSession, *, events: Sequence[AnyEvent] = ()) -> AgentSession:
         """Store a session as it is and return it with its new version; go on with that one.

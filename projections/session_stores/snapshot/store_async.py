@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from ledger import AsyncLedger
 from ledger.events import Event
@@ -32,12 +33,20 @@ class AsyncSnapshotStore:
     A session is named by a SessionId, its id (text, number or UUID), or the external id that it was
     given; where both would fit, the id does. A UUID is one id, and one external id, in either of its
     texts. Errors are the ledger's and the views'.
+
+    `clock` tells when a save, and an event without a time of its own, happened; without it that is
+    when it is stored.
     """
 
     def __init__(
-        self, ledger: AsyncLedger, views: AsyncViews | None = None, *, tenant: str = ""
+        self,
+        ledger: AsyncLedger,
+        views: AsyncViews | None = None,
+        *,
+        tenant: str = "",
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
-        self._plans = SnapshotWriting(ledger, async_views_for(ledger, views), tenant)
+        self._plans = SnapshotWriting(ledger, async_views_for(ledger, views), tenant, clock)
 
     async def save(self, session: AgentSession, *, events: Sequence[AnyEvent] = ()) -> AgentSession:
         """Store a session as it is and return it with its new version; go on with that one.

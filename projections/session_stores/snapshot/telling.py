@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
 from ledger import (
     Appended,
+    AsyncLedger,
+    EventIdReused,
     IncarnationConflict,
     InvalidArgument,
     InvalidEvent,
+    Ledger,
     NewEvent,
     SequenceConflict,
 )
@@ -18,6 +22,9 @@ from ledger.events import Event, Fact
 from ledger.plans import Plan
 
 from ...engine.projection import payload
+from ...views import Views
+from ...views_async import AsyncViews
+from ..store_parts import checked_clock
 from .errors import SessionBusy
 from .event_ids import id_in_life, incarnation_of, under
 from .external_ids import check_told
@@ -32,7 +39,17 @@ AnyEvent = RuntimeEvent | NewEvent | Fact
 
 
 class SnapshotTelling(SnapshotReading):
-    """What a store is told of a session event by event."""
+    """What a store is told of a session event by event, at the time that its clock tells, if it has one."""
+
+    def __init__(
+        self,
+        ledger: Ledger | AsyncLedger,
+        views: Views | AsyncViews,
+        tenant: str,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        super().__init__(ledger, views, tenant)
+        self.clock = None if clock is None else checked_clock(clock)
 
     def append_event(
         self,
@@ -45,7 +62,7 @@ class SnapshotTelling(SnapshotReading):
     ) -> Plan[int]:
         """Append one event and return its sequence."""
         resolved = yield from self.resolved(key)
-        named = event_id is not None or isinstance(event, NewEvent)
+        named, reused = event_id is not None or isinstance(event, NewEvent), ""
         for _ in range(ROUNDS_MAX):
             session_id, incarnation = resolved
             if named and incarnation is None:
@@ -58,6 +75,7 @@ class SnapshotTelling(SnapshotReading):
             check_told(self.ledger.door, (self.tenant, session_id), told, None, "event")
             if run_id is not None:
                 told = msgspec.structs.replace(told, run_id=run_id)
+            told = yield from self._timed(session_id, told, named=named)
             try:
                 appended: Appended = yield self.ledger.append(
                     session_id,
@@ -68,6 +86,11 @@ class SnapshotTelling(SnapshotReading):
                 )
             except InvalidEvent as error:
                 raise refused_event(event, error) from error
+            except EventIdReused as error:
+                if self.clock is None or error.event_id == reused:
+                    raise
+                reused = error.event_id  # somebody told it since it was looked up, at his time
+                continue
             except SequenceConflict:
                 continue
             except IncarnationConflict:
@@ -92,8 +115,19 @@ class SnapshotTelling(SnapshotReading):
             if type_of(one) in MESSAGE_TYPES:
                 raise InvalidArgument("events", "expected no messages: the session has them")
             check_told(self.ledger.door, session, one, external_id, "events")
-            told.append(one)
+            named = isinstance(event, NewEvent)
+            told.append((yield from self._timed(session_id, one, named=named)))
         return told
+
+    def _timed(self, session_id: str, told: NewEvent, *, named: bool) -> Plan[NewEvent]:
+        """Return an event with the time of the clock, if there is one; repeated it has its first one."""
+        if self.clock is None or told.occurred_at is not None:
+            return told
+        known: Event | None = None
+        if named:
+            known = yield self.ledger.get(session_id, told.event_id, tenant=self.tenant)
+        at = self.clock() if known is None else known.occurred_at
+        return msgspec.structs.replace(told, occurred_at=at)
 
     def _new_event(
         self,

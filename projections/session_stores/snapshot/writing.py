@@ -7,7 +7,15 @@ from typing import Any
 
 import msgspec
 
-from ledger import Append, Appended, InvalidArgument, InvalidEvent, NewEvent, SequenceConflict
+from ledger import (
+    Append,
+    Appended,
+    EventIdReused,
+    InvalidArgument,
+    InvalidEvent,
+    NewEvent,
+    SequenceConflict,
+)
 from ledger.plans import Plan
 
 from ...readers.arguments import instance, several
@@ -66,7 +74,7 @@ class SnapshotWriting(SnapshotTelling):
         given, session = session, checked(session)
         if session.id is None:
             raise InvalidArgument("session", "has no id: give it one, SessionId.new() makes them")
-        base, head = self._carried(given, session), 0
+        base, head, reused = self._carried(given, session), 0, ""
         for _ in range(ROUNDS_MAX):
             if base is None:
                 before = yield from self._before(session, session.id)
@@ -90,6 +98,11 @@ class SnapshotWriting(SnapshotTelling):
                 of = mine.tenant, mine.session_id
                 door, said = self.ledger.door, saving.after.messages
                 raise refused_save(door, of, saving.facts, said, told, error) from error
+            except EventIdReused as error:
+                if self.clock is None or error.event_id == reused:
+                    raise
+                reused = error.event_id  # somebody told it since it was looked up, at his time
+                continue
             except SequenceConflict as conflict:
                 if (conflict.tenant, conflict.session_id) == (mine.tenant, mine.session_id):
                     head = conflict.actual
@@ -169,7 +182,15 @@ class SnapshotWriting(SnapshotTelling):
             run_state=session.run_state,
             total_tool_calls=session.total_tool_calls,
         )
-        return Saving([*facts, *told, *([] if saved is None else [saved])], told, claims, after)
+        own = self._at_once([*facts, *([] if saved is None else [saved])])
+        return Saving([*own[: len(facts)], *told, *own[len(facts) :]], told, claims, after)
+
+    def _at_once(self, facts: Sequence[NewEvent]) -> list[NewEvent]:
+        """Return what a save says of its own, all at the time of the clock, if there is one."""
+        if self.clock is None or not facts:
+            return list(facts)
+        now = self.clock()
+        return [msgspec.structs.replace(one, occurred_at=now) for one in facts]
 
     def _saved(self, session: AgentSession, saving: Saving, version: int) -> Plan[AgentSession]:
         """Return a session as it is stored now."""
