@@ -33,7 +33,7 @@ from .base import (
     Standing,
 )
 from .marks import Mark, MarksQuery, marks_among
-from .memory_rows import Bucket, buckets_of, condition, has_words, page, remove
+from .memory_rows import Bucket, buckets_of, condition, has_words, page
 from .row_queries import RowQuery, key_query, of_session
 from .session_rows import SessionRows
 from .side_by_side import in_turn
@@ -91,7 +91,7 @@ class MemoryViews:
                     self._state.versions[table.identity] = _Version(
                         [0] * self._buckets, first, first, table.made_by.text
                     )
-                self._state.rows.setdefault(table.name, [{} for _ in range(self._buckets)])
+                self._state.rows.setdefault(table.name, [Bucket() for _ in range(self._buckets)])
 
     def checkpoints(self, bucket: int) -> Mapping[Identity, Checkpoint]:
         with self._lock:
@@ -183,9 +183,7 @@ class MemoryViews:
                 {change.table.key_of_row(row): row for row in change.rows} for change in changes
             ]
             for change, changed in zip(changes, rows, strict=True):
-                kept = self._rows(change.table, bucket)
-                remove(kept, change)
-                kept.update(changed)
+                self._rows(change.table, bucket).change(change, changed)
                 self._state.versions[change.table.identity].places[bucket] = change.after
         return True
 
@@ -326,7 +324,7 @@ class MemoryViews:
             return [
                 row
                 for bucket in buckets_of(query, self._buckets)
-                for row in self._rows(query.table, bucket).values()
+                for row in self._rows(query.table, bucket).asked(query)
                 if fits(row)
             ]
 

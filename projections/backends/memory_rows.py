@@ -1,8 +1,9 @@
-"""Questions about the rows of a view, answered over rows in memory. Pure."""
+"""The rows of a view in memory, and questions about them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from operator import eq, ge, gt, lt, ne
 from typing import Any
 
@@ -10,8 +11,43 @@ from ..engine.folding import Change
 from ..engine.tables import BUCKET, Key, Row, Table
 from .row_queries import RowQuery
 
-#: The rows of one bucket.
-Bucket = dict[Key, Row]
+
+class Bucket(Mapping[Key, Row]):
+    """The rows of one bucket by their keys, those of a session together.
+
+    In one dict of all, each question about one session looked at the rows of every other.
+    """
+
+    def __init__(self) -> None:
+        self._groups: dict[Key, dict[Key, Row]] = {}
+
+    def __getitem__(self, key: Key) -> Row:
+        return self._groups[key[:2]][key]
+
+    def __iter__(self) -> Iterator[Key]:
+        return chain.from_iterable(self._groups.values())
+
+    def __len__(self) -> int:
+        return sum(map(len, self._groups.values()))
+
+    def asked(self, query: RowQuery) -> Iterable[Row]:
+        """Return the rows that may hold a query's conditions, in no order."""
+        equal = dict(query.equal)
+        if all(name in equal for name in query.table.key[:2]):
+            group = tuple(equal[name] for name in query.table.key[:2])
+            return self._groups.get(group, {}).values()
+        return chain.from_iterable(rows.values() for rows in self._groups.values())
+
+    def change(self, change: Change, rows: Mapping[Key, Row]) -> None:
+        """Take out the rows that a change takes away, and put those in that it makes."""
+        for group in set(change.cleared):
+            self._groups.pop(group, None)
+        for key in change.gone:
+            del self._groups[key[:2]][key]
+            if not self._groups[key[:2]]:
+                del self._groups[key[:2]]
+        for key, row in rows.items():
+            self._groups.setdefault(key[:2], {})[key] = row
 
 
 def buckets_of(query: RowQuery, buckets: int) -> Iterable[int]:
@@ -63,16 +99,6 @@ def page(query: RowQuery, rows: list[Row]) -> list[Row]:
 def has_words(table: Table, row: Row, words: Sequence[str]) -> bool:
     """Whether all words are among those of a row."""
     return not words or (table.words is not None and {*words}.issubset(table.words.of(row)))
-
-
-def remove(rows: Bucket, change: Change) -> None:
-    """Take out the rows that a change takes away."""
-    cleared = set(change.cleared)
-    if cleared:
-        for key in [key for key in rows if key[:2] in cleared]:
-            del rows[key]
-    for key in change.gone:
-        del rows[key]
 
 
 def _is_in(value: Any, values: tuple[Any, ...]) -> bool:

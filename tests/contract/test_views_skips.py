@@ -178,7 +178,7 @@ def test_a_deletion_is_never_skipped(ledger: Any) -> None:
     ledger.delete("s")
     ledger.append("other", counted("x"))
     [rows] = views._reader.projector._views._state.rows["view_tally_v1"]
-    rows["", "other", "x"] = (*rows["", "other", "x"][:-1], "no JSON")
+    rows._groups["", "other"]["", "other", "x"] = (*rows["", "other", "x"][:-1], "no JSON")
     with pytest.raises(ProjectionFailed):
         views.catch_up()
     with pytest.raises(InvalidArgument, match="not stopped there"):
