@@ -98,6 +98,27 @@ def test_asm_7_to_11_u16_u17_u18_u19_lists_have_filters_an_order_and_an_offset(
             store.list_runs("s", status=wrong)
 
 
+def test_asm_u17_sessions_of_one_moment_are_listed_by_id(store: Store) -> None:
+    for id in ("b", "c", "a"):
+        store.save_session(session(id, created_at=at(1)))
+    assert ids(store.list_sessions()) == ["a", "b", "c"]
+    paged = [ids(store.list_sessions(offset=n, limit=1)) for n in range(4)]
+    assert paged == [["a"], ["b"], ["c"], []]
+
+
+@on_memory
+def test_asm_u13_u13b_u16_bounds_of_a_list_that_are_none_are_refused(store: Store) -> None:
+    wrong: list[Any] = [-1, "x", 1.5, True, 2**63]
+    for one in wrong:
+        for call in (
+            lambda bad: store.list_sessions(limit=bad),
+            lambda bad: store.list_sessions(offset=bad),
+            lambda bad: store.list_runs("s", limit=bad),
+        ):
+            with refused("validation_error"):
+                call(one)
+
+
 def test_asm_4_12_values_that_are_equal_and_yet_not_the_same_are_told_apart(store: Store) -> None:
     for flag in (1, True, 1.0, [0], [False], (False,)):
         said = {"k": {"flag": flag}}
