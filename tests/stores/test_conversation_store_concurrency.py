@@ -111,8 +111,9 @@ def test_a_05_of_eight_that_begin_one_session_one_wins(stores: list[Any]) -> Non
 
 
 def test_a_11_sessions_that_are_saved_at_once_are_all_there(stores: list[Any]) -> None:
-    sessions = [full_session(100 + number) for number in range(WRITERS)]
-    answers = together([partial(s.save, one) for s, one in zip(stores, sessions, strict=True)])
+    sessions = [full_session(100 + number) for number in range(10)]
+    saves = [partial(stores[n % WRITERS].save, one) for n, one in enumerate(sessions)]
+    answers = together(saves)
     assert answers == [one.session_id for one in sessions]
     assert [stores[0].get(one.session_id) for one in sessions] == sessions
 

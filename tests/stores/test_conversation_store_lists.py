@@ -6,7 +6,7 @@ import pytest
 
 from ledger import InvalidArgument, NewEvent
 from projections.session_stores.conversation import OPEN, Channel, Session, SessionStatus
-from tests.support.builders import only_sync
+from tests.support.builders import on_memory, only_sync
 from tests.support.conversations import (
     AGENT,
     OTHER_TENANT,
@@ -185,6 +185,28 @@ def test_a_23_24_25_27_a_list_is_the_newest_of_all_in_order(ledger: Any, monkeyp
             store.list_by_agent(TENANT, AGENT, limit=limit)
         with pytest.raises(InvalidArgument, match="limit"):
             store.list_by_customer(TENANT, uuid(6), limit=limit)
+
+
+def test_a_24_a_25_a_limit_counts_the_newest_of_those_that_fit(ledger: Any) -> None:
+    store = store_of(ledger)
+    for number in range(10):
+        status = "idle" if number % 2 else "active"
+        store.save(session_of(100 + number, status=status, customer_profile_id=uuid(6)))
+    idle = store.list_by_agent(TENANT, AGENT, status="idle", limit=3)
+    assert ids(idle) == [uuid(109), uuid(107), uuid(105)]
+    newest = store.list_by_customer(TENANT, uuid(6), limit=3)
+    assert ids(newest) == [uuid(109), uuid(108), uuid(107)]
+    assert store.list_by_customer(TENANT, uuid(6), limit=0) == []
+
+
+@on_memory
+def test_a_23_a_list_without_a_limit_has_100(ledger: Any) -> None:
+    store = store_of(ledger)
+    for number in range(101):
+        store.save(session_of(100 + number, customer_profile_id=uuid(6)))
+    newest = [uuid(200 - number) for number in range(100)]
+    assert ids(store.list_by_agent(TENANT, AGENT)) == newest
+    assert ids(store.list_by_customer(TENANT, uuid(6))) == newest
 
 
 def test_a_28_a_list_goes_on_behind_its_last_session(ledger: Any) -> None:

@@ -80,6 +80,10 @@ def test_a_48_a_51_the_newest_turns_come_first_or_last_as_asked(ledger: Any) -> 
     last = views_of(ledger).turns(**KEY, limit=10, newest_first=True, after=page[-1])
     assert [one.turn_number for one in last] == [2, 1]
     assert last[-1].agent_response == "answer 1"
+    oldest = views_of(ledger).turns(**KEY, limit=10)
+    rest = views_of(ledger).turns(**KEY, limit=10, after=oldest[-1])
+    assert [one.turn_number for one in [*oldest, *rest]] == list(range(1, 13))
+    assert (oldest[0], rest) == (last[-1], page[1::-1])
 
 
 def began(number: int) -> NewEvent:

@@ -17,6 +17,7 @@ from tests.support.conversations import (
     OTHER_TENANT,
     SCENARIO,
     TENANT,
+    at,
     clock_from,
     instance,
     session_of,
@@ -320,8 +321,13 @@ def test_a_34_a_result_that_is_longer_than_a_page_is_whole(ledger: Any, monkeypa
     assert found(store) == [100 + number for number in range(7)]
 
 
-def marks(sessions: Iterable[Session]) -> list[Session]:
+def unmarked(sessions: Iterable[Session]) -> list[Session]:
     return [one for one in sessions if one.pending_migration is None]
+
+
+def mark_of(plan: int) -> PendingMigration:
+    told = {"anchor_content_hash": "hash 1", "migration_plan_id": uuid(plan), "marked_at": at(plan)}
+    return PendingMigration(target_version=2, **told)
 
 
 def test_a_53_a_deployment_marks_each_session_at_the_step_once(ledger: Any) -> None:
@@ -335,17 +341,14 @@ def test_a_53_a_deployment_marks_each_session_at_the_step_once(ledger: Any) -> N
         """Do what the deployer does: mark those that are not marked yet."""
 
         def change(session: Session) -> None:
-            session.pending_migration = PendingMigration(
-                target_version=2, anchor_content_hash="hash 1", migration_plan_id=uuid(plan)
-            )
+            session.pending_migration = mark_of(plan)
 
-        eligible = marks(store.find_sessions_by_step_hash(*HERE, scope))
+        eligible = unmarked(store.find_sessions_by_step_hash(*HERE, scope))
         return sum(store.update(one.session_id, change) is not None for one in eligible)
 
     assert [mark(11), mark(12)] == [2, 0]
     marked = [store.get(uuid(number)).pending_migration for number in range(100, 104)]
-    plans = [None if one is None else one.migration_plan_id for one in marked]
-    assert plans == [uuid(11), uuid(11), None, None]
+    assert marked == [mark_of(11), mark_of(11), None, None]
     positions = views_of(ledger).scenario_positions(
         str(SCENARIO), 1, "hash 1", tenant=str(TENANT), now=NOON
     )
@@ -354,13 +357,10 @@ def test_a_53_a_deployment_marks_each_session_at_the_step_once(ledger: Any) -> N
 
 def test_a_56_a_mark_is_cleared_by_the_turn_that_moves_the_session(ledger: Any) -> None:
     store = store_of(ledger)
-    pending = PendingMigration(
-        target_version=2, anchor_content_hash="hash 1", migration_plan_id=uuid(11)
-    )
-    store.save(standing(pending_migration=pending))
+    store.save(standing(pending_migration=mark_of(11)))
 
     def teleport(session: Session) -> None:
-        assert session.pending_migration == pending
+        assert session.pending_migration == mark_of(11)
         session.pending_migration = None
         session.active_scenario_version, session.active_step_id = 2, uuid(1_002)
         session.step_history.append(visit(2, 2, transition_reason="migrated"))
