@@ -34,8 +34,9 @@ DEVIATIONS = {
     "88": "There is no counter beside the log: numbers are given inside the append, see 86.",
     "89": "There is no counter beside the log: batches get numbers that follow each other, see 87.",
     "91": NUMBERS,
-    "92": "Opening a ledger creates or migrates it, so migration_required does not occur; a file"
-    " that is no ledger or of a newer schema is refused. Migrations only go forward.",
+    "92": "Opening a ledger creates or migrates it, so migration_required does not occur; with"
+    " create=False one that is not there is refused, with what makes it. A file that is no ledger or"
+    " of a newer schema is refused. Migrations only go forward.",
     "93": "The store is an object; there is no second way to name one.",
     "94": "A closed ledger is storage_error: repeating is no help. storage_connection_failed is a"
     " server that cannot be reached.",

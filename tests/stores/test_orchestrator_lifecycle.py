@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from ledger import Ledger, NotALedger, RetryableError
+from ledger import InvalidArgument, Ledger, NotALedger, RetryableError
 from projections.session_stores.orchestrator import (
     EventRecord,
     ExecutionResult,
@@ -21,6 +21,7 @@ from tests.stores.orchestrator_cases import (
     events,
     filled,
     numbers,
+    orchestrator_of,
     refused,
     run_of,
     session,
@@ -45,6 +46,11 @@ def test_asm_92_opening_prepares_the_store_and_refuses_what_is_none(
     store: Store, tmp_path: Path
 ) -> None:
     assert store.list_sessions() == []
+    with pytest.raises(InvalidArgument, match="`ledger init` makes one"):
+        Ledger.open(f"sqlite:///{tmp_path}/ledger.db", create=False)
+    for create in (True, False):
+        with Ledger.open(f"sqlite:///{tmp_path}/ledger.db", create=create) as made:
+            assert orchestrator_of(made).list_sessions() == []
     (tmp_path / "other.db").write_bytes(b"no ledger at all" * 512)
     with pytest.raises(NotALedger):
         Ledger.open(f"sqlite:///{tmp_path}/other.db")
