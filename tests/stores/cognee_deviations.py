@@ -48,6 +48,8 @@ BP-43  Ours are the kinds of facts that the store is made of, whoever told them,
 M-01   InvalidArgument; blank ids and wrong counts are refused before the ledger is asked.
 M-05   `qa.as_text` and `qa.as_messages` of what `history` returns.
 M-06   The index is of full text and is a view, so it follows every change; there are no vectors.
+M-09   A model is the caller's, as are the flags that turn it on: what it worded is the step's
+       session_feedback, and where it failed, which is blank, the step gets the text of BR-34.
 M-10   An outage is raised, never taken for an empty answer.
 M-15   What a text reminds of is found by its words.
 M-19   Scopes are what a session has: session, trace, session_context; a session is always named.

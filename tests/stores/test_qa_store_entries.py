@@ -15,6 +15,7 @@ from tests.support.cognee import (
     cache_of,
     each_backend,
     filled,
+    lifecycle_of,
     questions,
     read_all,
     step,
@@ -212,6 +213,11 @@ def test_br_19_bp_20_l_11_u_17_both_forms_of_a_uuid_are_one_id(ledger: Any) -> N
         assert store.get_graph_context(form, user_id=form) == "a -> b"
         assert cache_of(store).get_session_context_entries(form, form) != []
         cache_of(store).log_usage(form, {"called": "recall"})
+        shown = lifecycle_of(store).session_detail(form, user_id=form)
+        assert (shown.record.session_id, shown.record.user_id) == (str(key), str(key))
+        assert (questions(shown.qas), [one.trace_id for one in shown.traces]) == (
+            ["question", "second"], ["st"],
+        )  # fmt: skip
     assert len(cache_of(store).get_usage_logs(key)) == len(forms)
     assert store.delete_qa_entry(key.hex, key.hex, user_id=key.hex)
 

@@ -90,6 +90,8 @@ def test_bp_37_bp_38_bp_39_an_expired_session_is_absent_whole_and_begins_anew(le
         store.delete_feedback("s", "qa"),
         store.delete_qa_entry("s", "qa"),
         store.update_session_context("s", "c", {"content": "x"}),
+        store.rate_session_context("s", "c", helpful=1),
+        store.delete_session_context_entry("s", "c"),
         store.delete_session_context("s"),
         store.delete_session("s"),
     ]

@@ -89,6 +89,23 @@ def test_l_02_u_22_abandoned_is_how_it_reads_and_never_stored(ledger: Any) -> No
 
 
 @each_backend
+def test_l_02_a_session_is_abandoned_when_it_was_idle_for_longer_than_half_an_hour(
+    ledger: Any,
+) -> None:
+    clock = Clock()
+    lists = lifecycle_of(store_of(ledger, clock=clock))
+    lists.ensure_and_touch("s")
+    for second, status in ((1_800, "running"), (1_801, "abandoned")):
+        clock.now = START + timedelta(seconds=second)
+        assert lists.session_record("s").effective_status == status
+        for asked_for in ("running", "abandoned"):
+            found = lists.session_records(status=asked_for).items
+            assert [one.session_id for one in found] == ["s"] * (asked_for == status)
+        stats = lists.stats()
+        assert (stats.running, stats.abandoned) == (status == "running", status == "abandoned")
+
+
+@each_backend
 def test_l_03_l_04_usage_adds_up_and_the_first_end_stands(ledger: Any) -> None:
     store = store_of(ledger)
     lists = lifecycle_of(store)

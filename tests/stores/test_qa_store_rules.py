@@ -223,6 +223,21 @@ def test_u_16_what_is_handed_in_and_out_is_a_copy(ledger: Any) -> None:
     store.read_trace_steps("s")[0].method_params["q"].append(3)
     assert store.get_all_qa_entries("s")[0].used_graph_element_ids == {"node_ids": ["n"]}
     assert store.read_trace_steps("s")[0].method_params == {"q": [1]}
+    given, state, value = lesson(id="c", extra={"x": [1]}), {"x": [1]}, {"x": [1]}
+    lists, cache = lifecycle_of(store), cache_of(store)
+    store.create_session_context("s", given)
+    lists.advance_watermark("s", "indexer", 1, state=state)
+    cache.set_value("k", value)
+    cache.log_usage("u", value)
+    kept: list[Callable[[], Any]] = [
+        lambda: store.get_session_context("s")[0].extra,
+        lambda: lists.watermark("s", "indexer").state,
+        lambda: cache.get_value("k"),
+        lambda: cache.get_usage_logs("u")[0],
+    ]
+    for one in (given.extra, state, value, *(read() for read in kept)):
+        one["x"].append(2)
+    assert [read() for read in kept] == [{"x": [1]}] * len(kept)
 
 
 def test_m_10_u_18_an_outage_is_heard_of_and_is_no_wrong_call(open_ledger: Any) -> None:

@@ -70,6 +70,15 @@ def test_br_24_br_25_br_33_bp_23_bp_24_bp_25_bp_26_steps_come_back(ledger: Any) 
 
 
 @each_backend_crossed
+def test_br_33_every_step_gets_an_id_of_its_own(ledger: Any) -> None:
+    store = store_of(ledger)
+    ids = [store.save_trace_step("s", step()).id for _ in range(100)]
+    assert len({*ids}) == 100
+    assert all(str(UUID(one)) == one for one in ids)
+    assert [one.trace_id for one in store.read_trace_steps("s")] == ids
+
+
+@each_backend_crossed
 def test_br_27_bp_28_a_step_is_appended_once_and_never_changed(ledger: Any) -> None:
     store = store_of(ledger)
     first = store.save_trace_step("s", WHOLE)
@@ -136,7 +145,7 @@ def test_br_34_m_09_a_step_says_how_it_went_without_a_model(ledger: Any) -> None
         "search failed.",
         "as a model worded it",
     ]
-    assert len(long) < 600
+    assert long == f"search failed. Reason: {'x' * 500}."
     # Who saves it again, as it was given or as it is read, says the same.
     first = store.save_trace_step("s", step("search", trace_id="t"))
     assert store.save_trace_step("s", step("search", trace_id="t")) == first
@@ -314,6 +323,13 @@ def test_bp_42_what_users_called_is_logged_the_last_first(ledger: Any) -> None:
     assert cache.get_usage_logs("u") == []
     cache.log_usage(None, {"n": 9})
     assert cache.get_usage_logs(None) == [{"n": 9}]
+    # Who says nothing else asks for 100 of a week.
+    for number in range(101):
+        cache.log_usage("w", {"n": number})
+    clock.forward(604_799)
+    assert cache.get_usage_logs("w") == [{"n": number} for number in range(100, 0, -1)]
+    clock.forward(1)
+    assert cache.get_usage_logs("w") == []
 
 
 @each_backend_crossed
