@@ -1,6 +1,7 @@
 """What stays of a session's past; names carry the ids of agent-base's lines."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,14 @@ def test_u_06_messages_come_in_their_order_whatever_the_clocks_say(ledger: Any) 
     for number in range(20):
         store.update("s", lambda one, n=number: one.with_message(ChatMessage.user(f"{n}")))
     assert contents(store.load("s")) == ["Be kind.", *(f"{number}" for number in range(20))]
+    told = [datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in (5, 5, 3, 9, 1)]
+    for number, moment in enumerate(told, 20):  # equal moments, and of before the session began
+        said = {"role": "user", "content": f"{number}"}
+        ledger.append("s", NewEvent(said, "message.appended", occurred_at=moment))
+    loaded = store.load("s")
+    assert contents(loaded) == ["Be kind.", *(f"{number}" for number in range(25))]
+    assert store.save(loaded.trimmed(3)) == store.load("s")
+    assert contents(store.load("s")) == ["Be kind.", "22", "23", "24"]
 
 
 @each_backend_crossed

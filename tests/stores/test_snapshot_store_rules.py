@@ -9,6 +9,7 @@ from ledger import (
     BackendUnavailable,
     CallError,
     InvalidArgument,
+    InvalidEvent,
     LedgerClosed,
     NewEvent,
     RetryableError,
@@ -16,10 +17,12 @@ from ledger import (
     StopError,
 )
 from projections.session_stores.snapshot import (
+    AgentSession,
     ChatMessage,
     ExternalIdTaken,
     SessionBusy,
     SessionChanged,
+    SessionId,
     SnapshotUnreadable,
 )
 from tests.support.agent_sessions import contents, session_of, store_of
@@ -99,6 +102,34 @@ def test_u_16_what_is_handed_in_and_out_is_a_copy(ledger: Any) -> None:
     saved = store.save(session_of().with_message(ChatMessage.user("Look.", [image])))
     image["url"] = saved.chat_messages[-1].images[0]["url"] = "changed"
     assert store.load("s").chat_messages[-1].images == ({"url": "data:,"},)
+    told = {"step": "before_llm", "messages": [{"role": "user"}]}
+    store.append_event("s", NewEvent(told, "checkpoint.saved"))
+    reads: list[Callable[[], Any]] = [
+        lambda: store.checkpoint("s").messages,
+        lambda: store.events("s")[-1].data["messages"],
+    ]
+    for messages in (told["messages"], *(read() for read in reads)):
+        messages[0]["role"] = "changed"
+        messages.append({})
+    assert [read() for read in reads] == [[{"role": "user"}]] * 2
+
+
+def test_u_17_what_cannot_be_an_id_is_refused(ledger: Any) -> None:
+    store = store_of(ledger)
+    ledger.close()  # also when there is no ledger to ask
+    keys: list[Any] = ["", "  ", "nul\0", "k" * 1_025, None, 1.5, True]
+    for key in keys:
+        for call in (
+            *(store.load, store.delete, store.events, store.versions),
+            *(store.checkpoint, store.checkpoints),
+            lambda bad: store.update(bad, lambda one: one),
+            lambda bad: store.append_event(bad, NewEvent({}, "note")),
+            lambda bad: store.save(AgentSession(id=SessionId(bad))),
+        ):
+            with pytest.raises((InvalidEvent, InvalidArgument)):
+                call(key)
+    with pytest.raises(LedgerClosed):
+        store.load("s")
 
 
 @only_sync
