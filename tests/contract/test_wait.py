@@ -196,7 +196,7 @@ def test_an_append_by_another_ledger_object_ends_the_wait(open_ledger: Open) -> 
 
 
 @on_memory
-def test_asm_70_a_wait_may_be_longer_than_5_seconds(ledger: Any) -> None:
+def test_a_wait_may_be_as_long_as_a_day(ledger: Any) -> None:
     found = background(lambda: ledger.read("s", wait=86_400))
     ledger.append("s", note("a"))
     assert texts(found.result(DEADLINE_S)) == ["a"]

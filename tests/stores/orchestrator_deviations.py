@@ -27,9 +27,7 @@ DEVIATIONS = {
     "43": "The caller's number takes no part, not even in telling whether an event is the same.",
     "49": PIPELINE.format("the store answers an empty batch with []."),
     "50": PIPELINE.format("the store itself refuses a batch as a whole."),
-    "70": WRAPPER.format(
-        "no composite and no time limit on calls; see test_wait.py for long waits."
-    ),
+    "70": WRAPPER.format("no composite, and no time limit on calls."),
     "75": CALLER.format("how often a session manager flushes."),
     "88": "There is no counter beside the log: numbers are given inside the append, see 86.",
     "89": "There is no counter beside the log: batches get numbers that follow each other, see 87.",
@@ -134,7 +132,7 @@ FAULTS = {
     "4.2 C-6": "test_asm_92_opening_prepares_the_store_and_refuses_what_is_none",
     "4.2 M-1": "test_health_tells_of_what_belongs_to_nothing",
     "4.2 M-2": "test_old_sessions_are_marked_unless_exempt",
-    "4.2 M-8": "test_asm_u33_a_wait_may_be_longer_than_a_call_used_to_last",
+    "4.2 M-8": "test_asm_70_u33_a_wait_may_be_longer_than_a_call_used_to_last",
     "4.2 M-9": "test_events_of_low_value_go_first_and_some_never_do",
     "4.3.1 an end is undone": "test_asm_104_a_cancelled_run_stays_cancelled",
     "4.3.1 a stale flush": "test_asm_u22_a_repeated_flush_changes_nothing_and_a_stale_one_undoes"

@@ -79,8 +79,10 @@ def test_a_deletion_may_be_the_last_that_comes_before_a_bound(store: Store) -> N
     assert answer() == []
 
 
-def test_asm_64_an_append_ends_the_wait(store: Store) -> None:
+def test_asm_64_an_append_ends_the_wait(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = noted_reads(store, monkeypatch)
     answer = waiting(store)
+    eventually(lambda: waits)
     store.append_event(event("e"))
     assert ids(answer()) == ["e"]
 
@@ -91,14 +93,18 @@ def test_asm_65_without_an_append_the_time_runs_out(store: Store) -> None:
     assert time.monotonic() - began >= 0.08
 
 
-def test_asm_66_67_68_what_does_not_fit_does_not_end_the_wait(store: Store) -> None:
+def test_asm_66_67_68_what_does_not_fit_does_not_end_the_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = {"role": "user", "content": "x"}
     given = event("e", "message_received", run_id="r", data=data)
+    waits = noted_reads(store, monkeypatch)
     answers = [
         waiting(store),
         waiting(store, type="message_received", limit=1),
         waiting(store, run_id="r"),
     ]
+    eventually(lambda: len(waits) == len(answers))
     store.append_event(event("other session", session_id="t"))
     store.append_event(event("other run and type", "message_sent", data=data, run_id="other"))
     store.append_event(given)
@@ -152,9 +158,13 @@ def test_asm_71_106_a_follower_begun_before_a_run_gets_its_events_in_order(
     assert {len(page) for page in pages} <= {1, 2}
 
 
-def test_asm_71_u24_a_flush_wakes_all_who_wait(store: Store) -> None:
+def test_asm_71_u24_a_flush_wakes_all_who_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     filled(store, 3)
+    waits = noted_reads(store, monkeypatch)
     answers = [waiting(store, after=3), waiting(store, after=3), waiting(store, after=3, limit=2)]
+    eventually(lambda: len(waits) == len(answers))
     given = events("f1", "f2", "f3")
     store.flush(ExecutionResult(session=session(), run=run_of(), events=given))
     assert [ids(answer()) for answer in answers] == [ids(given), ids(given), ids(given[:2])]
@@ -172,7 +182,9 @@ def test_asm_u28_closing_the_ledger_tells_those_who_wait(store: Store) -> None:
     future.result(DEADLINE_S)
 
 
-def test_asm_u33_a_wait_may_be_longer_than_a_call_used_to_last(store: Store) -> None:
+def test_asm_70_u33_a_wait_may_be_longer_than_a_call_used_to_last(store: Store) -> None:
     answer = background(lambda: store.get_events("s", wait_timeout_ms=86_400_000))
+    assert store.get_events("other", wait_timeout_ms=5_050) == []  # meanwhile
+    assert not answer.done()
     store.append_event(event("e"))
     assert ids(answer.result(DEADLINE_S)) == ["e"]
