@@ -60,6 +60,8 @@ M-20   `recall_across_sessions` and `search` find answers; steps and guidance ar
 M-25   Steps are matched as well, by texts and by names in JSON. The snapshot of the graph stays: no
        part of it can be told from the rest, so who deletes elements sets a new one. A redaction
        names the elements that its session drew on, and none that it never heard of.
+L-02   How long a session may be idle is an argument, 1,800 seconds unless it is given, and no variable
+       of the environment; what is no number of seconds is refused.
 L-04   `mark_ended` says whether it ended the session.
 L-05   Who may see whose sessions is the caller's to decide: lists are of one owner or of everyone.
        There is no `user_ids`: a parent who is to see its agents' sessions asks for each of them. A

@@ -30,9 +30,13 @@ A-29  A position is the last step that was entered in the scenario, or the last 
 A-34  By last activity, then by id; pages are those of `views.scenario_positions`.
 A-41  No history is a step without a name; the name is that of the step in the scenario that is
       asked for, by which the session calls it in its history.
+A-48  `views.turns` has pages from either end, each behind the last turn of the one before; their
+      largest size, whether there are more and the codes of HTTP are the program's to say.
 A-49  Which statuses are used again can be said; by default all but closed. What another store
       archived (an orchestrator's retention) is never used again: it is in no list and found by its
       id alone, and a channel whose session is archived gets another one.
+A-53  The store finds, marks and clears; the status of a plan and what is upstream of a checkpoint
+      (A-57) are the migration engine's, as in A-52.
 U-12  Of other stores' data in the session nothing is left either.
 """
 

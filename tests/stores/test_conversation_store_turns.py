@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from projections.session_stores.conversation import Session
+import pytest
+from pydantic import ValidationError
+
+from projections.session_stores.conversation import PendingMigration, Session
 from tests.support.conversations import (
     SCENARIO,
     TENANT,
@@ -75,3 +78,26 @@ def test_a_50_what_a_turn_changes_is_stored_with_it_and_nothing_else(ledger: Any
     unsaved = store.get(uuid(100))
     turn(unsaved)
     assert store.get(uuid(100)) == found
+
+
+def test_a_56_what_a_turn_collects_is_kept_while_the_mark_stays(ledger: Any) -> None:
+    store = store_of(ledger)
+    pending = PendingMigration(
+        target_version=2,
+        anchor_content_hash="hash 1",
+        migration_plan_id=uuid(11),
+        marked_at=at(1),
+    )
+    store.save(session_of(pending_migration=pending))
+    store.update(uuid(100), lambda session: session.variables.update(collected="so far"))
+    found = store.get(uuid(100))
+    assert (found.pending_migration, found.variables) == (pending, {"collected": "so far"})
+
+
+def test_a_13_what_no_session_has_is_refused_when_it_is_assigned() -> None:
+    session = session_of()
+    wrong = {"status": "lost", "channel": "pigeon", "turn_count": -1, "rule_fires": {"r": "many"}}
+    for name, value in wrong.items():
+        with pytest.raises(ValidationError, match=name):
+            setattr(session, name, value)
+    assert session == session_of()
