@@ -16,9 +16,10 @@ PIPELINE = "The original does it in its event pipeline, before the store: {}"
 
 DEVIATIONS = {
     "4": "A status that does not follow the one before is refused (invalid_transition), unless the"
-    " store was made with enforce_transitions=False. Tags are a list of different texts. Times of a"
+    " store was made with enforce_transitions=False. A tag that is given twice is kept once. Times of a"
     " session are those of its facts: created_at is that of the first, an event's if one came before"
-    " the record, and what happens later, an event too, moves updated_at.",
+    " the record, and updated_at that of the last, an event's too, also where it tells of an earlier"
+    " time.",
     "14": "Nothing is stored as null: what was left out is not in the log at all.",
     "18": WRAPPER.format("bytes of artifacts are kept elsewhere, and no call here reaches them."),
     "22": "Events that name a run make none, though the views have a row of it.",

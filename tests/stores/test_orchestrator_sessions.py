@@ -58,6 +58,20 @@ def test_asm_4_5_6_19_saving_again_overwrites_everything(store: Store) -> None:
         assert store.get_session("s").deleted_at == deleted_at
 
 
+def test_asm_4_times_are_those_of_the_first_and_the_last_fact_and_tags_are_told_once(
+    store: Store,
+) -> None:
+    store.append_event(event(timestamp=at(50)))
+    store.save_session(session(created_at=at(60), updated_at=at(100), tags=["a", "b", "a"]))
+    found = store.get_session("s")
+    assert (found.created_at, found.updated_at, found.tags) == (at(50), at(100), ["a", "b"])
+    for status, moment in (("active", at(110)), ("completed", at(120))):
+        store.save_session(replace(found, status=status, updated_at=moment))
+        assert store.get_session("s").updated_at == moment
+        store.append_event(event(timestamp=at(70)))
+        assert store.get_session("s").updated_at == at(70)
+
+
 def test_asm_7_to_11_u16_u17_u18_u19_lists_have_filters_an_order_and_an_offset(
     store: Store,
 ) -> None:
@@ -257,7 +271,7 @@ def test_what_is_changed_inside_the_record_is_saved(store: Store) -> None:
 
 
 @on_memory
-def test_what_is_no_session_is_refused(store: Store) -> None:
+def test_asm_14_what_is_no_session_is_refused(store: Store) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"status": "odd"}, "invalid_status"),
         ({"agent_id": ""}, "validation_error"),
@@ -267,6 +281,7 @@ def test_what_is_no_session_is_refused(store: Store) -> None:
         ({"metadata": {"x": float("nan")}}, "validation_error"),
         ({"metadata": {1: 2}}, "validation_error"),
         ({"tags": "text"}, "validation_error"),
+        *(({name: None}, "validation_error") for name in ("metadata", "context", "tags")),
         ({"created_at": at(0).replace(tzinfo=None)}, "validation_error"),
     ]
     for fields, code in cases:
