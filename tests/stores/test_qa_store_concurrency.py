@@ -1,6 +1,8 @@
 """Eight at once on every operation of the question-and-answer store that reads before it writes."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,7 +18,7 @@ from projections.session_stores.qa import (
     Stored,
     ledger_session_id,
 )
-from tests.support.builders import only_async, together
+from tests.support.builders import DEADLINE_S, on_durable, only_async, only_sync, together
 from tests.support.cognee import (
     DATASET,
     Clock,
@@ -99,6 +101,36 @@ def test_bp_19_m_11_u_11_flags_of_different_writers_all_survive(stores: list[Any
     assert at_once(write) == [[True] * ROUNDS] * WRITERS
     [entry] = stores[1].get_all_qa_entries("s")
     assert len(entry.memify_metadata) == WRITERS * ROUNDS
+
+
+FLAGS = """
+import sys
+from ledger import Ledger
+from projections.session_stores.qa import QAStore, SessionQAUpdate
+url, name = sys.argv[1:]
+with Ledger.open(url) as ledger:
+    store = QAStore(ledger)
+    for round_ in range(20):
+        flag = SessionQAUpdate(memify_metadata={f"{name}.{round_}": True})
+        assert store.update_qa_entry("s", "qa", flag)
+"""
+
+
+@on_durable
+@only_sync
+def test_bp_19_flags_of_different_processes_all_survive(
+    open_ledger: Callable[..., Any], url: str
+) -> None:
+    store = store_of(open_ledger())
+    store.create_qa_entry("s", "q", "a", qa_id="qa")
+    processes = [
+        subprocess.Popen([sys.executable, "-c", FLAGS, url, name], stderr=subprocess.PIPE)
+        for name in "ab"
+    ]
+    said = [one.communicate(timeout=DEADLINE_S)[1] for one in processes]
+    assert said == [b"", b""]
+    [entry] = store.get_all_qa_entries("s")
+    assert entry.memify_metadata == {f"{one}.{n}": True for one in "ab" for n in range(20)}
 
 
 def test_bp_22_changes_beside_creations_and_deletions_hit_the_right_entry(
