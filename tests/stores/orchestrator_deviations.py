@@ -41,7 +41,8 @@ DEVIATIONS = {
     " server that cannot be reached.",
     "95": CALLER.format("what a run does when its events could not be kept."),
     "96": WRAPPER.format("no composite of session store and artifact store."),
-    "97": "The store is an object; there is nothing else that the ports could be given.",
+    "97": "The store is an object: what else a port is made of is refused with InvalidArgument, which"
+    " has no code, for there is no store yet to answer with one.",
     "98": "Saved as pending, a session that others began (a store of answers, of snapshots or of"
     " conversations, or anybody who ended it) keeps its status, which is then read back, whenever"
     " pending does not follow; the first record and its repetitions are no wish to undo what others"

@@ -150,7 +150,7 @@ def test_a_store_is_made_for_a_tenant_that_there_can_be(ledger: Any) -> None:
         assert [one.id for one in store.list_sessions()] == ["s"]
 
 
-def test_what_is_no_store_of_its_face_gets_no_companion() -> None:
+def test_asm_97_what_is_no_store_of_its_face_gets_no_companion() -> None:
     async def use() -> None:
         async with await AsyncLedger.open("memory:") as other:
             with Ledger.open("memory:") as ledger:
@@ -162,7 +162,7 @@ def test_what_is_no_store_of_its_face_gets_no_companion() -> None:
                     (AsyncOrchestratorMaintenance, twin, one),
                 ]
                 for make, right, foreign in cases:
-                    for wrong in (foreign, ledger, other, None, right.plans):
+                    for wrong in (foreign, ledger, other, None, right.plans, ("module", "context")):
                         with pytest.raises(InvalidArgument) as caught:
                             make(wrong)
                         assert caught.value.argument == "store"
