@@ -209,12 +209,14 @@ def test_asm_51_to_62_u12_u13_u14_filters(store: Store) -> None:
     assert [store.get_latest_sequence(id) for id in ("s", "t", "unknown")] == [4, 0, 0]
 
 
-def test_a_limit_counts_what_fits_though_other_types_share_its_fact(store: Store) -> None:
+def test_asm_57_58_a_limit_counts_what_fits_though_other_types_share_its_fact(store: Store) -> None:
     data = {"role": "user", "content": "x"}
     for n in range(6):
         type = "message_sent" if n % 3 == 2 else "message_received"
         store.append_event(event(f"e{n}", type, data=data))
     assert ids(store.get_events("s", type="message_sent", limit=2)) == ["e2", "e5"]
+    # What is read next is more than is missing, and not more than was asked for is returned.
+    assert ids(store.get_events("s", type="message_received", after=2, limit=1)) == ["e3"]
 
 
 def test_asm_u3_u4_an_id_belongs_to_its_session_and_to_its_content(store: Store) -> None:
