@@ -205,6 +205,15 @@ def test_asm_24_to_27_runs_are_listed_by_session_and_status(store: Store) -> Non
     assert ids(store.list_runs("t")) == ["r4"]
 
 
+@on_memory
+def test_asm_22_27_a_list_of_runs_goes_on_behind_those_that_nobody_saved(store: Store) -> None:
+    store.append_events([event(run_id=f"told of {n}") for n in range(60)])
+    for id in ("r1", "r2"):
+        store.save_run(run_of(id=id, status="running"))
+    assert ids(store.list_runs("s", limit=1)) == ["r1"]
+    assert ids(store.list_runs("s", limit=3)) == ["r1", "r2"]
+
+
 def test_asm_29_to_32_u20_the_running_run_is_active_as_soon_as_it_is_saved(store: Store) -> None:
     assert store.get_active_run("s") is None
     store.save_run(run_of(id="r1"))
