@@ -182,6 +182,8 @@ MOMENTS: dict[str, list[SessionRecord | RunRecord]] = {
     "run.ended_at": [
         *(run_of(status=end, ended_at=EARLY) for end in ("completed", "failed", "timeout")),
         run_of("t", status="cancelled", ended_at=EARLY),
+        run_of(status="failed", ended_at=EARLY, token_usage={"input_tokens": 1}),
+        run_of("t", status="completed", ended_at=EARLY, turn_count=2),
     ],
 }
 

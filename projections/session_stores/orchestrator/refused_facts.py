@@ -21,6 +21,8 @@ _MOMENTS = {
     "session.archived": "deleted_at",
     **dict.fromkeys(("run.created", "run.started"), "started_at"),
     **dict.fromkeys(ENDINGS, "ended_at"),
+    # Or at the beginning, which is told, and so refused, before them.
+    **dict.fromkeys(("usage.recorded", "run.amended"), "ended_at"),
 }
 
 
