@@ -64,6 +64,19 @@ def test_an_event_that_is_repeated_later_is_stored_once(ledger: Any) -> None:
     assert times(ledger) == {clock.now}
 
 
+def test_a_save_happens_at_one_time_and_an_event_that_is_in_it_twice_is_one(ledger: Any) -> None:
+    clock, progress = Clock(), NewEvent(ProgressReported(text="b"))
+
+    def passing() -> Any:
+        clock.forward(1)
+        return clock.now
+
+    events = [progress, runtime_event("textDelta", text="a"), progress]
+    store_of(ledger, clock=passing).save(session_of(1), events=events)
+    assert len(times(ledger)) == 1
+    assert [one.event_id for one in ledger.read("s")].count(progress.event_id) == 1
+
+
 @only_sync
 def test_of_two_who_tell_one_event_at_once_both_have_told_it(ledger: Any) -> None:
     clock, progress = Clock(), NewEvent(ProgressReported(text="b"), event_id="e")

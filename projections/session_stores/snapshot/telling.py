@@ -36,6 +36,7 @@ from .runtime_events import ENDS_CALL, RuntimeEvent, kind_of, new_event
 from .tool_calls import oldest_open_call
 
 AnyEvent = RuntimeEvent | NewEvent | Fact
+Clock = Callable[[], datetime]
 
 
 class SnapshotTelling(SnapshotReading):
@@ -46,10 +47,10 @@ class SnapshotTelling(SnapshotReading):
         ledger: Ledger | AsyncLedger,
         views: Views | AsyncViews,
         tenant: str,
-        clock: Callable[[], datetime] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         super().__init__(ledger, views, tenant)
-        self.clock = None if clock is None else checked_clock(clock)
+        self.clock: Clock | None = None if clock is None else checked_clock(clock)
 
     def append_event(
         self,
@@ -75,7 +76,7 @@ class SnapshotTelling(SnapshotReading):
             check_told(self.ledger.door, (self.tenant, session_id), told, None, "event")
             if run_id is not None:
                 told = msgspec.structs.replace(told, run_id=run_id)
-            told = yield from self._timed(session_id, told, named=named)
+            told = yield from self._timed(session_id, told, self.clock, named=named)
             try:
                 appended: Appended = yield self.ledger.append(
                     session_id,
@@ -102,9 +103,13 @@ class SnapshotTelling(SnapshotReading):
         raise SessionBusy(session_id, ROUNDS_MAX)
 
     def told_facts(
-        self, session_id: str, external_id: str | None, events: Sequence[AnyEvent]
+        self,
+        session_id: str,
+        external_id: str | None,
+        events: Sequence[AnyEvent],
+        clock: Clock | None,
     ) -> Plan[list[NewEvent]]:
-        """Return the events to append that a caller tells with a save."""
+        """Return the events to append that a caller tells with a save, at the time of its clock."""
         told: list[NewEvent] = []
         incarnation: int | None = None
         session = self.tenant, session_id
@@ -116,17 +121,19 @@ class SnapshotTelling(SnapshotReading):
                 raise InvalidArgument("events", "expected no messages: the session has them")
             check_told(self.ledger.door, session, one, external_id, "events")
             named = isinstance(event, NewEvent)
-            told.append((yield from self._timed(session_id, one, named=named)))
+            told.append((yield from self._timed(session_id, one, clock, named=named)))
         return told
 
-    def _timed(self, session_id: str, told: NewEvent, *, named: bool) -> Plan[NewEvent]:
-        """Return an event with the time of the clock, if there is one; repeated it has its first one."""
-        if self.clock is None or told.occurred_at is not None:
+    def _timed(
+        self, session_id: str, told: NewEvent, clock: Clock | None, *, named: bool
+    ) -> Plan[NewEvent]:
+        """Return an event with the time of a clock, if there is one; repeated it has its first one."""
+        if clock is None or told.occurred_at is not None:
             return told
         known: Event | None = None
         if named:
             known = yield self.ledger.get(session_id, told.event_id, tenant=self.tenant)
-        at = self.clock() if known is None else known.occurred_at
+        at = clock() if known is None else known.occurred_at
         return msgspec.structs.replace(told, occurred_at=at)
 
     def _new_event(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -167,7 +168,9 @@ class SnapshotWriting(SnapshotTelling):
         facts += [*said.facts, *approvals]
         if external_id is None and base is not None:
             external_id = base.external_id
-        told = yield from self.told_facts(before.session_id, external_id, events)
+        # Looked at once: a save happens at one time, and so is an event that is in it twice one event.
+        clock = None if self.clock is None else cache(self.clock)
+        told = yield from self.told_facts(before.session_id, external_id, events, clock)
         saved = snapshot_fact(session, base, said.window, facts, head)
         after = Base(
             ledger_id=self.ledger.ledger_id,
@@ -182,15 +185,10 @@ class SnapshotWriting(SnapshotTelling):
             run_state=session.run_state,
             total_tool_calls=session.total_tool_calls,
         )
-        own = self._at_once([*facts, *([] if saved is None else [saved])])
+        own = [*facts, *([] if saved is None else [saved])]
+        if clock is not None:
+            own = [msgspec.structs.replace(one, occurred_at=clock()) for one in own]
         return Saving([*own[: len(facts)], *told, *own[len(facts) :]], told, claims, after)
-
-    def _at_once(self, facts: Sequence[NewEvent]) -> list[NewEvent]:
-        """Return what a save says of its own, all at the time of the clock, if there is one."""
-        if self.clock is None or not facts:
-            return list(facts)
-        now = self.clock()
-        return [msgspec.structs.replace(one, occurred_at=now) for one in facts]
 
     def _saved(self, session: AgentSession, saving: Saving, version: int) -> Plan[AgentSession]:
         """Return a session as it is stored now."""
