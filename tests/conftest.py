@@ -30,6 +30,7 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
+        gc.collect()  # what is lost by now would be frozen, and never warn of what it left open
         gc.freeze()
         gc.enable()
 
