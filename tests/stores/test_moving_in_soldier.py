@@ -118,3 +118,11 @@ def test_turns_are_found_at_their_times(ledger: Any) -> None:
         assert [one.started_at for one in turns] == [at(1), at(2), at(3)]
         assert [one.ended_at for one in turns] == [None, at(2.5), at(3.5)]
     assert views.anomalies(tenant=str(TENANT)) == []
+
+
+def test_turns_of_which_nothing_is_known_are_counted_all_the_same(ledger: Any) -> None:
+    session = Session.model_validate_json(EXPORT[0])
+    store_of(ledger).save(session)
+    turns = all_views_of(ledger).turns(str(session.session_id), tenant=str(TENANT))
+    assert [one.turn_number for one in turns] == [1, 2, 3]
+    assert {one.started_at for one in turns} == {session.last_activity_at}
