@@ -76,7 +76,7 @@ def checked_clock(clock: object) -> Callable[[], datetime]:
         raise InvalidArgument("clock", reason)
 
     def now() -> datetime:
-        told = moment(clock(), "clock")
+        told = moment(answered(clock(), "clock"), "clock")
         if told is None:
             raise InvalidArgument("clock", "expected a time with a time zone, got None")
         return told

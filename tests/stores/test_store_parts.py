@@ -10,6 +10,7 @@ import pytest
 from ledger import AsyncLedger, InvalidArgument, Ledger
 from projections import AsyncViews, Views
 from projections.session_stores import conversation, orchestrator, qa, snapshot
+from tests.support.agent_sessions import session_of
 from tests.support.cognee import START, asked
 from tests.support.conversations import SCENARIO, TENANT
 
@@ -22,11 +23,17 @@ STORES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 each_store = pytest.mark.parametrize("store", STORES)
 
-WRONG_TIMES: dict[str, Any] = {
-    "none": None,
-    "naive": datetime(2026, 1, 1),
-    "number": 5,
-    "text": START.isoformat(),
+
+async def _later() -> datetime:
+    return START
+
+
+WRONG_CLOCKS: dict[str, Callable[[], Any]] = {
+    "none": lambda: None,
+    "naive": lambda: datetime(2026, 1, 1),
+    "number": lambda: 5,
+    "text": START.isoformat,
+    "async": _later,
 }
 
 
@@ -80,7 +87,7 @@ def test_a_ledger_or_views_of_the_other_face_are_refused(store: str) -> None:
     with_both_faces(use)
 
 
-@pytest.mark.parametrize("store", ["conversation", "qa"])
+@pytest.mark.parametrize("store", ["conversation", "qa", "snapshot"])
 def test_a_clock_that_cannot_be_asked_is_refused(store: str) -> None:
     def use(ledger: Ledger, other: AsyncLedger) -> None:
         for make, on in zip(STORES[store], (ledger, other), strict=True):
@@ -91,11 +98,10 @@ def test_a_clock_that_cannot_be_asked_is_refused(store: str) -> None:
     with_both_faces(use)
 
 
-@pytest.mark.parametrize("time", WRONG_TIMES)
-def test_a_clock_that_tells_no_time_is_refused_before_anything_is_stored(time: str) -> None:
-    def clock() -> Any:
-        return WRONG_TIMES[time]
-
+@pytest.mark.parametrize("clock", WRONG_CLOCKS.values(), ids=WRONG_CLOCKS)
+def test_a_clock_that_tells_no_time_is_refused_before_anything_is_stored(
+    clock: Callable[[], Any],
+) -> None:
     with Ledger.open("memory:") as ledger:
         store: Any = qa.QAStore(ledger, clock=clock, session_ttl_s=5)
         with pytest.raises(InvalidArgument, match="clock"):
@@ -107,6 +113,8 @@ def test_a_clock_that_tells_no_time_is_refused_before_anything_is_stored(time: s
         talks = conversation.ConversationStore(ledger, tenant_id=TENANT, clock=clock)
         with pytest.raises(InvalidArgument, match="clock"):
             talks.find_sessions_by_step_hash(TENANT, SCENARIO, 1, "hash")
+        with pytest.raises(InvalidArgument, match="clock"):
+            snapshot.SnapshotStore(ledger, clock=clock).save(session_of(1))
         assert ledger.head("s") == 2
 
 
