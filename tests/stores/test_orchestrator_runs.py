@@ -98,6 +98,14 @@ def test_what_a_run_used_happened_when_it_ended_or_began(store: Store) -> None:
     assert store.ledger.read("s")[-1].occurred_at > at(9)  # told when it is saved
 
 
+def test_a_run_that_was_never_saved_as_running_took_time_all_the_same(store: Store) -> None:
+    free = another(store, enforce_transitions=False)
+    free.save_run(run_of(started_at=at(0)))
+    free.save_run(run_of(status="completed", started_at=at(0), ended_at=at(9)))
+    [run] = views_of(store.ledger).runs("s")
+    assert (run.started_at, run.ended_at, run.duration_us) == (at(0), at(9), 9_000_000)
+
+
 def test_the_facts_of_a_run_tell_what_it_used_and_why_it_failed(store: Store) -> None:
     error = {"code": "c", "message": "m", "more": 1}
     store.save_run(replace(FULL, status="failed", error=error, ended_at=at(9)))

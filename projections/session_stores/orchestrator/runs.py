@@ -117,9 +117,10 @@ def _ending(status: str, record: RunRecord) -> tuple[set[str], list[NewEvent]]:
         return set(), [_fact("run.amended", {"status": target}, record)]
     if target == "running":
         return set(), [_fact("run.started", {}, record)]
-    began = (
-        [_fact("run.started", {}, record)] if (status, target) == ("pending", "completed") else []
-    )
+    began = []
+    if (status, target) == ("pending", "completed"):
+        # Told as of now, it would begin behind its end, and have taken no time.
+        began = [_fact("run.started", {}, record, record.started_at)]
     told: dict[str, Any] = {}
     if target == "completed":
         told = {"output": record.output}
