@@ -18,6 +18,19 @@ V = TypeVar("V", Views, AsyncViews)
 R = TypeVar("R")
 T = TypeVar("T")
 
+Clock = Callable[[], datetime]
+
+
+class StorePlans:
+    """What the plans of a store are over: the sync or the async faces of ledger and views, a tenant."""
+
+    def __init__(
+        self, ledger: Ledger | AsyncLedger, views: Views | AsyncViews, tenant: str
+    ) -> None:
+        self.ledger = ledger
+        self.views = views
+        self.tenant = ledger.door.tenant_key(tenant)
+
 
 def views_for(ledger: Ledger, views: Views | None) -> Views:
     """Return the views of a ledger, made if none are given; refuse those of another one."""
@@ -69,7 +82,7 @@ def changed_by(change: Callable[[R], T], stored: R) -> T:
     return answered(change(stored), "change")
 
 
-def checked_clock(clock: object) -> Callable[[], datetime]:
+def checked_clock(clock: object) -> Clock:
     """Return a clock that refuses, when it is asked, to tell what is no time with a zone."""
     if not callable(clock):
         reason = f"expected a function that returns the time, got {shown(clock)}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ledger import AsyncLedger, Ledger
 from ledger.arguments import list_limit, natural
 from ledger.limits import SEQUENCE_MAX
 from ledger.plans import Plan
@@ -13,9 +12,8 @@ from ledger.plans import Plan
 from ...folds.runs import Run
 from ...folds.sessions import Session
 from ...readers.listing_cursors import ViewPage
-from ...views import Views
-from ...views_async import AsyncViews
 from ..all_sessions import page_by_beginning
+from ..store_parts import StorePlans
 from . import runs, sessions
 from .reading import EventFilters, latest_sequence, one_or_several, session_events
 from .records import RUN_STATUSES, SESSION_STATUSES, EventRecord, RunRecord, SessionRecord, Texts
@@ -25,15 +23,8 @@ _PAGE_ROWS = 2_000
 _PAGE_ROWS_MIN = 50
 
 
-class SavedRecords:
+class SavedRecords(StorePlans):
     """The sessions, runs and events of one tenant's store."""
-
-    def __init__(
-        self, ledger: Ledger | AsyncLedger, views: Views | AsyncViews, tenant: str
-    ) -> None:
-        self.ledger = ledger
-        self.views = views
-        self.tenant = ledger.door.tenant_key(tenant)
 
     def session(self, session_id: str) -> Plan[SessionRecord]:
         """Return a session that was saved."""

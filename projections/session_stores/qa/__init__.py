@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..snapshot.errors import SessionBusy
+from ..store_parts import Clock
 from .cache import CogneeCache
 from .cache_async import AsyncCogneeCache
-from .core import Clock
 from .errors import IdTaken
 from .guidance import Guidance, SessionContextEntry, SessionFeedbackEntry
 from .ids import Key, default_session_id, ledger_session_id

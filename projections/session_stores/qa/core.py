@@ -29,14 +29,12 @@ from ...views import Views
 from ...views_async import AsyncViews
 from ..all_sessions import PAGE_SESSIONS, all_sessions
 from ..snapshot.errors import SessionBusy
-from ..store_parts import checked_clock
+from ..store_parts import Clock, checked_clock
 from .clearing import cleared
 from .facts import OURS, SIGNED
 from .ids import NAMES, Key, Place, place_of
 from .refused_facts import given, refused
 from .standing import Standing
-
-Clock = Callable[[], datetime]
 
 #: So often a plan begins anew because others wrote to the session; in each round one of them won.
 ROUNDS_MAX = 1_000

@@ -10,9 +10,9 @@ from ledger.plans import arun
 
 from ...readers.listing_cursors import ViewPage
 from ...views_async import AsyncViews
-from ..store_parts import async_views_for
+from ..store_parts import Clock, async_views_for
 from . import entries, guidance, pruning, recall, steps, values
-from .core import Clock, QACore
+from .core import QACore
 from .guidance import Guidance
 from .ids import Key
 from .recall import HISTORY_PAIRS, SCOPES, Recalled

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from ledger import AsyncLedger, InvalidArgument, Ledger
+from ledger import InvalidArgument
 from ledger.arguments import natural
 from ledger.events import SESSION_DELETED, Event
 from ledger.plans import Plan
@@ -18,9 +18,8 @@ from ...folds.messages import Message
 from ...folds.sessions import Session
 from ...folds.snapshots import Snapshot
 from ...readers.listing_cursors import ViewPage
-from ...views import Views
-from ...views_async import AsyncViews
 from ..all_sessions import all_sessions
+from ..store_parts import StorePlans
 from ..uuid_texts import hyphenated
 from .agent_sessions import AgentSession, SessionId
 from .errors import SessionBusy
@@ -46,15 +45,8 @@ from .records import (
 CHANGES_AT_FIRST = 2
 
 
-class SnapshotReading:
-    """The reading half of a store, over the sync or the async faces of ledger and views."""
-
-    def __init__(
-        self, ledger: Ledger | AsyncLedger, views: Views | AsyncViews, tenant: str
-    ) -> None:
-        self.ledger = ledger
-        self.views = views
-        self.tenant = ledger.door.tenant_key(tenant)
+class SnapshotReading(StorePlans):
+    """The reading half of a store."""
 
     def resolve(self, key: SessionKey) -> Plan[str]:
         """Return the id of the session that has this id, else this external id; else the id."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -24,7 +23,7 @@ from ledger.plans import Plan
 from ...engine.projection import payload
 from ...views import Views
 from ...views_async import AsyncViews
-from ..store_parts import checked_clock
+from ..store_parts import Clock, checked_clock
 from .errors import SessionBusy
 from .event_ids import id_in_life, incarnation_of, under
 from .external_ids import check_told
@@ -36,7 +35,6 @@ from .runtime_events import ENDS_CALL, RuntimeEvent, kind_of, new_event
 from .tool_calls import oldest_open_call
 
 AnyEvent = RuntimeEvent | NewEvent | Fact
-Clock = Callable[[], datetime]
 
 
 class SnapshotTelling(SnapshotReading):
@@ -88,9 +86,7 @@ class SnapshotTelling(SnapshotReading):
             except InvalidEvent as error:
                 raise refused_event(event, error) from error
             except EventIdReused as error:
-                if self.clock is None or error.event_id == reused:
-                    raise
-                reused = error.event_id  # somebody told it since it was looked up, at his time
+                reused = self.told_meanwhile(error, reused)
                 continue
             except SequenceConflict:
                 continue
@@ -123,6 +119,12 @@ class SnapshotTelling(SnapshotReading):
             named = isinstance(event, NewEvent)
             told.append((yield from self._timed(session_id, one, clock, named=named)))
         return told
+
+    def told_meanwhile(self, error: EventIdReused, before: str) -> str:
+        """Return the id that somebody told since it was looked up, at his time; else raise the error."""
+        if self.clock is None or error.event_id == before:
+            raise error
+        return error.event_id
 
     def _timed(
         self, session_id: str, told: NewEvent, clock: Clock | None, *, named: bool

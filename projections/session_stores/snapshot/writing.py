@@ -100,9 +100,7 @@ class SnapshotWriting(SnapshotTelling):
                 door, said = self.ledger.door, saving.after.messages
                 raise refused_save(door, of, saving.facts, said, told, error) from error
             except EventIdReused as error:
-                if self.clock is None or error.event_id == reused:
-                    raise
-                reused = error.event_id  # somebody told it since it was looked up, at his time
+                reused = self.told_meanwhile(error, reused)
                 continue
             except SequenceConflict as conflict:
                 if (conflict.tenant, conflict.session_id) == (mine.tenant, mine.session_id):
@@ -185,10 +183,10 @@ class SnapshotWriting(SnapshotTelling):
             run_state=session.run_state,
             total_tool_calls=session.total_tool_calls,
         )
-        own = [*facts, *([] if saved is None else [saved])]
         if clock is not None:
-            own = [msgspec.structs.replace(one, occurred_at=clock()) for one in own]
-        return Saving([*own[: len(facts)], *told, *own[len(facts) :]], told, claims, after)
+            facts = [msgspec.structs.replace(one, occurred_at=clock()) for one in facts]
+            saved = saved and msgspec.structs.replace(saved, occurred_at=clock())
+        return Saving([*facts, *told, *([] if saved is None else [saved])], told, claims, after)
 
     def _saved(self, session: AgentSession, saving: Saving, version: int) -> Plan[AgentSession]:
         """Return a session as it is stored now."""
