@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Unpack
+from typing import Annotated, Any, ClassVar, Final, Unpack
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     ValidationInfo,
 )
+from pydantic_core import PydanticCustomError
 
 from ..codec import check_json, check_text
 from ..errors import InvalidEvent
@@ -32,6 +33,9 @@ MILLISECONDS_MAX = 9 * 10**15
 #: The context of a validation of what is known to consist of plain JSON values; its text is looked
 #: at when it is encoded. An empty mapping, for the validators of other people's models look into it.
 PLAIN: Mapping[str, Any] = MappingProxyType({})
+
+#: What pydantic calls the refusal of a value that JSON does not have.
+NO_JSON: Final = "no_json"
 
 
 class Part(BaseModel):
@@ -94,9 +98,11 @@ def _json(value: Any, info: ValidationInfo) -> Any:
     if info.context is PLAIN:
         return value
     try:
-        check_json(value, "value")
+        check_json(value, "")
     except InvalidEvent as error:
-        raise ValueError(f"{error.field}: {error.reason}") from error
+        told = {"inside": error.field, "reason": error.reason}
+        said = "{inside}: {reason}" if error.field else "{reason}"
+        raise PydanticCustomError(NO_JSON, said, told) from error
     return value
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..codec import encode_json, encode_plain, is_plain
 from ..errors import InvalidEvent
-from .base import PLAIN, Fact
+from .base import NO_JSON, PLAIN, Fact
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -42,9 +42,14 @@ def validated(validate: Callable[..., M], data: Any, **options: Any) -> M:
     try:
         return validate(data, **options)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(("payload", *(str(part) for part in first["loc"])))
-        raise InvalidEvent(place, str(first["msg"])) from error
+        context = first.get("ctx", {})
+        if first["type"] == NO_JSON:
+            raise InvalidEvent(f"{place}{context['inside']}", context["reason"]) from error
+        # A validator's own words, without pydantic's "Value error, " in front of them.
+        said = str(context.get("error", "")) or first["msg"]
+        raise InvalidEvent(place, said) from error
 
 
 def _proved(model: BaseModel, dumped: dict[str, Any]) -> bytes:
@@ -69,6 +74,7 @@ def _dumped(model: BaseModel) -> dict[str, Any]:
             exclude_unset=isinstance(model, Fact),
             round_trip=True,
             warnings=False,
+            fallback=_mapping,
         )
     except (ValueError, RecursionError) as error:
         raise InvalidEvent(_failing(model), f"has no JSON form: {error}") from error
@@ -78,16 +84,27 @@ def _said(model: BaseModel) -> dict[str, Any]:
     # serialize_as_any: fields that a subclass adds are left out of what is stored.
     try:
         return model.model_dump(
-            by_alias=True, round_trip=True, warnings=False, serialize_as_any=True
+            by_alias=True,
+            round_trip=True,
+            warnings=False,
+            fallback=_mapping,
+            serialize_as_any=True,
         )
     except (ValueError, RecursionError) as error:
         raise InvalidEvent("payload", f"cannot be compared with its JSON form: {error}") from error
 
 
+def _mapping(value: Any) -> dict[Any, Any]:
+    """Return a mapping that is no dict as one; pydantic knows dicts alone."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise ValueError(f"{type(value).__name__} has no JSON form")
+
+
 def _failing(model: BaseModel) -> str:
     for name in type(model).model_fields:
         try:
-            model.model_dump(mode="json", include={name}, warnings=False)
+            model.model_dump(mode="json", include={name}, warnings=False, fallback=_mapping)
         except (ValueError, RecursionError):
             return f"payload.{name}"
     return "payload"

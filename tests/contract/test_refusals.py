@@ -12,7 +12,7 @@ import pytest
 
 from ledger import Append, InvalidArgument, InvalidEvent, Limits, NewEvent
 from ledger import limits as bounds
-from ledger.catalogue import SessionClosed
+from ledger.catalogue import RunFinished, SessionClosed
 from tests.support.awkward import Awkward, Lying
 from tests.support.builders import note, on_memory, texts, whole_feed
 
@@ -330,6 +330,20 @@ def test_any_mapping_is_a_payload(ledger: Any) -> None:
     frozen = types.MappingProxyType({"a": types.MappingProxyType({"b": 1})})
     event = ledger.append("s", NewEvent(frozen, "x", metadata=frozen)).event
     assert (event.data, event.metadata) == ({"a": {"b": 1}}, {"a": {"b": 1}})
+    for known in (NewEvent({"output": frozen}, "run.finished"), RunFinished(output=frozen)):
+        assert ledger.append("s", known).event.data == {"output": {"a": {"b": 1}}}
+
+
+def test_a_fact_s_refusal_names_the_innermost_place_in_plain_words(ledger: Any) -> None:
+    for given, place, reason in (
+        ({"output": {"a": [0, {"b": b""}]}}, ".output.a[1].b", "bytes has no JSON form"),
+        ({"error_event_id": " "}, ".error_event_id", "must not be empty or blank"),
+    ):
+        type = "run.finished" if "output" in given else "error.recovered"
+        with pytest.raises(InvalidEvent) as refused:
+            ledger.append("s", NewEvent(given, type))
+        assert (refused.value.field, refused.value.reason) == (f"payload{place}", reason)
+    assert ledger.head("s") == 0
 
 
 def test_json_text_and_a_mapping_are_the_same_payload(ledger: Any) -> None:

@@ -104,7 +104,8 @@ REFUSED: dict[str, list[Callable[[Any, Any, Any], object]]] = {
     "context": [lambda store, lists, cache: store.set_graph_context("s", 5)],
     "tokens_in": [lambda store, lists, cache: lists.accumulate_usage("s", tokens_in=-1)],
     "value": [lambda store, lists, cache: cache.set_value("k", object())],
-    "log_entry": [lambda store, lists, cache: cache.log_usage("u", {"n": object()})],
+    "value.a[1]": [lambda store, lists, cache: cache.set_value("k", {"a": [0, object()]})],
+    "log_entry.n": [lambda store, lists, cache: cache.log_usage("u", {"n": object()})],
 }
 
 

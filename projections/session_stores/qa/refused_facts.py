@@ -9,7 +9,7 @@ from ledger.batch import Door
 
 from ..refused_facts import PAYLOAD, first_refused, unplaced
 
-#: Type and field of a fact -> what the calls of the stores have in its place.
+#: Type and place in a fact -> what the calls of the stores have there; the inner place comes first.
 _GIVEN = {
     ("usage.recorded", "input_tokens"): "tokens_in",
     ("usage.recorded", "output_tokens"): "tokens_out",
@@ -17,7 +17,9 @@ _GIVEN = {
     ("context.rated", "harmful_delta"): "harmful",
     ("context.amended", "context_id"): "entry_id",
     ("graph_context.set", "content"): "context",
+    ("snapshot.saved", "state.value"): "value",
     ("snapshot.saved", "state"): "value",
+    ("audit.recorded", "data.entry"): "log_entry",
     ("audit.recorded", "data"): "log_entry",
 }
 #: Type of a fact -> what all of it is called, where it is too much as a whole.
@@ -53,5 +55,8 @@ def given(fact: NewEvent, error: InvalidEvent) -> InvalidEvent:
     type_ = str(fact.type)
     if not field:
         return InvalidEvent(_WHOLE.get(type_, whole), error.reason)
-    name, *rest = field.split(".")
-    return InvalidEvent(".".join([_GIVEN.get((type_, name), name), *rest]), error.reason)
+    for (type, place), name in _GIVEN.items():
+        inside = field.removeprefix(place)
+        if type == type_ and inside != field and inside[:1] in ("", ".", "["):
+            return InvalidEvent(name + inside, error.reason)
+    return InvalidEvent(field, error.reason)

@@ -5,6 +5,7 @@ They carry no id of a tool call: whoever appends them says which call is meant.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -53,14 +54,14 @@ def new_event(event: RuntimeEvent, call_id: str | None, event_id: str | None) ->
 
 def place_of(event: RuntimeEvent, field: str) -> str:
     """Return where an event says what its fact has in a field, by the names of the event."""
-    kind, (name, dot, rest) = kind_of(event), field.partition(".")
+    kind, name = kind_of(event), re.split(r"[.\[]", field, maxsplit=1)[0]
     within = _WITHIN.get(kind, "")
     if kind == "userEvent":
         kind = event["event"]["userEventType"]
     step = event["checkpoint"]["step"] if kind == "checkpoint" else None
     if name in _OF_STEP and isinstance(step, Mapping):
         within += f"step.{next(iter(step))}."
-    return f"{within}{_THEIRS.get(kind, {}).get(name, name)}{dot}{rest}"
+    return f"{within}{_THEIRS.get(kind, {}).get(name, name)}{field[len(name) :]}"
 
 
 def _given(event: RuntimeEvent, *names: str, **renamed: str) -> dict[str, Any]:
