@@ -172,17 +172,29 @@ def test_a_get(
     )
 
 
-def test_append_events_of_a_batch(kind: str, ledger: Ledger, sizes: Sizes, report: Report) -> None:
+def tool_call(number: int) -> dict[str, Any]:
+    """Return the result of a tool call as an orchestrator tells it."""
+    told = payload(number)
+    return {"tool_call_id": told.pop("call_id"), **told}
+
+
+#: What the ledger keeps as a fact that every view shows, and what it keeps as it is.
+BATCHES: dict[str, list[dict[str, Any]]] = {
+    "tool_call_completed": [tool_call(number) for number in range(BATCH)],
+    "turn_completed": [payload(number) for number in range(BATCH)],
+}
+
+
+@pytest.mark.parametrize("type", BATCHES)
+def test_append_events_of_a_batch(
+    kind: str, ledger: Ledger, type: str, sizes: Sizes, report: Report
+) -> None:
     store = OrchestratorStore(ledger)
 
     def ours() -> int:
         for _ in range(sizes.batches):
-            data = [payload(number) for number in range(BATCH)]
             store.append_events(
-                [
-                    EventRecord(session_id="live", type="tool_call_completed", data=one)
-                    for one in data
-                ]
+                [EventRecord(session_id="live", type=type, data=one) for one in BATCHES[type]]
             )
         return sizes.batches * BATCH
 
@@ -193,7 +205,7 @@ def test_append_events_of_a_batch(kind: str, ledger: Ledger, sizes: Sizes, repor
 
     report(
         alternate(
-            f"append_events of {BATCH}, {NAMES[kind]}",
+            f"append_events of {BATCH} ({type}), {NAMES[kind]}",
             "the log's append of a batch",
             ours,
             baseline,

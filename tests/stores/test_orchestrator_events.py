@@ -1,6 +1,5 @@
 """Appending events, and finding them again."""
 
-import json
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
 from typing import Any
@@ -9,7 +8,6 @@ from msgspec.structs import replace
 
 from ledger import NewEvent
 from projections.session_stores.orchestrator import OrchestratorStore as Store
-from projections.session_stores.orchestrator.records import EVENT_TYPES
 from tests.stores.orchestrator_cases import (
     at,
     event,
@@ -57,68 +55,6 @@ def test_asm_38_u29_an_event_without_a_time_is_refused_and_harms_nothing(store: 
     with refused("validation_error"):
         store.append_events([event(), event(timestamp=bad)])
     assert store.append_event_with_sequence(event()).sequence_number == 1
-
-
-#: Data that a fact of the catalogue says just as well, and data that none does.
-DATA: dict[str, list[dict[str, Any]]] = {
-    "message_sent": [{"role": "user", "content": "hi"}, {"content": "no role"}],
-    "message_received": [
-        {"role": "assistant", "content": "x"},
-        {"role": "assistant", "content": "x", "thread_id": "t", "turn_id": "1", "of": {"n": 1.0}},
-        {"role": "robot"},
-    ],
-    "message_streamed": [{"content": "part"}, {"delta": "part"}],
-    "tool_call_started": [
-        {"tool_call_id": "1", "tool_name": "t", "tool_input": {"a": 1}},
-        {"tool_call_id": "1", "tool_name": "t", "turn_id": "t1", "thread_id": None},
-    ],
-    "tool_call_completed": [
-        {"tool_call_id": "1", "tool_name": "t", "tool_output": [1]},
-        {"tool_call_id": "1", "tool_input": {"text": "x" * 20_000}, "turn_id": 7},
-        {"tool_call_id": "1", "content": "x" * 20_000},
-    ],
-    "tool_call_failed": [
-        {"tool_call_id": "1", "error_message": "no"},
-        {"tool_call_id": "1", "is_error": 1, "data": {"type": "x"}, "metadata": []},
-        {"call_id": "own"},
-    ],
-    "error_occurred": [
-        {
-            "error_message": "m",
-            "error_code": "c",
-            "details": {"d": 1},
-            "provider_error": {"provider": "codex", "exit_code": 1},
-        },
-        {"error_message": "m", "provider_error": {"provider": "codex", "truncated?": None}},
-        {"error_message": "m", "provider_error": {"odd": 1}},
-        {"error_code": "only"},
-    ],
-    "policy_violation": [{"policy": "p", "kind": "k", "call_id": "c"}],
-    "workspace_snapshot_taken": [{"label": "l", "backend": "git", "ref": "abc"}],
-    "workspace_diff_computed": [
-        {"files_changed": 1, "insertions": 2, "has_patch": True},
-        {"files_changed": True, "insertions": 2.0, "has_patch": 1},
-    ],
-}
-
-
-def _text(data: Any) -> str:
-    return json.dumps(data, sort_keys=True)
-
-
-@on_memory
-def test_asm_39_every_type_comes_back_with_whatever_data(store: Store) -> None:
-    given = [
-        event(type=type, data=data, run_id="r", timestamp=at(1))
-        for type in EVENT_TYPES
-        for data in [*DATA.get(type, []), {}, {"odd": 1}]
-    ]
-    stored = store.append_events(given)
-    assert stored == [replace(one, sequence_number=n) for n, one in enumerate(given, 1)]
-    # As text, for 1, 1.0 and True are equal and yet not the same.
-    assert [_text(one.data) for one in stored] == [_text(one.data) for one in given]
-    for type in EVENT_TYPES:
-        assert store.get_events("s", type=type) == [one for one in stored if one.type == type]
 
 
 def test_asm_41_42_43_u1_u5_events_need_no_session_and_come_oldest_first(store: Store) -> None:

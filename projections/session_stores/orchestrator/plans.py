@@ -13,6 +13,7 @@ from ledger import (
     Appended,
     AsyncLedger,
     Event,
+    EventIdReused,
     Head,
     IncarnationConflict,
     InvalidEvent,
@@ -32,6 +33,7 @@ from ..store_parts import changed_by, check_change
 from . import runs, sessions
 from .errors import StoreRefused, StoreUnavailable
 from .events import from_ledger, to_ledger
+from .facts import asked_at_the_door
 from .records import (
     EventRecord,
     ExecutionResult,
@@ -50,6 +52,7 @@ from .saved import SavedRecords
 SAVE_TRIES_MAX = 10_000
 
 Decision = Callable[[], Plan[list[NewEvent]]]
+BySession = Mapping[str, Sequence[EventRecord]]
 
 
 class OrchestratorPlans(SavedRecords):
@@ -226,21 +229,16 @@ class OrchestratorPlans(SavedRecords):
         found: AtHead = yield self.views.row_at_head(name, (self.tenant, *key))
         return found
 
-    def _append_to_each(
-        self, by_session: Mapping[str, Sequence[EventRecord]]
-    ) -> Plan[list[list[Appended]]]:
+    def _append_to_each(self, by_session: BySession) -> Plan[list[list[Appended]]]:
         """Append to sessions, each in the incarnation that its events' ids are of."""
+        if len(by_session) == 1 and asked_at_the_door(self.ledger.door.catalogue):
+            tried: list[list[Appended]] | None = yield from self._tried(by_session)
+            if tried is not None:
+                return tried
         for _ in range(SAVE_TRIES_MAX):
             heads: dict[str, Head] = yield self.ledger.heads(by_session, tenant=self.tenant)
-            appends = [
-                Append(
-                    session_id,
-                    [to_ledger(event, heads[session_id].incarnation) for event in events],
-                    tenant=self.tenant,
-                    incarnation=heads[session_id].incarnation,
-                )
-                for session_id, events in by_session.items()
-            ]
+            lives = {session_id: head.incarnation for session_id, head in heads.items()}
+            appends = self._appends(by_session, lives, certain=True)
             try:
                 answers: list[list[Appended]] = yield self.ledger.append_many(appends)
             except InvalidEvent as error:
@@ -249,6 +247,32 @@ class OrchestratorPlans(SavedRecords):
                 continue
             return answers
         raise StoreUnavailable("timeout", "The sessions did not stand still.")
+
+    def _tried(self, by_session: BySession) -> Plan[list[list[Appended]] | None]:
+        """Append to a session as if it never was deleted, or return None with nothing stored.
+
+        As nearly none was, so that to ask first would be a round trip more for each event. That it has
+        all of the events does not say so: it may have them from before.
+        """
+        appends = self._appends(by_session, dict.fromkeys(by_session, 0), certain=False)
+        try:
+            answers: list[list[Appended]] = yield self.ledger.append_many(appends)
+        except (InvalidEvent, EventIdReused, IncarnationConflict):
+            return None
+        return answers if any(one.stored for one in answers[0]) else None
+
+    def _appends(
+        self, by_session: BySession, lives: Mapping[str, int], *, certain: bool
+    ) -> list[Append]:
+        return [
+            Append(
+                session_id,
+                [to_ledger(event, lives[session_id], certain=certain) for event in events],
+                tenant=self.tenant,
+                incarnation=lives[session_id],
+            )
+            for session_id, events in by_session.items()
+        ]
 
     def _refused(self, appends: Sequence[Append], error: InvalidEvent) -> InvalidEvent:
         named = error
@@ -262,7 +286,7 @@ class OrchestratorPlans(SavedRecords):
         if not events:
             return []
         heads: dict[str, Head] = yield self.ledger.heads([session_id], tenant=self.tenant)
-        return [to_ledger(event, heads[session_id].incarnation) for event in events]
+        return [to_ledger(event, heads[session_id].incarnation, certain=True) for event in events]
 
 
 def unsettled(session_id: str) -> StoreUnavailable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -43,17 +44,13 @@ EVENT_TYPES = (
 )
 
 
-#: The fields of records that hold JSON. Not an event's data: the ledger looks through it anyway, and to
-#: do so twice takes a fifth of the time of appending many.
-_JSON = (
-    *("metadata", "context", "input", "output", "error"),
-    *("provider_metadata", "token_usage"),
-)
-
-
 def new_id(prefix: str) -> str:
-    """Return an id: the prefix, an underscore and 32 hexadecimal digits."""
-    return f"{prefix}_{os.urandom(16).hex()}"
+    """Return an id: the prefix, an underscore and 32 hexadecimal digits.
+
+    Milliseconds since 1970 first, so that what is made together lies together in every index:
+    wholly random ids touch a page of it each, which took a quarter of the time of a batch.
+    """
+    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
 def _now() -> datetime:
@@ -112,7 +109,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     provider_metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-class EventRecord(msgspec.Struct, frozen=True, kw_only=True):
+class EventRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event of an orchestrator, of one of 28 types; `sequence_number` is the store's to give."""
 
     id: Text = msgspec.field(default_factory=_event_id)
@@ -135,6 +132,15 @@ class ExecutionResult(msgspec.Struct, frozen=True, kw_only=True):
     run: RunRecord
     events: Sequence[EventRecord] = ()
     provider_metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+#: The fields of records that hold JSON. Not an event's data: the ledger looks through it anyway, and to
+#: do so twice takes a fifth of the time of appending many.
+_JSON: dict[type[msgspec.Struct], tuple[str, ...]] = {
+    SessionRecord: ("metadata", "context"),
+    RunRecord: ("input", "output", "error", "metadata", "token_usage", "provider_metadata"),
+    EventRecord: ("metadata",),
+}
 
 
 def check_session(session: SessionRecord) -> SessionRecord:
@@ -241,8 +247,8 @@ def _checked(record: Any, model: type[R]) -> R:
     if not isinstance(record, model):
         raise invalid(f"expected {model.__name__}, got {shown(record)}")
     given = msgspec.structs.asdict(record)
-    for name in _JSON:
-        if given.get(name):
+    for name in _JSON[model]:
+        if given[name]:
             # Before anybody walks through it: what has no bottom would end in a RecursionError.
             check_json(given[name], name)
     return converted(given, model)
