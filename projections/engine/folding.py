@@ -43,6 +43,8 @@ def fold(work: Work, before: int, loaded: Mapping[Key, Row]) -> Folded:
     are made once, at the end; if anything fails, the page is folded again, carefully, making rows
     after every event, which tells the event that is to blame.
     """
+    if not (work.touching or work.deletions):
+        return Change(work.table, before, work.after), work.failure
     table, views = work.table, _views(work.table, loaded)
     cleared: tuple[Key, ...] = ()
     try:

@@ -171,11 +171,13 @@ class SqliteViews:
     def store(self, bucket: int, changes: Sequence[Change], *, durable: bool = True) -> bool:
         try:
             with self._log.transaction(durable=durable) as connection:
-                for change in changes:
-                    places = (bucket, *change.table.identity, change.before, change.after)
-                    connection.execute(SQL["move_checkpoint"], places)
-                    if connection.changes() != 1:
-                        raise _Moved
+                before = connection.total_changes()
+                connection.executemany(
+                    SQL["move_checkpoint"],
+                    [(bucket, *one.table.identity, one.before, one.after) for one in changes],
+                )
+                if connection.total_changes() - before != len(changes):
+                    raise _Moved
                 for change in changes:
                     store_rows(connection, self._of(change.table), bucket, change)
         except _Moved:
