@@ -156,22 +156,19 @@ class QACore:
         """Append facts to a session, which begins with them if it is not there."""
         session = Standing(self, place.ledger_id)
         for _ in range(ROUNDS_MAX):
-            heads: dict[str, Head] = yield self.ledger.heads([place.ledger_id], tenant=self.tenant)
-            head = heads[place.ledger_id]
             # Asked anew each time: of all who begin a session at once, one does and all others find
             # it begun. Did they go on as beginners, each append would refuse all the rest.
-            if facts and (yield from self._has_begun(place, dataset_id)):
+            life = (yield from self._life(place, dataset_id)) if facts else None
+            if life is not None:
                 # Deleted in between, the session is to say whose it is before these facts.
                 with suppress(IncarnationConflict):
                     return (
                         yield from self.append(
-                            place.ledger_id,
-                            facts,
-                            tenant=self.tenant,
-                            incarnation=head.incarnation,
+                            place.ledger_id, facts, tenant=self.tenant, incarnation=life
                         )
                     )
-            stored = yield from self.append_at(session, place, head.sequence, facts, dataset_id)
+            head: int = yield self.ledger.head(place.ledger_id, tenant=self.tenant)
+            stored = yield from self.append_at(session, place, head, facts, dataset_id)
             if stored is not None:
                 return stored
         raise SessionBusy(place.ledger_id, ROUNDS_MAX)
@@ -192,22 +189,31 @@ class QACore:
                 return stored
         raise SessionBusy(place.ledger_id, ROUNDS_MAX)
 
-    def _has_begun(self, place: Place, dataset_id: str | None) -> Plan[bool]:
+    def _life(self, place: Place, dataset_id: str | None) -> Plan[int | None]:
+        """Return the incarnation of a session that has begun and says whose it is, or None."""
         # Asked of the log: bringing a view up to date for each write would cost more than the write.
-        begun: list[Event] = yield self.ledger.read(
-            place.ledger_id, tenant=self.tenant, types=BEGINNINGS, limit=1
-        )
+        first: list[Event] = yield self.ledger.read(place.ledger_id, tenant=self.tenant, limit=1)
+        if not first:
+            return None
+        [begun] = first
+        # A deletion is the last event that is not shown, and what a life is called by.
+        life = begun.sequence - 1
+        if begun.type not in BEGINNINGS:
+            found: list[Event] = yield self.ledger.read(
+                place.ledger_id, tenant=self.tenant, types=BEGINNINGS, limit=1
+            )
+            if not found:
+                return None
+            [begun] = found
         # Who began it may not have said whose it is: a fork never does, nor does another store.
-        if not begun:
-            return False
-        is_owned = place.user_id is None or payload(begun[0]).get("owner_id") is not None
+        is_owned = place.user_id is None or payload(begun).get("owner_id") is not None
         if not is_owned or dataset_id is not None:
             row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
             if row is None or not (is_owned or row.owner_id):
-                return False
+                return None
             if dataset_id is not None and row.dataset_id is None:
-                return False
-        return (yield from self.is_there(place))
+                return None
+        return life if (yield from self.is_there(place)) else None
 
     def append_at(
         self,
