@@ -45,6 +45,23 @@ def test_c_05_a_session_deleted_while_it_is_loaded_is_there_whole_or_not_at_all(
 
 
 @only_sync
+def test_c_09_an_event_is_told_without_bringing_a_view_up_to_date(ledger: Any) -> None:
+    views = Views(ledger)
+    store, plans = store_of(ledger), SnapshotWriting(ledger, views, "")
+    version = store.save(session_of(turns=1)).version
+    assert views.session("s").last_sequence == version
+    for number in (1, 2):
+        told = plans.append_event(
+            "s", NewEvent({"n": number}, "note"), run_id=None, event_id=None, call_id=None
+        )
+        assert calls_of(told) == (version + number, 2)  # whose it is, and the append
+        assert views.session("s", consistency="eventual").last_sequence == version
+    assert [one.sequence for one in store.events("s", after=version)] == [version + 1, version + 2]
+    assert views.session("s", consistency="eventual").last_sequence == version
+    assert views.session("s").last_sequence == version + 2
+
+
+@only_sync
 def test_c_13_whatever_comes_between_is_not_overwritten(ledger: Any) -> None:
     store, plans = store_of(ledger), SnapshotWriting(ledger, Views(ledger), "")
     for after in (1, 2):

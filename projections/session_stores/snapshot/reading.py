@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from ledger import InvalidArgument
+from ledger import Head, InvalidArgument
 from ledger.arguments import natural
 from ledger.events import SESSION_DELETED, Event
 from ledger.plans import Plan
@@ -55,10 +55,11 @@ class SnapshotReading(StorePlans):
     def resolved(self, key: SessionKey) -> Plan[tuple[str, int | None]]:
         """Return the id that `resolve` does, and the session's incarnation; None if it is not there."""
         ids, external_id = self._names(key)
+        # Asked of the log: a view would have to be brought up to date behind each event that is told.
+        heads: dict[str, Head] = yield self.ledger.heads(ids, tenant=self.tenant)
         for session_id in ids:
-            row: Session | None = yield self.views.session(session_id, tenant=self.tenant)
-            if row is not None:
-                return session_id, row.first_sequence - 1
+            if heads[session_id].visible:
+                return session_id, heads[session_id].incarnation
         holder = None if external_id is None else (yield from self._holder(external_id))
         return (ids[-1], None) if holder is None else (holder.session_id, holder.first_sequence - 1)
 
