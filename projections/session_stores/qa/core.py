@@ -25,6 +25,7 @@ from ledger.refusals import shown
 
 from ...engine.projection import payload
 from ...folds.sessions import Session
+from ...readers.rows_at_head import AtHead
 from ...views import Views
 from ...views_async import AsyncViews
 from ..all_sessions import PAGE_SESSIONS, all_sessions
@@ -104,6 +105,12 @@ class QACore:
         row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
         return None if row is None or not (yield from self.alive([row])) else row
 
+    def row_at_head(self, place: Place) -> Plan[Session | None]:
+        """Return what `row` does, for who writes to the session before and behind it."""
+        key = self.tenant, place.ledger_id
+        row: Session | None = (yield self.views.row_at_head("sessions", key)).view
+        return None if row is None or not (yield from self.alive([row])) else row
+
     def alive(self, rows: Sequence[Session]) -> Plan[list[Session]]:
         """Return the rows of sessions to which somebody wrote lately enough; see `is_visible`."""
         if self.ttl is None or not rows:
@@ -176,18 +183,45 @@ class QACore:
     def write_behind(
         self,
         place: Place,
-        find: Callable[[], Plan[Sequence[NewEvent]]],
-        facts: Sequence[NewEvent],
+        row: tuple[str, str],
+        facts_of: Callable[[Any], Sequence[NewEvent]],
     ) -> Plan[list[Appended]]:
-        """Append facts behind those that `find` says are needed before, anew where others were faster."""
+        """Do as `write` with the facts that a row asks for, anew where others were faster.
+
+        `row` is a projection and an id. The view is None if it is not there.
+        """
         session = Standing(self, place.ledger_id)
         for _ in range(ROUNDS_MAX):
-            head: int = yield self.ledger.head(place.ledger_id, tenant=self.tenant)
-            before = yield from find()
-            stored = yield from self.append_at(session, place, head, [*before, *facts])
+            head, view = yield from self.at_head(place, *row)
+            stored = yield from self.append_behind(session, place, head, facts_of(view))
             if stored is not None:
                 return stored
         raise SessionBusy(place.ledger_id, ROUNDS_MAX)
+
+    def at_head(self, place: Place, projection: str, own_id: str) -> Plan[tuple[int, Any]]:
+        """Return the end of a session and a view of that moment, None if it is not there."""
+        key = self.tenant, place.ledger_id, own_id
+        found: AtHead = yield self.views.row_at_head(projection, key)
+        is_shown = found.view is not None and (yield from self.is_there(place))
+        return found.head, found.view if is_shown else None
+
+    def append_behind(
+        self,
+        session: Standing,
+        place: Place,
+        head: int,
+        facts: Sequence[NewEvent],
+        dataset_id: str | None = None,
+    ) -> Plan[list[Appended] | None]:
+        """Do as `append_at`, without asking a view where the session has begun."""
+        if (yield from self._life(place, dataset_id)) is None:
+            return (yield from self.append_at(session, place, head, facts, dataset_id))
+        try:
+            return (
+                yield from self.append(place.ledger_id, facts, tenant=self.tenant, expected=head)
+            )
+        except SequenceConflict:
+            return None
 
     def _life(self, place: Place, dataset_id: str | None) -> Plan[int | None]:
         """Return the incarnation of a session that has begun and says whose it is, or None."""

@@ -58,7 +58,7 @@ def create(
     if qa_id is None:
         appended = yield from core.write(place, [fact], dataset)
         return Stored(own_id, appended[0].sequence)
-    return (yield from once(core, place, own_id, fact, lambda: row(core, place, own_id), dataset))
+    return (yield from once(core, place, own_id, fact, ("qa", own_id), dataset))
 
 
 def once(
@@ -66,22 +66,21 @@ def once(
     place: Place,
     own_id: str,
     fact: NewEvent,
-    find: Callable[[], Plan[Any]],
+    row: tuple[str, str],
     dataset_id: str | None,
     *,
     formerly: Mapping[str, Any] | None = None,
 ) -> Plan[Stored]:
     """Append the fact that makes something under an id that it was given; repeating is harmless.
 
-    `formerly` is what the same call stored in earlier versions. Raises IdTaken if the session has
+    `row` is the projection that shows it, and its id there; `formerly` is what the same call stored in
+    earlier versions. Raises IdTaken if the session has
     other content under the id.
     """
     core.check(place, fact)  # refused before anything is read
     session = Standing(core, place.ledger_id)
     for _ in range(ROUNDS_MAX):
-        head: int = yield core.ledger.head(place.ledger_id, tenant=core.tenant)
-        there = yield from core.is_there(place)
-        known = (yield from find()) if there else None
+        head, known = yield from core.at_head(place, *row)
         if known is not None:
             first = yield from _event(core, place, known.first_sequence)
             if first is None:
@@ -90,7 +89,7 @@ def once(
             if _bytes(first.data) not in same:
                 raise IdTaken(place.session_id, _KINDS[str(fact.type)], own_id)
             return Stored(own_id, known.first_sequence)
-        stored = yield from core.append_at(session, place, head, [fact], dataset_id)
+        stored = yield from core.append_behind(session, place, head, [fact], dataset_id)
         if stored is not None:
             return Stored(own_id, stored[0].sequence)
     raise SessionBusy(place.ledger_id, ROUNDS_MAX)

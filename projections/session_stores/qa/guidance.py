@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -87,13 +87,12 @@ def create(core: QACore, place: Place, entry: Guidance) -> Plan[Stored]:
         appended = yield from core.write(place, _gone(core, [own_id]) + facts)
     else:
 
-        def feedback() -> Plan[list[NewEvent]]:
+        def behind(feedback: Feedback | None) -> list[NewEvent]:
             # Which a fact about guidance leaves alone.
-            there = yield from core.is_there(place)
-            given = (yield from _given(core, place, own_id)) if there else None
-            return [] if given is None else _gone(core, [own_id])
+            is_given = feedback is not None and _is_general(feedback)
+            return (_gone(core, [own_id]) if is_given else []) + facts
 
-        appended = yield from core.write_behind(place, feedback, facts)
+        appended = yield from core.write_behind(place, ("feedback", own_id), behind)
     return Stored(own_id, appended[-1].sequence)
 
 
@@ -155,27 +154,34 @@ def _row(core: QACore, place: Place, own_id: str) -> Plan[ContextEntry | Feedbac
     return rows[0] if rows else None
 
 
-def _given(core: QACore, place: Place, own_id: str) -> Plan[Feedback | None]:
-    given: Feedback | None = yield core.views.row(
-        "feedback", (core.tenant, place.ledger_id, own_id)
-    )
-    return given if given is not None and _is_general(given) else None
-
-
 def update(core: QACore, place: Place, entry_id: Key, changes: Mapping[str, Any]) -> Plan[bool]:
     """Change fields of an entry; feedback is replaced, and is then the newest."""
     own_id = canonical(entry_id, "entry_id")
     if not isinstance(changes, Mapping):
         raise InvalidArgument("changes", f"expected fields, got {type(changes).__name__}")
 
-    def decide() -> Plan[Sequence[NewEvent] | None]:
-        row = yield from _row(core, place, own_id)
-        if row is None:
-            return None
+    def changed(row: ContextEntry | Feedback) -> Sequence[NewEvent]:
         _check_names(_entry(row), changes)
         if isinstance(row, Feedback):
             return _given_again(core, own_id, row, changes)
         return _amended(core, own_id, row, changes)
+
+    return (yield from _changed(core, place, own_id, changed))
+
+
+def _changed(
+    core: QACore,
+    place: Place,
+    own_id: str,
+    changed: Callable[[ContextEntry | Feedback], Sequence[NewEvent]],
+) -> Plan[bool]:
+    """Append what is decided on an entry; False if it is not there. Nearly all are guidance."""
+    if (yield from core.change_row(place, "context", own_id, changed)):
+        return True
+
+    def decide() -> Plan[Sequence[NewEvent] | None]:
+        row = yield from _row(core, place, own_id)
+        return None if row is None else changed(row)
 
     return (yield from core.change(place, decide))
 
@@ -231,24 +237,14 @@ def rate(core: QACore, place: Place, entry_id: Key, helpful: int, harmful: int) 
     fact = core.fact("context.rated", said)
     core.check(place, fact)
 
-    def decide() -> Plan[Sequence[NewEvent] | None]:
-        row = yield from _row(core, place, own_id)
-        if not isinstance(row, ContextEntry):
-            return None
-        return [fact] if helpful or harmful else []
-
-    return (yield from core.change(place, decide))
+    said_now = [fact] if helpful or harmful else []
+    return (yield from core.change_row(place, "context", own_id, lambda row: said_now))
 
 
 def delete(core: QACore, place: Place, entry_id: Key) -> Plan[bool]:
     """Remove one entry."""
     own_id = canonical(entry_id, "entry_id")
-
-    def decide() -> Plan[Sequence[NewEvent] | None]:
-        row = yield from _row(core, place, own_id)
-        return None if row is None else _gone(core, [own_id])
-
-    return (yield from core.change(place, decide))
+    return (yield from _changed(core, place, own_id, lambda row: _gone(core, [own_id])))
 
 
 def delete_all(core: QACore, place: Place) -> Plan[bool]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from ledger import InvalidArgument, NewEvent
+from ledger import InvalidArgument, NewEvent, SequenceConflict
 from ledger.arguments import flag, list_limit, natural
 from ledger.plans import Plan
 from ledger.refusals import shown
@@ -70,14 +71,14 @@ class LifecyclePlans:
         """Begin a session, or note that somebody is at it, unless it has ended."""
         dataset = None if dataset_id is None else dataset_uuid(dataset_id)
         for _ in range(ROUNDS_MAX):
-            row = yield from self.core.row(place)
+            row = yield from self.core.row_at_head(place)
             if row is None or row.status not in TERMINAL:
                 # A fact that says nothing new; that it was said is what moves the last activity.
                 facts = [] if row is None else [self.core.fact("session.amended", {})]
                 yield from self.core.write(place, facts, dataset)
-            record = yield from self.record(place)
-            if record is not None:  # nobody deleted it in this very moment
-                return record
+            written = yield from self.core.row_at_head(place)
+            if written is not None:  # nobody deleted it in this very moment
+                return (yield from self._record(written))
         raise SessionBusy(place.ledger_id, ROUNDS_MAX)
 
     def accumulate(self, place: Place, used: dict[str, Any]) -> Plan[int | None]:
@@ -104,8 +105,9 @@ class LifecyclePlans:
     def record(self, place: Place) -> Plan[LifecycleRecord | None]:
         """Return the record of a session, or None."""
         row = yield from self.core.row(place)
-        if row is None:
-            return None
+        return None if row is None else (yield from self._record(row))
+
+    def _record(self, row: Session) -> Plan[LifecycleRecord]:
         record = record_of(row, self.core.now(), self.abandoned_after_s)
         [labelled] = yield from self._labelled([(row, record)])
         return labelled
@@ -292,18 +294,22 @@ class LifecyclePlans:
         flag(back, "back")
         fact = self.core.fact("consumer.offset_advanced", said)
 
-        def decide() -> Plan[Sequence[NewEvent] | None]:
+        for _ in range(ROUNDS_MAX):
+            head, mark = yield from self.core.at_head(place, "consumers", name)
             if not (yield from self.core.is_visible(place)):
-                return None
-            head: int = yield self.core.ledger.head(place.ledger_id, tenant=self.core.tenant)
+                return False
             if sequence > head:
                 reason = f"expected at most the session's last sequence, {head}, got {sequence}"
                 raise InvalidArgument("sequence", reason)
-            mark = yield from self.offset(place, name)
             known = 0 if mark is None else mark.sequence or 0
-            return [fact] if back or sequence > known else None
-
-        return (yield from self.core.change(place, decide))
+            if not back and sequence <= known:
+                return False
+            with suppress(SequenceConflict):
+                yield from self.core.append(
+                    place.ledger_id, [fact], tenant=self.core.tenant, expected=head
+                )
+                return True
+        raise SessionBusy(place.ledger_id, ROUNDS_MAX)
 
     def new_entries(
         self, place: Place, consumer: str, limit: int | None

@@ -51,7 +51,7 @@ def save(
                 place,
                 step_id,
                 fact,
-                lambda: row(core, place, step_id),
+                ("traces", f"step:{step_id}"),
                 dataset,
                 # Feedback was once stored as it was given, empty or not.
                 formerly=payload | {"session_feedback": said},
@@ -59,13 +59,6 @@ def save(
         )
     appended = yield from core.write(place, [fact], dataset)
     return Stored(step_id, appended[0].sequence)
-
-
-def row(core: QACore, place: Place, step_id: str) -> Plan[Span | None]:
-    """Return the row of a step, or None."""
-    key = (core.tenant, place.ledger_id, f"step:{step_id}")
-    found: Span | None = yield core.views.row("traces", key)
-    return found
 
 
 def steps(core: QACore, place: Place, last_n: int | None) -> Plan[list[SessionTraceStep]]:
