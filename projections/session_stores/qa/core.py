@@ -107,9 +107,13 @@ class QACore:
 
     def row_at_head(self, place: Place) -> Plan[Session | None]:
         """Return what `row` does, for who writes to the session before and behind it."""
-        key = self.tenant, place.ledger_id
-        row: Session | None = (yield self.views.row_at_head("sessions", key)).view
+        row = yield from self._session(place)
         return None if row is None or not (yield from self.alive([row])) else row
+
+    def _session(self, place: Place) -> Plan[Session | None]:
+        found: AtHead = yield self.views.row_at_head("sessions", (self.tenant, place.ledger_id))
+        row: Session | None = found.view
+        return row
 
     def alive(self, rows: Sequence[Session]) -> Plan[list[Session]]:
         """Return the rows of sessions to which somebody wrote lately enough; see `is_visible`."""
@@ -242,7 +246,7 @@ class QACore:
         # Who began it may not have said whose it is: a fork never does, nor does another store.
         is_owned = place.user_id is None or payload(begun).get("owner_id") is not None
         if not is_owned or dataset_id is not None:
-            row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
+            row = yield from self._session(place)
             if row is None or not (is_owned or row.owner_id):
                 return None
             if dataset_id is not None and row.dataset_id is None:
@@ -261,7 +265,7 @@ class QACore:
 
         Who then tries again does so with the same `session`, of which only what is new is read.
         """
-        row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
+        row = yield from self._session(place)
         opening: list[NewEvent] = []
         if row is not None and not (yield from self.is_there(place)):
             opening = yield from cleared(self, session, EXPIRED)
