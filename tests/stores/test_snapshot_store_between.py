@@ -76,27 +76,33 @@ def test_c_13_whatever_comes_between_is_not_overwritten(ledger: Any) -> None:
             )
         assert contents(store.load(f"s{after}"))[-1] == "Wait!"
     # One that is made by somebody else in this very moment is not replaced.
-    for after in (1, 2):
-        key = f"new{after}"
-        with pytest.raises(SequenceConflict):
-            interrupted(
-                plans.save(session_of(key=key), ()),
-                after,
-                lambda key=key: ledger.append(key, SAID),  # type: ignore[misc] # of this round
-            )
-        assert contents(store.load(key)) == ["Wait!"]
+    with pytest.raises(SequenceConflict):
+        interrupted(plans.save(session_of(key="new"), ()), 1, lambda: ledger.append("new", SAID))
+    assert contents(store.load("new")) == ["Wait!"]
     # And one that went is made again, whole.
-    for after in range(1, 4):
-        store.save(session_of(key="gone"))
-        store.delete("gone")
-        saved = interrupted(
-            plans.save(session_of(key="gone"), ()),
-            after,
-            lambda: ledger.append("gone", NewEvent({}, "note")),
-        )
-        assert store.load("gone") == saved
-        assert contents(saved) == contents(session_of())
-        store.delete("gone")
+    store.save(session_of(key="gone"))
+    store.delete("gone")
+    saved = interrupted(
+        plans.save(session_of(key="gone"), ()),
+        1,
+        lambda: ledger.append("gone", NewEvent({}, "note")),
+    )
+    assert store.load("gone") == saved
+    assert contents(saved) == contents(session_of())
+
+
+@only_sync
+def test_c_01_a_new_session_is_saved_without_bringing_a_view_up_to_date(ledger: Any) -> None:
+    views = Views(ledger)
+    plans = SnapshotWriting(ledger, views, "")
+    ledger.append("other", SAID)
+    assert views.session("other").last_sequence == 1  # type: ignore[union-attr] # it is there
+    ledger.append("other", NewEvent({}, "note"))
+    saved, calls = calls_of(plans.save(session_of(key="other new"), ()))
+    assert calls == 2  # whether it is there, and the append
+    before = views.session("other", consistency="eventual")
+    assert before.last_sequence == 1  # type: ignore[union-attr] # it was there before
+    assert plans.ledger.head("other new") == saved.version
 
 
 @only_sync

@@ -12,6 +12,7 @@ from ledger import (
     Append,
     Appended,
     EventIdReused,
+    Head,
     InvalidArgument,
     InvalidEvent,
     NewEvent,
@@ -129,7 +130,7 @@ class SnapshotWriting(SnapshotTelling):
 
         Raises SessionChanged unless it was loaded behind everything that saving it overwrites.
         """
-        session_id, head, stored = yield from self._found(id_)
+        session_id, head, stored = yield from self._found(id_, is_new=session.version == 0)
         if not has_seen(session, stored):
             actual = 0 if stored is None else stored.changed
             raise SessionChanged(self.tenant, session_id, session.version, actual)
@@ -137,19 +138,21 @@ class SnapshotWriting(SnapshotTelling):
             return Before(session_id, head)
         return Before(session_id, head, stored.base, stored.session)
 
-    def _found(self, id_: SessionId) -> Plan[tuple[str, int, Stored | None]]:
+    def _found(self, id_: SessionId, *, is_new: bool) -> Plan[tuple[str, int, Stored | None]]:
         """Return under which id a session is to be saved, its head, and what is stored there."""
         ids, _ = self._names(id_)
+        heads: dict[str, Head] = {}
+        if is_new:
+            # The log tells that nothing is there, without bringing a view up to date for it.
+            heads = yield self.ledger.heads(ids, tenant=self.tenant)
         for session_id in ids:
+            if is_new and not heads[session_id].visible:
+                continue
             stored = yield from self.to_change(session_id)
             if stored is not None:
                 return session_id, stored.base.version, stored
-        head: int = yield self.ledger.head(session_id, tenant=self.tenant)
-        if head:
-            # Deleted long ago, or made between the two questions: asked again it is of that head.
-            stored = yield from self.to_change(session_id)
-            head = head if stored is None else stored.base.version
-        return session_id, head, stored
+        # What is made or deleted meanwhile moves the head, which the append expects.
+        return session_id, heads[session_id].sequence if is_new else 0, None
 
     def _saving(
         self, session: AgentSession, id_: SessionId, before: Before, events: Sequence[AnyEvent]
