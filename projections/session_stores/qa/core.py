@@ -1,39 +1,28 @@
-"""How a question-and-answer store reads and writes one session of a user. Plans."""
+"""How a question-and-answer store writes to one session of a user. Plans."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ledger import (
     Appended,
-    AsyncLedger,
-    Head,
     IncarnationConflict,
-    InvalidArgument,
     InvalidEvent,
-    Ledger,
     NewEvent,
     SequenceConflict,
 )
 from ledger.events import SESSION_DELETED, SESSION_FORKED, Event
-from ledger.moments import from_microseconds
 from ledger.plans import Plan
-from ledger.refusals import shown
 
 from ...engine.projection import payload
 from ...folds.sessions import Session
-from ...readers.rows_at_head import AtHead
-from ...views import Views
-from ...views_async import AsyncViews
-from ..all_sessions import PAGE_SESSIONS, all_sessions
 from ..snapshot.errors import SessionBusy
-from ..store_parts import Clock, checked_clock
 from .clearing import cleared
 from .facts import OURS, SIGNED
-from .ids import NAMES, Key, Place, place_of
+from .ids import NAMES, Place
+from .reading import QAReading
 from .refused_facts import given, refused
 from .standing import Standing
 
@@ -43,30 +32,11 @@ EXPIRED = "expired"
 BEGINNINGS = ("session.created", SESSION_FORKED)
 
 
-class QACore:
-    """The sessions of a tenant, over the sync or the async faces of ledger and views.
+class QACore(QAReading):
+    """The sessions of a tenant.
 
-    A session that nobody wrote to for `ttl_s` is absent for every reader here; who writes to it
-    then begins it anew. What others told in it stays theirs.
+    Who writes to a session that has expired begins it anew. What others told in it stays theirs.
     """
-
-    def __init__(
-        self,
-        ledger: Ledger | AsyncLedger,
-        views: Views | AsyncViews,
-        tenant: str,
-        ttl_s: float | None,
-        clock: Clock | None,
-    ) -> None:
-        self.ledger = ledger
-        self.views = views
-        self.tenant = ledger.door.tenant_key(tenant)
-        self.ttl = ttl_of(ttl_s, "session_ttl_s")
-        self.clock = None if clock is None else checked_clock(clock)
-
-    def now(self) -> datetime:
-        """Return the current time by the store's clock."""
-        return datetime.now(UTC) if self.clock is None else self.clock()
 
     def fact(self, type_: str, payload: Mapping[str, Any]) -> NewEvent:
         """Return a fact of this moment."""
@@ -95,71 +65,6 @@ class QACore:
         except InvalidEvent as error:
             raise refused(self.ledger.door, (tenant, ledger_id), facts, error) from error
         return appended
-
-    def place(self, session_id: Key, user_id: Key | None) -> Place:
-        """Return the place of a user's session, checked."""
-        return place_of(session_id, user_id)
-
-    def row(self, place: Place) -> Plan[Session | None]:
-        """Return the row of a session, None if it is not there or has expired."""
-        row: Session | None = yield self.views.session(place.ledger_id, tenant=self.tenant)
-        return None if row is None or not (yield from self.alive([row])) else row
-
-    def row_at_head(self, place: Place) -> Plan[Session | None]:
-        """Return what `row` does, for who writes to the session before and behind it."""
-        row = yield from self._session(place)
-        return None if row is None or not (yield from self.alive([row])) else row
-
-    def _session(self, place: Place) -> Plan[Session | None]:
-        found: AtHead = yield self.views.row_at_head("sessions", (self.tenant, place.ledger_id))
-        row: Session | None = found.view
-        return row
-
-    def alive(self, rows: Sequence[Session]) -> Plan[list[Session]]:
-        """Return the rows of sessions to which somebody wrote lately enough; see `is_visible`."""
-        if self.ttl is None or not rows:
-            return list(rows)
-        if self.clock is not None:
-            return [row for row in rows if not self._is_over(row.updated_at)]
-        # A row has the time that its last fact tells, not the one at which it was stored.
-        ids = [row.session_id for row in rows]
-        heads: dict[str, Head] = yield self.ledger.heads(ids, tenant=self.tenant)
-        return [
-            row
-            for row in rows
-            if heads[row.session_id].visible
-            and not self._is_over(from_microseconds(heads[row.session_id].recorded_us))
-        ]
-
-    def _is_over(self, last_write: datetime) -> bool:
-        return self.ttl is not None and self.now() - last_write >= self.ttl
-
-    def _written_at(self, event: Event) -> datetime:
-        # Without a clock of its own the store goes by the log's, for what others bring in may have
-        # happened long ago and be written only now.
-        return event.recorded_at if self.clock is None else event.occurred_at
-
-    def is_there(self, place: Place) -> Plan[bool]:
-        """Whether what a session has may be shown; without an expiry always, and no question."""
-        if self.ttl is None:
-            return True
-        return (yield from self.is_visible(place))
-
-    def is_visible(self, place: Place) -> Plan[bool]:
-        """Whether a session has anything and has not expired: its last event tells, no view."""
-        last = yield from self._last(place.ledger_id)
-        return last is not None and not self._is_over(self._written_at(last))
-
-    def has_expired(self, ledger_id: str) -> Plan[bool]:
-        """Whether a session has something, but nobody wrote to it lately enough."""
-        last = None if self.ttl is None else (yield from self._last(ledger_id))
-        return last is not None and self._is_over(self._written_at(last))
-
-    def _last(self, ledger_id: str) -> Plan[Event | None]:
-        found: list[Event] = yield self.ledger.read(
-            ledger_id, tenant=self.tenant, newest_first=True, limit=1
-        )
-        return found[0] if found else None
 
     def write(
         self, place: Place, facts: Sequence[NewEvent], dataset_id: str | None = None
@@ -202,13 +107,6 @@ class QACore:
                 return stored
         raise SessionBusy(place.ledger_id, ROUNDS_MAX)
 
-    def at_head(self, place: Place, projection: str, own_id: str) -> Plan[tuple[int, Any]]:
-        """Return the end of a session and a view of that moment, None if it is not there."""
-        key = self.tenant, place.ledger_id, own_id
-        found: AtHead = yield self.views.row_at_head(projection, key)
-        is_shown = found.view is not None and (yield from self.is_there(place))
-        return found.head, found.view if is_shown else None
-
     def append_behind(
         self,
         session: Standing,
@@ -246,7 +144,7 @@ class QACore:
         # Who began it may not have said whose it is: a fork never does, nor does another store.
         is_owned = place.user_id is None or payload(begun).get("owner_id") is not None
         if not is_owned or dataset_id is not None:
-            row = yield from self._session(place)
+            row = yield from self.session_row(place)
             if row is None or not (is_owned or row.owner_id):
                 return None
             if dataset_id is not None and row.dataset_id is None:
@@ -265,7 +163,7 @@ class QACore:
 
         Who then tries again does so with the same `session`, of which only what is new is read.
         """
-        row = yield from self._session(place)
+        row = yield from self.session_row(place)
         opening: list[NewEvent] = []
         if row is not None and not (yield from self.is_there(place)):
             opening = yield from cleared(self, session, EXPIRED)
@@ -359,30 +257,3 @@ class QACore:
                 continue
             return True
         raise SessionBusy(ledger_id, ROUNDS_MAX)
-
-    def rows(self, **filters: Any) -> Plan[list[Session]]:
-        """Return the rows of all sessions that have not expired, each once, archived ones too."""
-        found = yield from self.rows_and_expired(**filters)
-        return [row for row, is_alive in found if is_alive]
-
-    def rows_and_expired(self, **filters: Any) -> Plan[list[tuple[Session, bool]]]:
-        """Return the rows of all sessions, each once, and of each whether it has not expired."""
-        rows = yield from all_sessions(self.views, self.tenant, archived=True, **filters)
-        found: list[tuple[Session, bool]] = []
-        for start in range(0, len(rows), PAGE_SESSIONS):
-            some = rows[start : start + PAGE_SESSIONS]
-            alive = {row.session_id for row in (yield from self.alive(some))}
-            found += [(row, row.session_id in alive) for row in some]
-        return found
-
-
-def ttl_of(seconds: Any, name: str) -> timedelta | None:
-    """Return an expiry; None and 0 are none."""
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-        raise InvalidArgument(name, f"expected seconds, 0 or more, got {shown(seconds)}")
-    try:
-        return timedelta(seconds=seconds) if seconds else None
-    except OverflowError as error:
-        raise InvalidArgument(name, f"{shown(seconds)} is too long") from error

@@ -19,8 +19,9 @@ from ledger.plans import Plan
 from ...folds.snapshots import Snapshot
 from ...readers.arguments import text
 from ..side_tenants import side_tenant
-from .core import QACore, ttl_of
+from .core import QACore
 from .ids import Key, place_of
+from .reading import ttl_of
 
 VALUES = "\x1fcognee-values"
 USAGE = "\x1fcognee-usage"
