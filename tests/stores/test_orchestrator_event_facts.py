@@ -4,16 +4,19 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from ledger import Ledger
+from ledger import InvalidEvent, Ledger, NewEvent
 from ledger.catalogue import Catalogue
 from projections.session_stores.orchestrator import EventRecord, StoreRefused
 from projections.session_stores.orchestrator import OrchestratorStore as Store
+from projections.session_stores.orchestrator.events import to_ledger
+from projections.session_stores.orchestrator.facts import FACTS
 from projections.session_stores.orchestrator.records import EVENT_TYPES
 from tests.stores.orchestrator_cases import at, event
 from tests.support.builders import on_memory
@@ -200,3 +203,60 @@ def test_events_of_a_session_that_was_never_deleted_are_one_call_of_the_ledger(
         store.append_event(event("1", data=HI))
         assert len(asked) == 1
         assert [one.id for one in store.get_events("s")] == ["1"]
+
+
+#: Of every kind of JSON, and what is equal to it and not the same, or nearly what a fact wants.
+NEARLY: list[Any] = [
+    *(None, "", " ", "a", "user", "assistant", "x" * 600, 0, 1, -1, 1.0, 2.5, True),
+    *([], ["a"], [1.0], {}, {"a": 1}, {"a": [{"b": True}]}),
+]
+BESIDE = ["call_id", "turn_id", "odd", "type", "metadata", "content", "delta", "provider_error"]
+
+
+def near_to_a_fact(random: Random, number: int) -> EventRecord:
+    """Return an event whose data has many of a fact's fields, right, wrong and nearly right."""
+    type = random.choice(sorted(FACTS))
+    fields = FACTS[type].model_fields
+    data = {name: random.choice(NEARLY) for name in random.sample(sorted(fields), 2)}
+    for name, field in fields.items():
+        if field.is_required() and random.random() < 0.8:
+            data[name] = random.choice(["user", "a", 1])
+    if random.random() < 0.3:
+        data[random.choice(BESIDE)] = random.choice(NEARLY)
+    if type.startswith("tool_call") and random.random() < 0.8:
+        data = {name: one for name, one in data.items() if name != "call_id"} | {
+            "tool_call_id": "1"
+        }
+    if type == "message_streamed" and random.random() < 0.5:
+        data = {"content": random.choice(NEARLY)}
+    if type == "error_occurred" and random.random() < 0.5:
+        inner = random.sample(["provider", "exit_code", "stderr", "odd"], 2)
+        data["provider_error"] = {name: random.choice(NEARLY) for name in inner}
+    return event(f"{number}", type=type, data=data, timestamp=at(number))
+
+
+@on_memory
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_near_to_a_fact_is_kept_the_same_whether_the_fact_was_asked_or_not(
+    store: Store, seed: int
+) -> None:
+    random = Random(seed)
+    given = [near_to_a_fact(random, number) for number in range(100)]
+
+    def drafted(new: NewEvent) -> tuple[Any, ...] | None:
+        try:
+            draft = store.ledger.door.draft("", "s", new)
+        except InvalidEvent:
+            return None
+        return draft.type, draft.payload, draft.metadata
+
+    unasked = [drafted(to_ledger(one, 0, certain=False)) for one in given]
+    asked = [drafted(to_ledger(one, 0, certain=True)) for one in given]
+    assert None not in asked
+    assert None in unasked  # what a fact refuses is not seen without asking it
+    assert all(one in (None, sure) for one, sure in zip(unasked, asked, strict=True))
+    assert len({type for type, _, _ in filter(None, asked)} - {*EVENT_TYPES}) >= 4  # of nine facts
+    alone = [store.append_events([one])[0] for one in given]
+    assert [_text(one.data) for one in alone] == [_text(one.data) for one in given]
+    assert store.append_events(given) == alone
+    assert store.get_events("s") == alone
