@@ -1,10 +1,12 @@
 """Flushing an execution: all of it or nothing."""
 
+from collections import UserList, deque
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
-from projections.session_stores.orchestrator import ExecutionResult
+from projections.session_stores.orchestrator import ExecutionResult, StoreRefused
 from projections.session_stores.orchestrator import OrchestratorStore as Store
 from tests.stores.orchestrator_cases import (
     another,
@@ -16,6 +18,7 @@ from tests.stores.orchestrator_cases import (
     run_of,
     session,
 )
+from tests.support.builders import on_memory
 
 SESSION = session(status="completed", created_at=at(0), updated_at=at(5))
 RUN = run_of(status="completed", output={"o": 1}, started_at=at(1), ended_at=at(4))
@@ -119,3 +122,16 @@ def test_a_flush_reopens_before_it_works_and_is_changed_when_it_says(store: Stor
     reasons = [one.reason for one in store.views.anomalies("s")]
     assert reasons == ["applied, active does not follow completed"]
     assert ids(store.get_events("s")) == ["e1", "e2", "e3", "e4"]
+
+
+@on_memory
+def test_asm_72_events_are_any_sequence_but_text(store: Store) -> None:
+    assert ids(store.append_events(deque([event("e1"), event("e2")]))) == ["e1", "e2"]
+    store.flush(replace(WHOLE, events=UserList([event("e3")])))
+    assert ids(store.get_events("s")) == ["e1", "e2", "e3"]
+    wrong: list[Any] = ["text", b"x", {}, {"e4"}, iter([event("e4")]), 7, None]
+    for events_ in wrong:
+        for tell in (store.append_events, lambda one: store.flush(replace(WHOLE, events=one))):
+            with pytest.raises(StoreRefused, match="expected a list of events"):
+                tell(events_)
+    assert len(store.get_events("s")) == 3

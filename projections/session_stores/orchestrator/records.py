@@ -236,8 +236,8 @@ def _not_converted(given: Mapping[str, Any], type: Any) -> StoreRefused:
     return invalid(f"cannot be a {type.__name__}")
 
 
-def _several(events: Any) -> Any:
-    if not isinstance(events, list | tuple):
+def _several(events: Any) -> Sequence[Any]:
+    if isinstance(events, str | bytes | bytearray) or not isinstance(events, Sequence):
         raise invalid(f"expected a list of events, got {shown(events)}")
     return events
 
