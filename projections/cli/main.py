@@ -1,8 +1,8 @@
 """The entry point: commands together, and errors as one line and an exit code.
 
 0 done · 1 `verify`, `status` or a comparison found something · 2 the call must change · 3 try again
-later · 4 an operator must act · 130 interrupted · 141 nobody reads the output any more. A traceback
-would bury the sentence that says what to do.
+later · 4 an operator must act · 130 interrupted · 141 nobody reads the output any more · 143 ended by
+SIGTERM. A traceback would bury the sentence that says what to do.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any, TextIO
 
 from ledger import LedgerError, RetryableError, StopError
@@ -42,6 +45,8 @@ from .safe_text import safe
 
 #: As a shell tells it of a program that SIGPIPE ended.
 _NOBODY_READS = 141
+#: The same of SIGTERM.
+_TERMINATED = 143
 _FOR_AN_OPERATOR = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
 
@@ -66,9 +71,12 @@ def main() -> None:
 
 def _run(out: TextIO | None) -> None:
     try:
-        with _plain_warnings():
+        with _plain_warnings(), _ended_by_sigterm():
             app(prog_name="ledger")
-    except SystemExit:
+    except SystemExit as ended:
+        if ended.code == _TERMINATED:
+            _drop_what_is_left(out)  # whoever is to read it may never do so
+            raise
         # Typer puts another in the place of a closed one, and exits with 1.
         if sys.stdout is not out:
             raise BrokenPipeError from None
@@ -88,6 +96,25 @@ def _escape_what_cannot_be_written() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that no half of a file is left; twice, at once."""
+    in_charge = threading.current_thread() is threading.main_thread()
+    if not in_charge or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise SystemExit(_TERMINATED)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager

@@ -1,13 +1,16 @@
 """`ledger backup`: a copy under its name, or one line that says why there is none."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ledger import Ledger
 from ledger.backends.sqlite import backup as copying
-from tests.support.builders import notes
+from tests.support.builders import DEADLINE_S, notes
 from tests.support.cli import run_cli
 
 
@@ -63,4 +66,36 @@ def test_ctrl_c_leaves_nothing(url: str, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(copying, "_copy", interrupted)
     done = run_cli("backup", str(tmp_path / "copy.db"), "--url", url)
     assert done.code == 130
+    assert [one.name for one in tmp_path.iterdir()] == ["ledger.db"]
+
+
+#: A backup that stands still in the middle, and tells so.
+AMID = """
+import sys, time
+from pathlib import Path
+from ledger.backends.sqlite import backup
+from projections.cli.main import main
+
+def stands(*_):
+    print("amid", len(list(Path(sys.argv[2]).parent.glob("*.part"))), flush=True)
+    time.sleep(600)
+
+backup._copy = stands
+main()
+"""
+
+
+def test_sigterm_leaves_nothing(url: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", AMID, "backup", str(tmp_path / "copy.db"), "--url", url]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as done:
+        try:
+            assert done.stdout is not None
+            assert done.stdout.readline() == "amid 1\n"
+            done.send_signal(signal.SIGTERM)
+            out, err = done.communicate(timeout=DEADLINE_S)
+        finally:
+            done.kill()
+    assert (done.returncode, out, err) == (143, "", "")
     assert [one.name for one in tmp_path.iterdir()] == ["ledger.db"]
