@@ -18,8 +18,7 @@ from .errors import InvalidEvent
 from .limits import INTEGER_MAX, INTEGER_MIN, NESTING_DEPTH_MAX
 from .refusals import shown
 
-# The encoder knows dicts alone; whatever else was checked to be a mapping becomes one.
-_encoder = msgspec.json.Encoder(order="deterministic", enc_hook=dict)
+_encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder()
 decode_json = _decoder.decode
 #: What `decode_json` raises for bytes that are no JSON.
@@ -39,16 +38,15 @@ def encode_json(value: Mapping[str, Any], field: str) -> bytes:
     if not isinstance(value, (dict, Mapping)):
         raise InvalidEvent(field, f"expected a mapping with string keys, got {_kind(value)}")
     stored = _encoded(value)
-    if stored is None:
-        _refuse(value, field)
-        stored = _encoder.encode(value)
-    return stored
+    return _encoder.encode(_looked_through(value, field)) if stored is None else stored
 
 
-def check_json(value: Any, field: str) -> None:
-    """Raise InvalidEvent if `value` cannot be stored as JSON and read back as the same value."""
-    if _encoded(value) is None:
-        _refuse(value, field)
+def check_json(value: Any, field: str) -> Any:
+    """Return `value` with a dict for each mapping, if it can be stored as JSON and come back as it is.
+
+    Raises InvalidEvent as `encode_json` does.
+    """
+    return _looked_through(value, field) if _encoded(value) is None else value
 
 
 def encode_plain(value: Mapping[str, Any], field: str) -> bytes:
@@ -60,7 +58,7 @@ def encode_plain(value: Mapping[str, Any], field: str) -> bytes:
 def _encoded(value: Any) -> bytes | None:
     """Return the bytes of a value in which a quick look finds nothing wrong.
 
-    A third of the cost of `_refuse`, which carries along the name of every place. None only means
+    A third of the cost of `_looked_through`, which carries along the name of every place. None only means
     that a closer look is needed: text may spell out an escaped NUL, a mapping may be no dict.
     """
     return _encoded_plain(value) if is_plain(value) else None
@@ -105,13 +103,17 @@ def is_plain(value: Any, depth: int = 1) -> bool:
     return True
 
 
-def _refuse(value: Any, field: str, depth: int = 1) -> None:
-    """Raise InvalidEvent naming the place of what JSON does not have; return if there is none."""
+def _looked_through(value: Any, field: str, depth: int = 1) -> Any:
+    """Return a value of what JSON has; raise InvalidEvent naming the place of what it does not have.
+
+    As it was looked at, for mappings may be anything besides: of a data class the encoder would take
+    the attributes, and of a dict with an `items` of its own what lies under it.
+    """
     kind = type(value)
     if kind is str:
         _check_text(value, field)
     elif value is None or kind is bool:
-        return
+        pass
     elif kind is int:
         if not INTEGER_MIN <= value <= INTEGER_MAX:
             raise InvalidEvent(field, "integer beyond 64 bits")
@@ -119,20 +121,28 @@ def _refuse(value: Any, field: str, depth: int = 1) -> None:
         if not isfinite(value):
             raise InvalidEvent(field, f"{value} is not a JSON number")
     elif isinstance(value, Mapping):
-        if depth > NESTING_DEPTH_MAX:
-            raise InvalidEvent(field, f"nested deeper than {NESTING_DEPTH_MAX} levels")
+        _check_depth(depth, field)
+        found: dict[str, Any] = {}
         for key, item in value.items():
             if type(key) is not str:
                 raise InvalidEvent(field, f"key {shown(key)} is not text")
             _check_text(key, f"{field}.{key!r}")
-            _refuse(item, f"{field}.{key}", depth + 1)
+            found[key] = _looked_through(item, f"{field}.{key}", depth + 1)
+        return found
     elif kind is list or kind is tuple:
-        if depth > NESTING_DEPTH_MAX:
-            raise InvalidEvent(field, f"nested deeper than {NESTING_DEPTH_MAX} levels")
-        for number, item in enumerate(value):
-            _refuse(item, f"{field}[{number}]", depth + 1)
+        _check_depth(depth, field)
+        return [
+            _looked_through(item, f"{field}[{number}]", depth + 1)
+            for number, item in enumerate(value)
+        ]
     else:
         raise InvalidEvent(field, f"{_kind(value)} has no JSON form")
+    return value
+
+
+def _check_depth(depth: int, field: str) -> None:
+    if depth > NESTING_DEPTH_MAX:
+        raise InvalidEvent(field, f"nested deeper than {NESTING_DEPTH_MAX} levels")
 
 
 def parse_json_object(data: bytes, field: str) -> dict[str, Any]:

@@ -98,12 +98,11 @@ def _json(value: Any, info: ValidationInfo) -> Any:
     if info.context is PLAIN:
         return value
     try:
-        check_json(value, "")
+        return check_json(value, "")
     except InvalidEvent as error:
         told = {"inside": error.field, "reason": error.reason}
         said = "{inside}: {reason}" if error.field else "{reason}"
         raise PydanticCustomError(NO_JSON, said, told) from error
-    return value
 
 
 Id = Annotated[str, AfterValidator(_id)]

@@ -1,13 +1,21 @@
 """Payloads: models, mappings of any type, and opaque bytes, each as they were given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, ItemsView, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field
 
 from ledger import InvalidEvent, NewEvent
-from ledger.catalogue import Fact, MessageAppended, SessionCreated, ToolCall, default_catalogue
+from ledger.catalogue import (
+    Fact,
+    MessageAppended,
+    SessionCreated,
+    ToolCall,
+    ToolFinished,
+    default_catalogue,
+)
 from tests.support.builders import on_memory, whole_feed
 
 Open = Callable[..., Any]
@@ -40,6 +48,30 @@ class Plain(BaseModel):
     size: float = 1.0
 
 
+@dataclass(frozen=True)
+class Frozen(Mapping[str, Any]):
+    """A mapping that an encoder could also take for the attributes of a data class."""
+
+    inside: dict[str, Any]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.inside[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.inside)
+
+    def __len__(self) -> int:
+        return len(self.inside)
+
+
+class Firsts(dict[str, Any]):
+    """A dict with more in it than it says, as those of web frameworks are."""
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return the first of the values of each key."""
+        return {key: values[0] for key, values in super().items()}.items()
+
+
 def test_asm_40_an_unknown_type_comes_back_exactly(ledger: Any) -> None:
     for name, value in VALUES.items():
         answer = ledger.append(
@@ -60,6 +92,21 @@ def test_a_model_of_the_catalogue_brings_its_type_along(ledger: Any) -> None:
     assert (event.type, event.schema_version) == ("message.appended", 1)
     assert event.data == {"role": "user", "content": "hello"}
     assert ledger.read("s") == [event]
+
+
+@on_memory
+@pytest.mark.parametrize("given", [Frozen({"a": 1.0}), Firsts(a=[1.0, float("nan")])], ids=repr)
+def test_a_mapping_is_stored_as_what_was_looked_at(ledger: Any, given: Mapping[str, Any]) -> None:
+    call = {"call_id": "c", "tool_output": [given]}
+    for new in (
+        NewEvent({"v": given}, "nobody.knows", metadata={"v": [given]}),
+        NewEvent(call, "tool.finished"),
+        ToolFinished(call_id="c", tool_output=[given]),
+    ):
+        ledger.append("s", new)
+    first, *calls = ledger.read("s")
+    assert (first.data, first.metadata) == ({"v": {"a": 1.0}}, {"v": [{"a": 1.0}]})
+    assert [one.data["tool_output"] for one in calls] == [[{"a": 1.0}]] * 2
 
 
 def test_a_list_may_mix_models_and_events(ledger: Any) -> None:
