@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from types import MappingProxyType
 from typing import Any
@@ -187,22 +187,60 @@ def test_a_ledger_that_does_not_know_the_facts_is_given_none_that_they_refuse() 
             assert kept(store)[-1] == (type, {})
 
 
-def test_events_of_a_session_that_was_never_deleted_are_one_call_of_the_ledger(
+def test_a_session_is_asked_about_only_where_something_speaks_for_an_earlier_life(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = []
-    heads = Ledger.heads
-    monkeypatch.setattr(
-        Ledger, "heads", lambda *all, **named: asked.append(1) or heads(*all, **named)
-    )
+    calls: list[str] = []
+
+    def counted(name: str) -> Callable[..., Any]:
+        call = getattr(Ledger, name)
+
+        def noted(*all: Any, **named: Any) -> Any:
+            calls.append(name)
+            return call(*all, **named)
+
+        return noted
+
+    for name in ("heads", "append_many"):
+        monkeypatch.setattr(Ledger, name, counted(name))
     with Ledger.open("memory:") as ledger:
         store = Store(ledger)
-        store.append_events([event("1", data=HI), event("2", type="turn_completed")])
-        assert not asked
-        store.delete_session("s")
-        store.append_event(event("1", data=HI))
-        assert len(asked) == 1
-        assert [one.id for one in store.get_events("s")] == ["1"]
+        one, new, last = event("1", data=HI), event("4"), event("5")
+        told: list[tuple[str, list[EventRecord], list[str]]] = [
+            ("new", [one, event("2", "turn_completed")], ["append_many"]),
+            ("again", [one], ["append_many", "heads"]),
+            ("no fact", [event("3", "message_sent", data=HI | {"role": 1})], ["append_many"]),
+            ("unfit", [event("x", "message_sent", data=HI | {"role": "x"})], ["append_many"] * 2),
+            ("several", [new, event(session_id="t")], ["heads", "append_many"]),
+            ("deleted", [new], ["append_many", "heads", "append_many"]),
+            ("came back", [last], ["append_many"] * 2),
+            ("again there", [last], ["append_many"] * 2),
+        ]
+        for what, given, expected in told:
+            if what == "deleted":
+                store.delete_session("s")
+            calls.clear()
+            assert [stored.id for stored in store.append_events(given)] == [n.id for n in given]
+            assert (what, calls) == (what, expected)
+        assert [stored.id for stored in store.get_events("s")] == ["4", "5"]
+
+
+def test_what_is_deleted_between_two_calls_of_the_ledger_is_told_to_the_next_life(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Ledger.open("memory:") as ledger:
+        store = Store(ledger)
+        one = event("1", data=HI)
+        store.append_event(one)
+        heads = Ledger.heads
+
+        def deleted_before(*all: Any, **named: Any) -> Any:
+            ledger.delete("s")
+            return heads(*all, **named)
+
+        monkeypatch.setattr(Ledger, "heads", deleted_before)
+        [stored] = store.append_events([one])
+        assert store.get_events("s") == [stored]
 
 
 #: Of every kind of JSON, and what is equal to it and not the same, or nearly what a fact wants.

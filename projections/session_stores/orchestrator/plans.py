@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -230,36 +230,43 @@ class OrchestratorPlans(SavedRecords):
         return found
 
     def _append_to_each(self, by_session: BySession) -> Plan[list[list[Appended]]]:
-        """Append to sessions, each in the incarnation that its events' ids are of."""
-        if len(by_session) == 1 and asked_at_the_door(self.ledger.door.catalogue):
-            tried: list[list[Appended]] | None = yield from self._tried(by_session)
-            if tried is not None:
-                return tried
+        """Append to sessions, each in the incarnation that its events' ids are of.
+
+        One is taken for never deleted, as nearly all are, until something speaks against it: to ask
+        first would be a round trip more for each event. Of several all or none is to be stored.
+        """
+        certain = not asked_at_the_door(self.ledger.door.catalogue)
+        assumed = len(by_session) == 1
+        lives = dict.fromkeys(by_session, 0) if assumed else (yield from self._lives(by_session))
         for _ in range(SAVE_TRIES_MAX):
-            heads: dict[str, Head] = yield self.ledger.heads(by_session, tenant=self.tenant)
-            lives = {session_id: head.incarnation for session_id, head in heads.items()}
-            appends = self._appends(by_session, lives, certain=True)
+            appends = self._appends(by_session, lives, certain=certain)
+            answers: list[list[Appended]] | None = None
             try:
-                answers: list[list[Appended]] = yield self.ledger.append_many(appends)
+                answers = yield self.ledger.append_many(appends)
             except InvalidEvent as error:
-                raise self._refused(appends, error) from error
-            except IncarnationConflict:
+                if certain:
+                    raise self._refused(appends, error) from error
+                certain = True
                 continue
-            return answers
+            except IncarnationConflict as conflict:
+                lives, assumed = {**lives, conflict.session_id: conflict.actual}, False
+                continue
+            except EventIdReused:
+                if not assumed:
+                    raise
+            if answers is not None and (not assumed or any(one.stored for one in answers[0])):
+                return answers
+            # It has these ids already, which may be from before it was deleted.
+            asked, assumed = (yield from self._lives(by_session)), False
+            if answers is not None and asked == lives:
+                return answers
+            lives = asked
         raise StoreUnavailable("timeout", "The sessions did not stand still.")
 
-    def _tried(self, by_session: BySession) -> Plan[list[list[Appended]] | None]:
-        """Append to a session as if it never was deleted, or return None with nothing stored.
-
-        As nearly none was, so that to ask first would be a round trip more for each event. That it has
-        all of the events does not say so: it may have them from before.
-        """
-        appends = self._appends(by_session, dict.fromkeys(by_session, 0), certain=False)
-        try:
-            answers: list[list[Appended]] = yield self.ledger.append_many(appends)
-        except (InvalidEvent, EventIdReused, IncarnationConflict):
-            return None
-        return answers if any(one.stored for one in answers[0]) else None
+    def _lives(self, session_ids: Collection[str]) -> Plan[dict[str, int]]:
+        """Return the incarnation of each of these sessions."""
+        heads: dict[str, Head] = yield self.ledger.heads(session_ids, tenant=self.tenant)
+        return {session_id: head.incarnation for session_id, head in heads.items()}
 
     def _appends(
         self, by_session: BySession, lives: Mapping[str, int], *, certain: bool
@@ -285,8 +292,8 @@ class OrchestratorPlans(SavedRecords):
     def _drafts(self, session_id: str, events: Sequence[EventRecord]) -> Plan[list[NewEvent]]:
         if not events:
             return []
-        heads: dict[str, Head] = yield self.ledger.heads([session_id], tenant=self.tenant)
-        return [to_ledger(event, heads[session_id].incarnation, certain=True) for event in events]
+        life = (yield from self._lives([session_id]))[session_id]
+        return [to_ledger(event, life, certain=True) for event in events]
 
 
 def unsettled(session_id: str) -> StoreUnavailable:

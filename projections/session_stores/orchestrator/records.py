@@ -163,6 +163,7 @@ def check_event(event: EventRecord) -> EventRecord:
     """Return an event that may be appended."""
     checked = _checked(event, EventRecord)
     check_text(checked.id, "id", ID_BYTES_MAX)
+    check_text(checked.session_id, "session_id", SESSION_ID_BYTES_MAX)
     if checked.type not in EVENT_TYPES:
         raise _unknown("invalid_event_type", "type", EVENT_TYPES, checked.type)
     return checked
