@@ -143,6 +143,7 @@ def test_what_is_too_large_is_refused_by_the_record_or_the_event_that_it_is_in(
             [event("e"), event("f", session_id="t", data=BIG)]
         ),
         "metadata: of event 'e': ": lambda: store.append_event(event("e", metadata=BIG)),
+        "provider: of event 'e': NUL": lambda: store.append_event(event("e", provider="\0")),
         "timestamp: of event 'e': ": lambda: store.append_event(event("e", timestamp=FIRST)),
         "data: of event 'g': 10": lambda: store.flush(
             ExecutionResult(

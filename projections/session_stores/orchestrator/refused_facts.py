@@ -13,6 +13,8 @@ from .runs import ENDINGS
 
 #: The ledger's field of an event -> the orchestrator's.
 _FIELDS = {PAYLOAD: "data", "event_id": "id", "occurred_at": "timestamp"}
+#: Where the envelope keeps what the ledger has no field for.
+_PROVIDER = "metadata.provider"
 #: What the types of facts begin with that a record becomes -> the record.
 _RECORDS = {"session": "session", "run": "run", "usage": "run"}
 #: The record's field that the time of a fact is from; of all others it is that of the last change.
@@ -44,7 +46,7 @@ def refused(
 
 
 def _in_event(error: InvalidEvent, fact: NewEvent) -> InvalidEvent:
-    name, *rest = error.field.split(".")
+    name, *rest = ["provider"] if error.field == _PROVIDER else error.field.split(".")
     given = (fact.metadata or {}).get("id", fact.event_id)
     return InvalidEvent(
         ".".join([_FIELDS.get(name, name), *rest]), f"of event {shown(given)}: {error.reason}"
