@@ -17,6 +17,7 @@ from projections.session_stores.qa import (
 from projections.session_stores.qa import entries as qa_entries
 from projections.session_stores.qa import guidance as qa_guidance
 from projections.session_stores.qa import pruning as qa_pruning
+from projections.session_stores.qa.lifecycle_plans import LifecyclePlans
 from tests.support.builders import only_sync
 from tests.support.cognee import (
     DATASET,
@@ -117,6 +118,42 @@ def test_bp_18_an_id_whose_answer_goes_meanwhile_is_free(ledger: Any) -> None:
         assert stored.id == "qa"
         assert store.latest_qa_id("s", user_id="u") == ("qa" if after < 2 else None)
         store.delete_session("s", user_id="u")
+
+
+@only_sync
+def test_bp_18_m_22_what_expired_is_not_known_to_a_session_that_goes_on_meanwhile(
+    ledger: Any,
+) -> None:
+    views = views_of(ledger)
+    for after in (1, 2, 3):
+        for marks in (True, False):
+            clock = Clock()
+            options = {"views": views, "clock": clock, "tenant": f"{after} {marks}"}
+            store = store_of(ledger, session_ttl_s=TTL, **options)
+            said_by_others(store)  # with which it is emptied, and does not end
+            store.create_qa_entry("s", "q", "a", qa_id="qa")
+            lives, place = lifecycle_of(store), store.core.place("s", None)
+            lives.advance_watermark("s", "x", 1)
+            clock.forward(TTL)
+            plan: Any = qa_entries.create(
+                store.core, place, "q", "a", None, qa_id="qa", dataset_id=None
+            )
+            if marks:
+                plan = LifecyclePlans(store.core).advance(place, "x", 1, None, back=False)
+            found = interrupted(plan, after, lambda store=store: asked(store, "new"))
+            if marks:
+                assert found is (after < 3)  # which looks whether the session is there
+                assert lives.watermark("s", "x").sequence == found
+            else:
+                assert sorted(questions(store.get_all_qa_entries("s"))) == ["new", "q"]
+
+
+@only_sync
+def test_m_22_a_consumer_is_ahead_of_no_session_that_begins_meanwhile(ledger: Any) -> None:
+    store = store_of(ledger)
+    plan = LifecyclePlans(store.core).advance(store.core.place("s", None), "x", 2, None, back=False)
+    assert interrupted(plan, 1, lambda: asked(store, "new")) is True
+    assert lifecycle_of(store).watermark("s", "x").sequence == ledger.head("s") - 1
 
 
 @only_sync

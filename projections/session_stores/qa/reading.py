@@ -69,8 +69,15 @@ class QAReading:
         """Return the end of a session and a view of that moment, None if it is not there."""
         key = self.tenant, place.ledger_id, own_id
         found: AtHead = yield self.views.row_at_head(projection, key)
-        is_shown = found.view is not None and (yield from self.is_there(place))
-        return found.head, found.view if is_shown else None
+        if found.view is None or self.ttl is None:
+            return found.head, found.view
+        last = yield from self._last(place.ledger_id)
+        if last is None or self._is_over(self._written_at(last)):
+            return found.head, None
+        if last.sequence != found.head:
+            # It may have expired when the row was read, and have been begun anew since.
+            found = yield self.views.row_at_head(projection, key)
+        return found.head, found.view
 
     def rows(self, **filters: Any) -> Plan[list[Session]]:
         """Return the rows of all sessions that have not expired, each once, archived ones too."""
